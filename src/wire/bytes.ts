@@ -1,0 +1,204 @@
+import { assert } from '../kernel/index.ts'
+
+const encoder = new TextEncoder()
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Appends canonical bytes to a buffer that grows by doubling. Values out of their shape's range are our own bug. */
+export class ByteWriter {
+  #bytes: Uint8Array
+  #view: DataView
+  #length = 0
+
+  constructor(capacityBytes = 256) {
+    this.#bytes = new Uint8Array(capacityBytes)
+    this.#view = new DataView(this.#bytes.buffer)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  u8(value: number): void {
+    this.#reserve(1)
+    this.#bytes[this.#length++] = value
+  }
+
+  u32(value: number): void {
+    this.#reserve(4)
+    this.#view.setUint32(this.#length, value)
+    this.#length += 4
+  }
+
+  f64(value: number): void {
+    this.#reserve(8)
+    this.#view.setFloat64(this.#length, value)
+    this.#length += 8
+  }
+
+  /** Unsigned LEB128 of a safe integer, in its shortest form. */
+  varint(value: number): void {
+    assert(Number.isSafeInteger(value) && value >= 0, 'a varint is a safe whole number', { value })
+    this.#reserve(8)
+    let rest = value
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    this.#bytes[this.#length++] = rest
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length)
+    this.#bytes.set(bytes, this.#length)
+    this.#length += bytes.length
+  }
+
+  /** Length-prefixed UTF-8. Returns the number of bytes the text took. */
+  text(value: string): number {
+    const mostBytes = value.length * 3
+    if (mostBytes < 0x80) {
+      // The prefix is one byte whatever the text holds, so it can be encoded in place.
+      this.#reserve(1 + mostBytes)
+      const { written } = encoder.encodeInto(value, this.#bytes.subarray(this.#length + 1))
+      this.#bytes[this.#length] = written
+      this.#length += 1 + written
+      return written
+    }
+    const bytes = encoder.encode(value)
+    this.varint(bytes.length)
+    this.raw(bytes)
+    return bytes.length
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length)
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#length + bytes <= this.#bytes.length) return
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + bytes))
+    grown.set(this.#bytes.subarray(0, this.#length))
+    this.#bytes = grown
+    this.#view = new DataView(grown.buffer)
+  }
+}
+
+/**
+ * Reads canonical bytes that may be hostile. The first fault sticks: every later read returns an empty value at no
+ * cost, so decoders need no error paths of their own and no exception is ever thrown. Ask {@link fault} at the end.
+ */
+export class ByteReader {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #offset = 0
+  #fault: string | undefined
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  /** Why the bytes are not what they should be; undefined while all is well. */
+  get fault(): string | undefined {
+    return this.#fault
+  }
+
+  get failed(): boolean {
+    return this.#fault !== undefined
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.#offset
+  }
+
+  fail(reason: string): void {
+    this.#fault ??= `${reason} at byte ${this.#offset}`
+  }
+
+  u8(): number {
+    if (!this.#has(1)) return 0
+    return this.#view.getUint8(this.#offset++)
+  }
+
+  u32(): number {
+    if (!this.#has(4)) return 0
+    const value = this.#view.getUint32(this.#offset)
+    this.#offset += 4
+    return value
+  }
+
+  f64(): number {
+    if (!this.#has(8)) return 0
+    const value = this.#view.getFloat64(this.#offset)
+    this.#offset += 8
+    return value
+  }
+
+  varint(): number {
+    let value = 0
+    let scale = 1
+    for (let i = 0; i < 8; i++) {
+      if (!this.#has(1)) return 0
+      const byte = this.#view.getUint8(this.#offset++)
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) {
+        if (byte === 0 && i > 0) this.fail('a number is not in its shortest form')
+        if (value > Number.MAX_SAFE_INTEGER) this.fail('a number is too large')
+        return this.failed ? 0 : value
+      }
+      scale *= 0x80
+    }
+    this.fail('a number is too long')
+    return 0
+  }
+
+  /** A view of the next bytes, not a copy: whoever keeps it keeps the whole frame. */
+  raw(length: number): Uint8Array {
+    if (!this.#has(length)) return new Uint8Array(0)
+    const bytes = this.#bytes.subarray(this.#offset, this.#offset + length)
+    this.#offset += length
+    return bytes
+  }
+
+  /** Length-prefixed UTF-8 of at most `bytesMax` bytes. */
+  text(bytesMax: number): string {
+    const length = this.varint()
+    if (length > bytesMax) this.fail(`a text is longer than ${bytesMax} bytes`)
+    const bytes = this.raw(this.failed ? 0 : length)
+    if (this.failed) return ''
+    if (bytes.length <= SHORT_TEXT_BYTES) {
+      const ascii = shortAscii(bytes)
+      if (ascii !== undefined) return ascii
+    }
+    try {
+      return strictUtf8.decode(bytes)
+    } catch {
+      this.fail('a text is not UTF-8')
+      return ''
+    }
+  }
+
+  #has(bytes: number): boolean {
+    if (this.#fault !== undefined) return false
+    if (this.#offset + bytes <= this.#bytes.length) return true
+    this.fail('the bytes end too early')
+    return false
+  }
+}
+
+/** Below this length building the string by hand is faster than a call into the text decoder. */
+const SHORT_TEXT_BYTES = 64
+
+function shortAscii(bytes: Uint8Array): string | undefined {
+  let text = ''
+  for (const byte of bytes) {
+    if (byte >= 0x80) return undefined
+    text += String.fromCharCode(byte)
+  }
+  return text
+}

@@ -1,0 +1,46 @@
+export { ByteReader, ByteWriter } from './bytes.ts'
+export { decodeMessage, encodeMessage, type RawMessage, readMessage, writeMessage } from './message.ts'
+export {
+  LANES,
+  type Lane,
+  MESSAGE_KINDS,
+  type MessageKind,
+  type MessageKindRules,
+  messageKindOf,
+  rulesOf,
+} from './message-kinds.ts'
+export type {
+  LinkDownReason,
+  LogHandler,
+  LogIndex,
+  LogPort,
+  NetworkHandler,
+  NetworkPort,
+  PeerCredentials,
+  SendOutcome,
+} from './ports.ts'
+export {
+  bytes,
+  count,
+  decode,
+  dictionary,
+  encode,
+  f64,
+  fixedBytes,
+  flag,
+  list,
+  nodeId,
+  optional,
+  record,
+  refine,
+  type Schema,
+  type Shape,
+  text,
+  u8,
+  u32,
+  type Value,
+  variant,
+  word,
+} from './shape.ts'
+export { SIGNATURE_BYTES, type Statement, statement } from './statement.ts'
+export { negotiateVersion, PROTOCOL_PREFIX, PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST } from './versions.ts'

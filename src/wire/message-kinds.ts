@@ -1,0 +1,92 @@
+/**
+ * Every message that crosses the network, once (W-4). What a kind may cost stands here and nowhere else; what its body
+ * looks like stands in the `messages.ts` of the protocol that owns it, and `src/swarm/codec.ts` proves that each kind
+ * has exactly one body.
+ */
+
+/** Strict priority on a link: a lower lane never delays a higher one. */
+export const LANES = ['control', 'work', 'bulk'] as const
+export type Lane = (typeof LANES)[number]
+
+export interface MessageKindRules {
+  /** The number on the wire. Never reused, never changed. */
+  readonly code: number
+  /** Over a link to one peer, or over gossip to whoever hears it (hints only). */
+  readonly via: 'link' | 'gossip'
+  /** The link lane; gossip has no lanes and names the lane whose budget it shares. */
+  readonly lane: Lane
+  /** Longest encoded body. A longer one is refused unread. */
+  readonly bytesMax: number
+  /**
+   * What happens at a full send queue. `drop`: the message is lost and counted, its protocol repeats it anyway.
+   * `refuse`: the sender is told at once and decides.
+   */
+  readonly whenFull: 'drop' | 'refuse'
+  /** Whether it is numbered and sent again after a reconnect, or only as good as the moment. */
+  readonly delivery: 'resumed' | 'momentary'
+  /** Most messages of this kind that one peer may send per second; the rest is dropped and penalised. */
+  readonly perSecondMax: number
+  /** Points against a peer whose message of this kind is malformed or over the rate; at 100 it is disconnected. */
+  readonly penalty: number
+}
+
+const KIB = 1024
+
+/** Failure detection is a stream of small repeated datagrams: late is as good as lost. */
+const PROBE = {
+  via: 'link',
+  lane: 'control',
+  bytesMax: 16 * KIB,
+  whenFull: 'drop',
+  delivery: 'momentary',
+  perSecondMax: 200,
+  penalty: 20,
+} as const
+
+/** Anti-entropy: rare, larger, repeated at the next round if lost. */
+const SYNC = {
+  via: 'link',
+  lane: 'control',
+  bytesMax: 256 * KIB,
+  whenFull: 'drop',
+  delivery: 'momentary',
+  perSecondMax: 50,
+  penalty: 20,
+} as const
+
+export const MESSAGE_KINDS = {
+  'membership.ping': { code: 1, ...PROBE },
+  'membership.ack': { code: 2, ...PROBE },
+  'membership.ping-request': { code: 3, ...PROBE },
+  'membership.nack': { code: 4, ...PROBE },
+  'membership.sync-request': { code: 5, ...SYNC },
+  'membership.sync-reply': { code: 6, ...SYNC },
+
+  'directory.digest': {
+    code: 16,
+    via: 'gossip',
+    lane: 'control',
+    bytesMax: 16 * KIB,
+    whenFull: 'drop',
+    delivery: 'momentary',
+    perSecondMax: 500,
+    penalty: 10,
+  },
+  'directory.sync-request': { code: 17, ...SYNC },
+  'directory.sync-reply': { code: 18, ...SYNC },
+} as const satisfies Record<string, MessageKindRules>
+
+export type MessageKind = keyof typeof MESSAGE_KINDS
+
+const KIND_BY_CODE: ReadonlyMap<number, MessageKind> = new Map(
+  (Object.keys(MESSAGE_KINDS) as MessageKind[]).map((kind) => [MESSAGE_KINDS[kind].code, kind]),
+)
+
+/** The kind with that number on the wire, if there is one. */
+export function messageKindOf(code: number): MessageKind | undefined {
+  return KIND_BY_CODE.get(code)
+}
+
+export function rulesOf(kind: MessageKind): MessageKindRules {
+  return MESSAGE_KINDS[kind]
+}

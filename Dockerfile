@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # One image for every role: `docker run -v swarm:/data swarm-node start --http 0.0.0.0:9090`.
 ARG NODE_IMAGE=node:24-bookworm-slim
 

@@ -1,0 +1,1 @@
+export type { GapReason, LaneStats, LinkEffect, LinkInput, LinkMessage, LinkStats } from './types.ts'

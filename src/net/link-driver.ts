@@ -1,0 +1,1 @@
+export type { LinkDriverInit, LinkHandler, LinkStreams, Links } from './link-types.ts'

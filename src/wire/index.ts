@@ -1,4 +1,11 @@
 export { ByteReader, ByteWriter } from './bytes.ts'
+export {
+  COORDINATE_AXIS_MAX,
+  COORDINATE_ERROR_MAX,
+  type NetworkCoordinate,
+  networkCoordinate,
+  predictedRttMs,
+} from './coordinates.ts'
 export { decodeMessage, encodeMessage, type RawMessage, readMessage, writeMessage } from './message.ts'
 export {
   LANES,

@@ -1,0 +1,23 @@
+export {
+  MEMBERSHIP_BODIES,
+  type MemberEntry,
+  type MembershipMessage,
+  type MembershipRecord,
+  membershipRecord,
+  type Rumour,
+} from './messages.ts'
+export { checkMembershipParams, MEMBERSHIP_PROFILES, type MembershipParams, PAUSE_TOLERATED_MS } from './params.ts'
+export type {
+  Judge,
+  Judged,
+  Member,
+  MemberFacts,
+  MemberState,
+  MembershipCore,
+  MembershipEffect,
+  MembershipEvent,
+  MembershipInput,
+  MembershipObservation,
+  MembershipOptions,
+  MembershipView,
+} from './types.ts'

@@ -1,4 +1,5 @@
 export { ByteReader, ByteWriter } from './bytes.ts'
+export type { DiskEntry, DiskFault, DiskFile, DiskOp, DiskPort } from './disk-port.ts'
 export {
   COORDINATE_AXIS_MAX,
   COORDINATE_ERROR_MAX,
@@ -21,6 +22,7 @@ export type {
   LogHandler,
   LogIndex,
   LogPort,
+  LogRefusal,
   NetworkHandler,
   NetworkPort,
   PeerCredentials,

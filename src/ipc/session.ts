@@ -1,4 +1,5 @@
 import { after, assert, type Core, type Millis, NEVER, type Tick, TokenBucket, unreachable } from '../kernel/index.ts'
+import { failure, lineFailure, problemsFailure, tooLarge, unknownMethod } from './failures.ts'
 import {
   encodeNotification,
   encodeOutcome,
@@ -29,7 +30,7 @@ export class Session implements Core<SessionInput, SessionEffect> {
   readonly #lineRate: TokenBucket
   readonly #inFlight = new Set<RequestId>()
   readonly #subscriptions: Subscriptions
-  #helloBy: Millis
+  readonly #helloBy: Millis
   #greeted = false
   #inputEnded = false
   #shuttingDown = false

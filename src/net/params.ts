@@ -1,0 +1,117 @@
+import { assert } from '../kernel/index.ts'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+// Admission (P-2)
+
+/** Everything between the TCP connection and the verdict, both sides. Several round trips on the worst links fit in. */
+export const ADMISSION_TIMEOUT_MS = 5_000
+/** One frame of the exchange: a certificate chain, a genesis with its authorities or a ticket, with room to spare. */
+export const ADMISSION_FRAME_BYTES_MAX = 64 * KIB
+/** Frames that one side may send before the verdict. The longest exchange we know takes three. */
+export const ADMISSION_FRAMES_MAX = 8
+/** How long a refusing side waits for the other to read why and hang up; a reset would throw the reason away. */
+export const REFUSAL_LINGER_MS = 500
+/** Connections not yet admitted, from everywhere. 5 s of them at 100 KiB each is 25 MiB at worst. */
+export const PENDING_ADMISSIONS_MAX = 256
+/** From one source address. A host with 100 processes (or a NAT) forms a swarm without hitting it. */
+export const PENDING_PER_SOURCE_MAX = 128
+/** Failed admissions that one source may cause: a burst for a swarm whose certificates ran out, then a trickle. */
+export const FAILURES_PER_SOURCE_BURST = 64
+export const FAILURES_PER_SOURCE_PER_SECOND = 4
+/** Sources remembered for throttling; beyond it the one seen longest ago is forgotten. */
+export const SOURCES_MAX = 4_096
+/** How long the newer of two crossing dials is taken for a duplicate (P-5): the time in which both are still under way. */
+export const DUPLICATE_WINDOW_MS = ADMISSION_TIMEOUT_MS
+
+// Connections
+
+/** Members linked at once. Above 32 members the overlay keeps a bounded set of neighbours, a relay or issuer more. */
+export const CONNECTIONS_MAX = 512
+/** New inbound connections per second and source: a cell of 100 processes behind one address starts at once. */
+export const INBOUND_PER_SECOND_PER_SOURCE = 256
+export const PARALLEL_DIALS_MAX = 16
+export const DIAL_TIMEOUT_MS = 8_000
+export const ADDRESS_DIAL_TIMEOUT_MS = ADMISSION_TIMEOUT_MS + 1_000
+export const ADDRESSES_PER_PEER_MAX = 16
+/** First wait after a failed dial; then doubled up to the bound, each time a random part from half to all of it. */
+export const DIAL_BACKOFF_MIN_MS = 250
+export const DIAL_BACKOFF_MAX_MS = 30_000
+export const DIAL_BACKOFF_FACTOR = 2
+/** How long an admitted connection may be without usable lanes before it is given up. */
+export const LINK_OPEN_TIMEOUT_MS = 5_000
+/** A stopping node's time for its goodbyes (P-12), well under the second in which `stop` must end. */
+export const GOODBYE_MS = 400
+/** No bytes for this long ends a connection whose peer is gone without a word; probes pass every few seconds. */
+export const SOCKET_IDLE_MS = 60_000
+/** The sweep of expired certificates: half of the 2 s that P-10 allows. */
+export const EXPIRY_SWEEP_MS = 1_000
+/** Certificates and nodes whose revocation is remembered here; the durable list is the council's. */
+export const REVOKED_MAX = 65_536
+
+// Yamux: memory per connection is streams x window, and a peer decides how many streams it opens (defaults: 1,000 x 16 MiB).
+
+export const STREAM_WINDOW_BYTES = 256 * KIB
+export const STREAM_WINDOW_BYTES_MAX = MIB
+/** Three lanes each way, gossip each way, identify, ping, relay and DHT requests. */
+export const STREAMS_PER_CONNECTION_MAX = 64
+export const STREAM_READ_BUFFER_BYTES = 4 * MIB
+export const STREAM_WRITE_BUFFER_BYTES = 8 * MIB
+
+// Gossip (P-8): hints only, repeated by their owners, so slow and small beats fast and complete.
+
+export const GOSSIP_HEARTBEAT_MS = 1_000
+export const GOSSIP_BYTES_MAX = 64 * KIB
+export const GOSSIP_MESH = { d: 6, low: 4, high: 10 } as const
+/** Bounds on what one decoded RPC may hold: CVE-2026-46679 was a heap filled through the defaults (5,000 each). */
+export const GOSSIP_DECODE_LIMITS = {
+  maxSubscriptions: 64,
+  maxMessages: 128,
+  maxIhaveMessageIDs: 512,
+  maxIwantMessageIDs: 512,
+  maxIdontwantMessageIDs: 512,
+  maxControlMessages: 64,
+  maxPeerInfos: 0,
+} as const
+/** How long a message id is remembered: longer than any path through the mesh takes. */
+export const GOSSIP_SEEN_MS = 60_000
+export const GOSSIP_OUT_BUFFER_BYTES = 2 * MIB
+
+// Penalties (P-9)
+
+export const PENALTY_POINTS_MAX = 100
+/** A peer that errs once a minute for a day is a nuisance; one that errs ten times a second is an attack. */
+export const PENALTY_HALF_LIFE_MS = 60_000
+export const DENY_MS = 60_000
+export const PENALISED_PEERS_MAX = 4_096
+export const DENIED_PEERS_MAX = 4_096
+
+// Relay (P-13)
+
+/** Reservations a relay member grants. Each holds one connection that is there anyway. */
+export const RELAY_RESERVATIONS_MAX = 256
+export const RELAYED_STREAMS_MAX = 1_024
+/** Relays a node that can only dial out keeps a reservation with. */
+export const RELAYS_WANTED = 2
+
+// Kademlia (P-13)
+
+/** Queries one peer may send per second; the package itself limits no message rate. */
+export const DHT_STREAMS_PER_PEER_MAX = 8
+export const DHT_QUERIES_PER_SECOND = 20
+export const DHT_QUERIES_BURST = 60
+/** The table refreshes itself this often: provider records are hints and are verified on contact. */
+export const DHT_SELF_QUERY_MS = 10 * 60_000
+
+// mDNS
+
+/** How often the LAN is asked: a new node is found within this time even if its first query was lost. */
+export const MDNS_INTERVAL_MS = 20_000
+
+assert(REFUSAL_LINGER_MS < ADMISSION_TIMEOUT_MS, 'a refusal must fit into the time of an admission')
+assert(PENDING_PER_SOURCE_MAX < PENDING_ADMISSIONS_MAX, 'one source must not be able to take every place')
+assert(DIAL_BACKOFF_MIN_MS < DIAL_BACKOFF_MAX_MS, 'back-off grows')
+assert(ADDRESS_DIAL_TIMEOUT_MS > ADMISSION_TIMEOUT_MS, 'a dial must outlive its admission, or refusals are lost')
+assert(GOSSIP_OUT_BUFFER_BYTES > GOSSIP_BYTES_MAX, 'one message must fit into the buffer')
+assert(EXPIRY_SWEEP_MS <= 1_000, 'P-10 allows 2 s')

@@ -1,7 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import type { Millis, NodeId } from '../kernel/index.ts'
-import type { LinkStats } from '../link/index.ts'
-import type { Lane, MessageKind, SendOutcome } from '../wire/index.ts'
+import type { LinkParams, LinkStats } from '../link/index.ts'
+import type { Lane, MessageKind, MessageKindRules, SendOutcome } from '../wire/index.ts'
 
 /**
  * Where streams come from: the host, once a connection has been admitted. Everything here concerns admitted peers
@@ -61,6 +61,10 @@ export interface LinkDriverInit<K extends string = MessageKind> {
   readonly protocolOf: (lane: Lane) => string
   readonly streams: LinkStreams
   readonly handler: LinkHandler<K>
+  /** The kinds of messages and their rules: `MESSAGE_KINDS`, except in tests and benches. */
+  readonly kinds: Readonly<Record<K, MessageKindRules>>
+  /** Bounds of the lanes. @default LINK_PARAMS */
+  readonly params?: LinkParams
   /** Monotonic milliseconds. */
   readonly now: () => Millis
   /** A number from 1 to 2^48 - 1 that this node never used before: tells a restarted node from a reconnected one. */

@@ -1,14 +1,6 @@
-import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks'
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import type { LoadSample } from '../swarm/index.ts'
 import type { Clock } from './clock.ts'
-
-/** How busy this process is, over the time since the last sample. */
-export interface LoadSample {
-  /** Share of one core that this process used, 0 upwards (threads may push it above 1). */
-  readonly cpuShare: number
-  readonly rssBytes: number
-  /** 99th percentile of how late timers fired. */
-  readonly eventLoopLagMs: number
-}
 
 /** The resolution of the lag histogram: coarse, because every sample wakes the process. */
 const LAG_RESOLUTION_MS = 100
@@ -16,14 +8,13 @@ const LAG_RESOLUTION_MS = 100
 /** Samples the process's own load; cheap enough for once a second, idle cost included. */
 export class LoadMeter {
   readonly #clock: Clock
-  readonly #histogram: IntervalHistogram
+  readonly #histogram = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS })
   #cpu = process.cpuUsage()
   #at: number
 
   constructor(clock: Clock) {
     this.#clock = clock
     this.#at = clock.now()
-    this.#histogram = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS })
     this.#histogram.enable()
   }
 

@@ -1,4 +1,4 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { LoadSample } from '../swarm/index.ts'
 import type { Clock } from './clock.ts'
 

@@ -58,6 +58,8 @@ describe('certificates', () => {
     const elsewhere = createSigner(acmeAuthority, founding('other').swarm)
     const bytes = issueCertificate(elsewhere, certificateFields(node, founded.swarm))
     expect(verifier.certificate(bytes).ok).toBe(false)
+    const named = certificateFields(node, founding('other').swarm)
+    expect(verifier.certificate(issueCertificate(createSigner(acmeAuthority, founded.swarm), named)).ok).toBe(false)
   })
 
   it('I-4 are refused after any change, also when the good one is already known', () => {

@@ -12,6 +12,7 @@ import {
   type KeyPair,
   type MemberParty,
   type NewcomerParty,
+  RevocationSet,
   refuseFrame,
 } from '../../src/identity/index.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
@@ -180,6 +181,14 @@ describe('handshake of a newcomer', () => {
     ['CERTIFICATE_REVOKED', () => present(newcomer(bob), {}, revoking(ann))],
   ])('I-12 is refused with %s (%#)', (code, go) => {
     expect(go().responder).toMatchObject({ kind: 'refused', by: 'us', code })
+  })
+
+  it('I-9 comes back after a revocation only with a ticket made later', () => {
+    const revocations = new RevocationSet()
+    revocations.add({ swarm: founded.swarm, org: ACME, node: bob.node, epoch: NOW, at: NOW, reason: 'lost' })
+    const issuer = member(ann, founded, { isRevoked: (subject) => revocations.revocationOf(subject) !== undefined })
+    expect(present(newcomer(bob), {}, issuer).responder).toMatchObject({ code: 'CERTIFICATE_REVOKED' })
+    expect(present(newcomer(bob, { issuedAt: at(1) }), {}, issuer).responder).toMatchObject({ kind: 'needs-grant' })
   })
 
   it('I-7 can be refused by the driver after the ledger was asked', () => {

@@ -12,9 +12,8 @@ export class NodeState {
   certificate: Uint8Array | undefined
   ceiling: Incarnation | undefined
   peers: readonly RememberedPeer[] = []
-  /** Records that belong to others, who judge and count them: the ticket ledger and the revocation set. */
+  /** Uses of tickets, as found in the log; the ledger that is filled from them counts from then on. */
   readonly ticketUses: Uint8Array[] = []
-  readonly revocations: Uint8Array[] = []
 
   /**
    * @throws SwarmError STORE_DAMAGED: a record that passed its checksum and yet says nothing to this program was
@@ -53,14 +52,11 @@ export class NodeState {
       case 'ticket-use':
         this.ticketUses.push(record.bytes)
         return
-      case 'revocation':
-        this.revocations.push(record.bytes)
-        return
     }
   }
 
-  /** The records of a snapshot. Ticket uses and revocations come from those who know which still matter. */
-  snapshot(ticketUses: readonly Uint8Array[], revocations: readonly Uint8Array[]): readonly Uint8Array[] {
+  /** The records of a snapshot. Ticket uses come from the ledger, which knows which of them still matter. */
+  snapshot(ticketUses: readonly Uint8Array[]): readonly Uint8Array[] {
     const records: NodeRecord[] = []
     if (this.genesis !== undefined) records.push({ kind: 'genesis', bytes: this.genesis })
     if (this.certificate !== undefined) records.push({ kind: 'certificate', bytes: this.certificate })
@@ -71,7 +67,6 @@ export class NodeState {
       records.push({ kind: 'membership', record: { kind: 'peers', peers: this.peers } })
     }
     for (const bytes of ticketUses) records.push({ kind: 'ticket-use', bytes })
-    for (const bytes of revocations) records.push({ kind: 'revocation', bytes })
     return records.map(encodeNodeRecord)
   }
 }

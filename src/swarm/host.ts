@@ -29,6 +29,8 @@ export interface SwarmHostOptions {
   /** Asks for one `tick()` at or soon after that moment; a later call replaces an earlier one. */
   schedule(at: Millis): void
   observe(observation: HostObservation): void
+  /** A record was appended (not yet durable): for whoever keeps the snapshot that compaction writes. */
+  recorded?(record: NodeRecord): void
   /** The log failed, or a record was refused: nothing that was not yet durable may be believed. Must end the process. */
   fatal(cause: unknown): void
 }
@@ -204,7 +206,9 @@ export class SwarmHost implements NetworkHandler, LogHandler {
 
   #append(record: NodeRecord): LogIndex | undefined {
     try {
-      return this.#options.log.append(encodeNodeRecord(record))
+      const index = this.#options.log.append(encodeNodeRecord(record))
+      this.#options.recorded?.(record)
+      return index
     } catch (cause) {
       this.#options.fatal(cause)
       return undefined

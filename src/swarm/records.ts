@@ -14,7 +14,6 @@ export const nodeRecord = variant({
   membership: record({ record: membershipRecord }),
   /** A use of a ticket that this node made. */
   'ticket-use': record({ bytes: bytes(STATEMENT_BYTES_MAX) }),
-  revocation: record({ bytes: bytes(STATEMENT_BYTES_MAX) }),
 })
 export type NodeRecord = Value<typeof nodeRecord>
 

@@ -137,8 +137,8 @@ export class Link<K extends string = MessageKind> implements Core<LinkInput<K>, 
   /** The other end will be a stranger when it comes back: whatever is under way between us may be lost. */
   #forget(lane: LaneEnd<K>): readonly LinkEffect<K>[] {
     this.#down(lane)
-    lane.send.cut()
-    return lane.peerEpoch === 0 ? NOTHING : [gap(lane, 'forgotten')]
+    const lost = lane.send.cut()
+    return lane.peerEpoch === 0 && lost === 0 ? NOTHING : [gap(lane, 'forgotten')]
   }
 
   #receive(now: Millis, lane: LaneEnd<K>, body: Uint8Array): readonly LinkEffect<K>[] {

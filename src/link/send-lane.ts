@@ -153,13 +153,15 @@ export class SendLane<K extends string> {
     if (again.length > 0) this.#refill(again, () => true)
   }
 
-  /** Gives up everything accepted so far, and the numbers of what was not acknowledged (N-3). */
-  cut(): void {
-    this.droppedCount += this.#queue.size + this.#unacked.size
+  /** Gives up everything accepted so far, and the numbers of what was not acknowledged (N-3). Returns how many. */
+  cut(): number {
+    const lost = this.#queue.size + this.#unacked.size
+    this.droppedCount += lost
     this.#queue.clear()
     this.#queuedBytes = 0
     this.#unacked.clear()
     this.#unackedBytes = 0
+    return lost
   }
 
   #admits(head: Waiting<K>, bytesBefore: number): boolean {

@@ -179,14 +179,15 @@ export class LinkDriver<K extends string = MessageKind> implements Links<K> {
       stream.abort(new Error('this side opens the streams of this link'))
       return
     }
+    const key = earlyKey(id, lane)
+    this.#early.get(key)?.abort(new Error('replaced by a newer stream'))
+    this.#early.delete(key)
     if (peer?.attached) {
       this.#adopt(peer, lane, stream)
       return
     }
     // Paused, so that a peer cannot fill more than one window of it before anyone reads.
     stream.pause()
-    const key = earlyKey(id, lane)
-    this.#early.get(key)?.abort(new Error('replaced by a newer stream'))
     this.#early.set(key, stream)?.value.abort(new Error('too many early streams'))
   }
 

@@ -1,5 +1,5 @@
 import type { Millis, NodeId, Observation } from '../kernel/index.ts'
-import type { MessageKind } from '../wire/index.ts'
+import type { LinkDownReason, MessageKind } from '../wire/index.ts'
 import type { Machine } from './machine.ts'
 import type { Program } from './program.ts'
 
@@ -16,12 +16,12 @@ export interface Violation {
  * read-only views; never calls the code it checks (SI-11). Called for every event, so it keeps its own books.
  */
 export interface Checker<P extends Program> {
-  /** A violation, or nothing. Each of these may report through the function given at construction. */
   onBoot?(machine: Machine, program: P): void
   onDown?(machine: Machine): void
   onObserve?(machine: Machine, observation: Observation): void
   onSend?(machine: Machine, to: NodeId, kind: MessageKind, body: Uint8Array): void
   onPublish?(machine: Machine, kind: MessageKind, body: Uint8Array): void
+  onLinkDown?(machine: Machine, peer: NodeId, reason: LinkDownReason): void
   /** After each turn of a program's loop. */
   onTurn?(machine: Machine, program: P): void
 }

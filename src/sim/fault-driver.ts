@@ -74,15 +74,18 @@ export class FaultDriver<P extends Program> {
   }
 
   /** Ends every fault; machines of the core run again, all others are switched off. Returns the core. */
-  heal(coreShareMin: number): readonly number[] {
+  heal(): readonly number[] {
     this.#healed = true
     for (const undo of [...this.#undo]) undo()
     this.#sim.paths.weather = CALM
     this.#sim.paths.unclogAll()
     const members = [...this.#members].sort((a, b) => a - b)
     const random = this.#random.fork('core')
-    const least = Math.max(1, Math.ceil(members.length * coreShareMin))
-    const core = random.sample(members, least + random.below(members.length - least + 1)).sort((a, b) => a - b)
+    const least = Math.max(1, Math.ceil(members.length * this.#scenario.coreShareMin))
+    const size = least + random.below(members.length - least + 1)
+    // The first machine is everybody's contact: a newcomer that never met anyone has nobody else to ask.
+    const others = members.filter((machine) => machine !== 0)
+    const core = [0, ...random.sample(others, size - 1)].sort((a, b) => a - b)
     for (const machine of members) {
       if (core.includes(machine)) this.#sim.start(machine)
       else this.#sim.stop(machine, random.chance(0.5) ? 'kill' : 'power')
@@ -178,8 +181,8 @@ export class FaultDriver<P extends Program> {
   }
 
   #leave(machine: number, random: Random, running: number): void {
-    // Somebody stays to be asked.
-    if (running <= 2) return
+    // The first is everybody's contact, and somebody stays to be asked.
+    if (machine === 0 || running <= 2) return
     this.#members.delete(machine)
     this.#gone.add(machine)
     if (random.chance(0.7)) this.#hooks.leave(machine)

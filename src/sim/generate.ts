@@ -1,5 +1,5 @@
 import { Random } from '../kernel/index.ts'
-import type { Weather } from './paths.ts'
+import { CALM, type Weather } from './paths.ts'
 import { FAULT_KINDS, type FaultKind, type FaultPlan, LATENCIES, type Scenario } from './scenario.ts'
 
 /** How often each kind strikes, and for how long, when it is on: milliseconds; the mean gap is drawn up to 4x this. */
@@ -28,7 +28,6 @@ export interface GenerateOptions {
   readonly nodesMin: number
   readonly nodesMax: number
   readonly safetyMs: number
-  readonly livenessMs: number
 }
 
 /** Draws a scenario: each kind of fault is on in about a third of all seeds, so that kinds also occur alone. */
@@ -49,7 +48,7 @@ export function generateScenario(options: GenerateOptions): Scenario {
     formationMs: random.pick([0, 500, 5_000]),
     contacts: 1 + random.below(3),
     safetyMs: options.safetyMs,
-    livenessMs: options.livenessMs,
+    coreShareMin: 0.5,
     weather: drawWeather(random),
     halfOpenRate: random.chance(0.3) ? random.between(0, 0.5) : 0,
     faults,
@@ -77,9 +76,33 @@ export function lossAndPauses(name: string, seed: string, nodes: number, safetyM
     formationMs: 1_000,
     contacts: 2,
     safetyMs,
-    livenessMs: 30_000,
-    weather: { lossRate: 0.05, duplicateRate: 0, reorderRate: 0, reorderMs: 0, corruptRate: 0 },
+    coreShareMin: 1,
+    weather: { ...CALM, lossRate: 0.05 },
     halfOpenRate: 0,
     faults: { pause: { everyMs: 20_000, forMs: [2_000, 2_000] } },
+  }
+}
+
+/** Whether a scenario's faults are no worse than M-6 allows for. */
+export function isLossAndPauses({ weather, faults, halfOpenRate }: Scenario): boolean {
+  const rest = weather.duplicateRate + weather.reorderRate + weather.corruptRate + halfOpenRate
+  const onlyPauses = Object.keys(faults).every((kind) => kind === 'pause') && (faults.pause?.forMs[1] ?? 0) <= 2_000
+  return weather.lossRate <= 0.05 && rest === 0 && onlyPauses
+}
+
+/** A swarm that only comes together: nothing fails, and everyone must know everyone. */
+export function formation(name: string, seed: string, nodes: number, formationMs: number, safetyMs: number): Scenario {
+  return {
+    name,
+    seed,
+    nodes,
+    latency: 'lan',
+    formationMs,
+    contacts: 2,
+    safetyMs,
+    coreShareMin: 1,
+    weather: CALM,
+    halfOpenRate: 0,
+    faults: {},
   }
 }

@@ -1,5 +1,5 @@
 import { assert, type NodeId, type Random, type WallMillis } from '../kernel/index.ts'
-import type { MessageKind, PeerCredentials } from '../wire/index.ts'
+import type { LinkDownReason, MessageKind, PeerCredentials } from '../wire/index.ts'
 import type { EventQueue } from './event-queue.ts'
 import type { Machine } from './machine.ts'
 import type { Paths } from './paths.ts'
@@ -34,6 +34,7 @@ export const TRANSPORT: TransportParams = {
 /** Whoever wants to see what crosses the network (checkers). */
 export interface NetworkWatcher {
   onSend(from: Machine, to: NodeId, kind: MessageKind, body: Uint8Array): void
+  onLinkDown(at: Machine, peer: NodeId, reason: LinkDownReason): void
   onPublish(from: Machine, kind: MessageKind, body: Uint8Array): void
 }
 

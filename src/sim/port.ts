@@ -273,6 +273,7 @@ export class SimPort implements NetworkPort {
   #tellDown(peer: NodeId, reason: LinkDownReason): void {
     this.network.counts.linksDown += 1
     this.#trace('link-down', peer, 2, `${peer}: ${reason}`)
+    this.network.watcher.onLinkDown(this.machine, peer, reason)
     this.handler.onLinkDown(peer, reason)
     if (!this.#links.has(peer)) this.#dialler.unlinked(peer)
   }

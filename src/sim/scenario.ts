@@ -61,7 +61,8 @@ export interface Scenario {
   /** How many earlier machines each one is told of. */
   readonly contacts: number
   readonly safetyMs: number
-  readonly livenessMs: number
+  /** At least this share of the members is healed after the safety phase; the rest is switched off. */
+  readonly coreShareMin: number
   readonly weather: Weather
   /** Share of silent links that are noticed ten times too late. */
   readonly halfOpenRate: number

@@ -1,5 +1,5 @@
 import { assert, type Millis, type NodeId, type Observation, Random } from '../kernel/index.ts'
-import type { MessageKind } from '../wire/index.ts'
+import type { LinkDownReason, MessageKind } from '../wire/index.ts'
 import type { Checker, Violation } from './checker.ts'
 import { MachineClock } from './clock.ts'
 import { EventQueue } from './event-queue.ts'
@@ -66,6 +66,7 @@ export class Simulation<P extends Program> {
       params: { ...TRANSPORT, ...options.transport },
       watcher: {
         onSend: (from, to, kind, body) => this.#onSend(from, to, kind, body),
+        onLinkDown: (machine, peer, reason) => this.#onLinkDown(machine, peer, reason),
         onPublish: (from, kind, body) => this.#onPublish(from, kind, body),
       },
     })
@@ -223,6 +224,10 @@ export class Simulation<P extends Program> {
 
   #onSend(from: Machine, to: NodeId, kind: MessageKind, body: Uint8Array): void {
     for (const checker of this.#checkers) checker.onSend?.(from, to, kind, body)
+  }
+
+  #onLinkDown(machine: Machine, peer: NodeId, reason: LinkDownReason): void {
+    for (const checker of this.#checkers) checker.onLinkDown?.(machine, peer, reason)
   }
 
   #onPublish(from: Machine, kind: MessageKind, body: Uint8Array): void {

@@ -1,0 +1,187 @@
+import type { Millis, NodeId } from '../kernel/index.ts'
+import type { Checker } from './checker.ts'
+import type { Machine } from './machine.ts'
+import type { Program } from './program.ts'
+import type { Simulation } from './simulation.ts'
+
+/** What the checker reads of a program: its view of the swarm, and nothing else. */
+export interface MembershipReading {
+  members(): Iterable<ViewedMember>
+  self(): ViewedMember
+  neighbours(): readonly NodeId[]
+}
+
+export interface ViewedMember {
+  readonly node: NodeId
+  readonly state: 'alive' | 'suspect' | 'dead' | 'left'
+  readonly incarnation: number
+}
+
+export interface MembershipProgram extends Program {
+  readonly membership: MembershipReading
+}
+
+export interface MembershipCheckerOptions {
+  /** Most entries a view may hold, and most neighbours a node may have (M-4). */
+  readonly membersMax: number
+  readonly linksMax: number
+  /** How often each machine's view is read; 0 means after every turn. */
+  readonly readEveryMs: number
+  /** A second machine has the key of the first: what concerns that key is not judged by M-8. */
+  readonly twins: boolean
+  /** Whether bodies are corrupted: only then may a peer that does nothing wrong be cut off. */
+  readonly corrupted: boolean
+}
+
+const RANK = { alive: 0, suspect: 1, dead: 2, left: 3 } as const
+
+/** The state order of membership's README as one number: a view may only ever grow in it. */
+function rankOf(member: ViewedMember): number {
+  return member.incarnation * 4 + RANK[member.state]
+}
+
+/**
+ * M-1, M-2, M-4, M-8 and M-20 as safety, and the counts that M-6 is about. Reads views only; knows from the
+ * simulation which machines run, which is the truth that views are about.
+ */
+export class MembershipChecker<P extends MembershipProgram> implements Checker<P> {
+  readonly #sim: Simulation<P>
+  readonly #options: MembershipCheckerOptions
+  /** Greatest rank seen of each node in the view of each running machine. */
+  readonly #seen = new Map<number, Map<NodeId, number>>()
+  /** Greatest incarnation that a node itself has claimed, in all its lives. */
+  readonly #claimed = new Map<NodeId, number>()
+  readonly #readAt: number[] = []
+  readonly #runningByNode = new Map<NodeId, number>()
+  readonly #startedAt = new Map<number, Millis>()
+  readonly #false = new Set<string>()
+  #nodeMs = 0
+
+  constructor(sim: Simulation<P>, options: MembershipCheckerOptions) {
+    this.#sim = sim
+    this.#options = options
+  }
+
+  /** Nodes declared dead while they ran, once per incarnation, whoever believed it (M-6). */
+  get falseDeaths(): number {
+    return this.#false.size
+  }
+
+  /** Hours that machines ran, all together. */
+  get nodeHours(): number {
+    let ms = this.#nodeMs
+    for (const startedAt of this.#startedAt.values()) ms += this.#sim.now - startedAt
+    return ms / 3_600_000
+  }
+
+  onBoot(machine: Machine, program: P): void {
+    this.#startedAt.set(machine.index, this.#sim.now)
+    this.#runningByNode.set(machine.node, (this.#runningByNode.get(machine.node) ?? 0) + 1)
+    this.#seen.set(machine.index, new Map())
+    const claimed = this.#claimed.get(machine.node)
+    const own = program.membership.self().incarnation
+    if (claimed !== undefined && own <= claimed && !this.#options.twins) {
+      this.#violate('M-8', machine, `${machine.node} restarts at ${own}, but has claimed ${claimed} before`)
+    }
+  }
+
+  onDown(machine: Machine): void {
+    this.#nodeMs += this.#sim.now - (this.#startedAt.get(machine.index) ?? this.#sim.now)
+    this.#startedAt.delete(machine.index)
+    this.#runningByNode.set(machine.node, (this.#runningByNode.get(machine.node) ?? 1) - 1)
+    this.#seen.delete(machine.index)
+  }
+
+  onTurn(machine: Machine, program: P): void {
+    const own = program.membership.self()
+    if (own.incarnation > (this.#claimed.get(own.node) ?? -1)) this.#claimed.set(own.node, own.incarnation)
+    const { readEveryMs } = this.#options
+    if (readEveryMs > 0) {
+      if (this.#sim.now < (this.#readAt[machine.index] ?? 0)) return
+      this.#readAt[machine.index] = this.#sim.now + readEveryMs
+    }
+    this.#read(machine, program)
+  }
+
+  onLinkDown(machine: Machine, peer: NodeId, reason: string): void {
+    const accused = reason === 'protocol-violation' || reason === 'certificate-revoked'
+    if (accused && !this.#options.corrupted) {
+      this.#violate('M-3', machine, `${peer}, which did nothing wrong, was cut off: ${reason}`)
+    }
+  }
+
+  #read(machine: Machine, program: P): void {
+    const seen = this.#seen.get(machine.index)
+    if (seen === undefined) return
+    let count = 0
+    for (const member of program.membership.members()) {
+      count += 1
+      const rank = rankOf(member)
+      const before = seen.get(member.node)
+      if (before === rank) continue
+      seen.set(member.node, rank)
+      this.#changed(machine, member, rank, before)
+    }
+    if (count < seen.size) this.#violate('M-4', machine, `an entry has gone long before its time: ${count} are left`)
+    if (count > this.#options.membersMax) this.#violate('M-4', machine, `the table holds ${count} members`)
+    const neighbours = program.membership.neighbours().length
+    if (neighbours > this.#options.linksMax) this.#violate('M-4', machine, `${neighbours} neighbours`)
+  }
+
+  #changed(machine: Machine, member: ViewedMember, rank: number, before: number | undefined): void {
+    const { node, state, incarnation } = member
+    if (before !== undefined && rank < before) {
+      // Dead is superseded by a greater incarnation only, and so is everything else (M-20).
+      const clause = Math.floor(before / 4) > incarnation ? 'M-1' : 'M-2'
+      this.#violate(clause, machine, `${node} went back from ${textOf(before)} to ${textOf(rank)}`)
+    }
+    const claimed = this.#claimed.get(node)
+    if (claimed === undefined || incarnation > claimed) {
+      this.#violate('M-1', machine, `${node} is believed at ${incarnation}, but has only claimed ${claimed}`)
+    }
+    const isFalse = state === 'dead' && (this.#runningByNode.get(node) ?? 0) > 0 && incarnation === claimed
+    if (isFalse) this.#false.add(`${node} ${incarnation}`)
+  }
+
+  #violate(clause: string, machine: Machine, text: string): void {
+    this.#sim.violate(clause, text, machine.index)
+  }
+}
+
+function textOf(rank: number): string {
+  return `${Object.keys(RANK)[rank % 4]}(${Math.floor(rank / 4)})`
+}
+
+/** Why the views of the machines of a core differ from the truth; undefined when they do not (M-7). */
+export function disagreement<P extends MembershipProgram>(
+  sim: Simulation<P>,
+  core: readonly number[],
+): string | undefined {
+  const truth = new Map<NodeId, number>()
+  for (const machine of core) {
+    const program = sim.programOf(machine)
+    if (program === undefined) return `machine ${machine} does not run`
+    const self = program.membership.self()
+    truth.set(self.node, self.incarnation)
+  }
+  for (const machine of core) {
+    const wrong = wrongIn(sim.programOf(machine)?.membership, truth)
+    if (wrong !== undefined) return `on machine ${machine}: ${wrong}`
+  }
+  return undefined
+}
+
+function wrongIn(view: MembershipReading | undefined, truth: ReadonlyMap<NodeId, number>): string | undefined {
+  let found = 0
+  for (const { node, state, incarnation } of view?.members() ?? []) {
+    const expected = truth.get(node)
+    if (expected === undefined) {
+      if (state === 'alive' || state === 'suspect') return `${node} is ${state}(${incarnation}), but does not run`
+      continue
+    }
+    found += 1
+    if (state !== 'alive' || incarnation !== expected)
+      return `${node} is ${state}(${incarnation}), not alive(${expected})`
+  }
+  return found === truth.size ? undefined : `only ${found} of ${truth.size} members are known`
+}

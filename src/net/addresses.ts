@@ -24,7 +24,14 @@ export function withoutPeer(address: string): string {
   return address.replace(/\/p2p\/[A-Za-z0-9]+$/, '')
 }
 
-/** The node that the address names as its owner, if it does. */
-export function peerOf(address: string): string | undefined {
-  return /\/p2p\/([A-Za-z0-9]+)$/.exec(address)?.[1]
+/** The address with its owner's id at the end; undefined when it names another owner. */
+export function ownedBy(address: string, peer: string): string | undefined {
+  const owner = /\/p2p\/([A-Za-z0-9]+)$/.exec(address)?.[1]
+  if (owner === undefined) return `${address}/p2p/${peer}`
+  return owner === peer ? address : undefined
+}
+
+/** What a stranger at that address cannot change at will: its IP address, or that of the relay it comes through. */
+export function sourceOf(address: string): string {
+  return /^\/(?:ip4|ip6)\/([^/]+)/.exec(address)?.[1] ?? address
 }

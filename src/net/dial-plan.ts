@@ -67,31 +67,35 @@ export class DialPlan {
     return due
   }
 
-  /** A dial ended. After a failure the next waits for half to all of a bound that doubles with each in a row. */
+  /** A dial ended; after a failure the next waits. */
   dialled(now: Millis, peer: NodeId, succeeded: boolean): void {
     const wanted = this.#wanted.get(peer)
     if (wanted === undefined) return
     wanted.dialling = false
     if (succeeded) return
     wanted.failures += 1
-    const bound = Math.min(DIAL_BACKOFF_MAX_MS, DIAL_BACKOFF_MIN_MS * DIAL_BACKOFF_FACTOR ** (wanted.failures - 1))
-    wanted.dialAt = after(now, this.#random.between(bound / 2, bound))
+    wanted.dialAt = after(now, this.#backoff(wanted.failures))
   }
 
-  /** There is a link, whoever dialled. Only now are earlier failures forgiven: an admission alone may lead nowhere. */
+  /** There is a connection, whoever dialled. */
   connected(peer: NodeId): void {
     const wanted = this.#wanted.get(peer)
-    if (wanted === undefined) return
-    wanted.connected = true
-    wanted.failures = 0
+    if (wanted !== undefined) wanted.connected = true
   }
 
-  /** The connection ended. The redial is soon but not at once: the other side may be dialling too. */
+  /** The connection carries a link. Only now are earlier failures forgiven: a connection alone may lead nowhere. */
+  linked(peer: NodeId): void {
+    const wanted = this.#wanted.get(peer)
+    if (wanted !== undefined) wanted.failures = 0
+  }
+
+  /** The connection ended. Counts as a failure until the next has carried a link, so flapping slows down as well. */
   lost(now: Millis, peer: NodeId): void {
     const wanted = this.#wanted.get(peer)
     if (wanted === undefined) return
     wanted.connected = false
-    wanted.dialAt = after(now, this.#random.between(0, DIAL_BACKOFF_MIN_MS))
+    wanted.failures += 1
+    wanted.dialAt = after(now, this.#backoff(wanted.failures))
   }
 
   /** When a peer is due; `NEVER` while everyone wanted is connected, being dialled or without addresses. */
@@ -99,6 +103,12 @@ export class DialPlan {
     let at = NEVER
     for (const wanted of this.#wanted.values()) if (waits(wanted)) at = earliest(at, wanted.dialAt)
     return at
+  }
+
+  /** Half to all of a bound that doubles with each failure in a row. */
+  #backoff(failures: number): number {
+    const bound = Math.min(DIAL_BACKOFF_MAX_MS, DIAL_BACKOFF_MIN_MS * DIAL_BACKOFF_FACTOR ** (failures - 1))
+    return this.#random.between(bound / 2, bound)
   }
 }
 

@@ -8,13 +8,15 @@ import {
   Handshake,
   type HandshakeOptions,
   type HandshakeStep,
+  refuseFrame,
 } from '../identity/index.ts'
+import type { ErrorCode } from '../kernel/index.ts'
 import type { NetworkOptions } from './options.ts'
 import { REFUSAL_LINGER_MS } from './params.ts'
 import { Refusal } from './refusal.ts'
 
 /** The peer proved to be a member; `joined` when it also made one of us. */
-export interface Admission {
+export interface ExchangeResult {
   readonly peer: Certificate
   readonly joined: { readonly founding: Founding; readonly certificate: Uint8Array } | undefined
 }
@@ -32,7 +34,7 @@ export async function exchange(
   options: HandshakeOptions,
   grant: NetworkOptions['grant'],
   signal: AbortSignal,
-): Promise<Admission> {
+): Promise<ExchangeResult> {
   const frames = lpStream(secured, {
     maxDataLength: HANDSHAKE_FRAME_BYTES_MAX,
     maxBufferSize: HANDSHAKE_FRAME_BYTES_MAX * (HANDSHAKE_FRAMES_MAX + 1),
@@ -51,12 +53,20 @@ export async function exchange(
   }
 }
 
+/** Refuses a peer without asking who it is. @throws Refusal always, once the peer has heard it or had its time to. */
+export async function turnAway(secured: MessageStream, code: ErrorCode, message: string): Promise<never> {
+  const signal = AbortSignal.timeout(REFUSAL_LINGER_MS)
+  await lpStream(secured).write(refuseFrame({ code, message }), { signal }).catch(ignore)
+  await hungUp(secured)
+  throw new Refusal(code, message, 'us')
+}
+
 async function converse(
   frames: Frames,
   handshake: Handshake,
   grant: NetworkOptions['grant'],
   signal: AbortSignal,
-): Promise<Admission> {
+): Promise<ExchangeResult> {
   let step = await sent(frames, handshake.start(), signal)
   for (;;) {
     const { outcome } = step

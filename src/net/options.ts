@@ -1,6 +1,7 @@
-import type { Founding, MemberParty, Refusal as IdentityRefusal, Ticket } from '../identity/index.ts'
-import type { Millis, NodeId, Random, Result, SwarmId, WallMillis } from '../kernel/index.ts'
-import type { PeerCredentials } from '../wire/index.ts'
+import type { Founding, Refusal as IdentityRefusal, MemberParty, Ticket } from '../identity/index.ts'
+import type { ErrorCode, Millis, NodeId, Random, Result, SwarmId, WallMillis } from '../kernel/index.ts'
+import type { Lane, PeerCredentials } from '../wire/index.ts'
+import type { Turned } from './gate.ts'
 
 export interface NetworkClock {
   /** Monotonic. */
@@ -61,20 +62,32 @@ export interface JoinGrant {
   readonly issuer: PeerCredentials
 }
 
+/** Of one lane, over all links that are there now. */
+export interface LaneTotals {
+  queuedMessages: number
+  queuedBytes: number
+  /** Over the life of these links. */
+  droppedCount: number
+}
+
 /** Counters only grow; gauges are of now. Names are those of the metrics, less the prefix. */
 export interface NetworkStats {
   readonly connections: number
   readonly connectionsInbound: number
   readonly links: number
   readonly streams: number
+  readonly lanes: Readonly<Record<Lane, Readonly<LaneTotals>>>
+  /** Connections as libp2p counts them: more than `connections` only while one ends or replaces another. */
+  readonly sockets: number
   readonly admissionsPending: number
+  readonly sourcesKnown: number
   readonly admissionsTotal: number
   readonly muxersTotal: number
   /** By code; refusals of ours and of peers are told apart. */
-  readonly refusedByUs: Readonly<Record<string, number>>
-  readonly refusedByPeers: Readonly<Record<string, number>>
+  readonly refusedByUs: Readonly<Partial<Record<ErrorCode, number>>>
+  readonly refusedByPeers: Readonly<Partial<Record<ErrorCode, number>>>
   /** Turned away before a handshake, by reason. */
-  readonly turnedAway: Readonly<Record<string, number>>
+  readonly turnedAway: Readonly<Partial<Record<Turned, number>>>
   readonly dialsTotal: number
   readonly dialsFailedTotal: number
   readonly peersWanted: number
@@ -82,6 +95,7 @@ export interface NetworkStats {
   readonly gossipOutTotal: number
   readonly gossipInTotal: number
   readonly gossipRefusedTotal: number
+  /** Inside the encryption: what the muxer carries. */
   readonly bytesInTotal: number
   readonly bytesOutTotal: number
 }

@@ -7,10 +7,6 @@ const MIB = 1024 * KIB
 
 /** Everything between the TCP connection and the verdict, both sides. Several round trips on the worst links fit in. */
 export const ADMISSION_TIMEOUT_MS = 5_000
-/** One frame of the exchange: a certificate chain, a genesis with its authorities or a ticket, with room to spare. */
-export const ADMISSION_FRAME_BYTES_MAX = 64 * KIB
-/** Frames that one side may send before the verdict. The longest exchange we know takes three. */
-export const ADMISSION_FRAMES_MAX = 8
 /** How long a refusing side waits for the other to read why and hang up; a reset would throw the reason away. */
 export const REFUSAL_LINGER_MS = 500
 /** Connections not yet admitted, from everywhere. 5 s of them at 100 KiB each is 25 MiB at worst. */
@@ -39,16 +35,14 @@ export const ADDRESSES_PER_PEER_MAX = 16
 export const DIAL_BACKOFF_MIN_MS = 250
 export const DIAL_BACKOFF_MAX_MS = 30_000
 export const DIAL_BACKOFF_FACTOR = 2
-/** How long an admitted connection may be without usable lanes before it is given up. */
-export const LINK_OPEN_TIMEOUT_MS = 5_000
 /** A stopping node's time for its goodbyes (P-12), well under the second in which `stop` must end. */
 export const GOODBYE_MS = 400
+/** What libp2p may take after that; then the process ends anyway. */
+export const HOST_STOP_MS = 450
 /** No bytes for this long ends a connection whose peer is gone without a word; probes pass every few seconds. */
 export const SOCKET_IDLE_MS = 60_000
-/** The sweep of expired certificates: half of the 2 s that P-10 allows. */
-export const EXPIRY_SWEEP_MS = 1_000
-/** Certificates and nodes whose revocation is remembered here; the durable list is the council's. */
-export const REVOKED_MAX = 65_536
+/** How long the expiry watch sleeps at most: the wall clock may be set while it does. */
+export const EXPIRY_CHECK_MS_MAX = 1_500
 
 // Yamux: memory per connection is streams x window, and a peer decides how many streams it opens (defaults: 1,000 x 16 MiB).
 
@@ -114,4 +108,5 @@ assert(PENDING_PER_SOURCE_MAX < PENDING_ADMISSIONS_MAX, 'one source must not be 
 assert(DIAL_BACKOFF_MIN_MS < DIAL_BACKOFF_MAX_MS, 'back-off grows')
 assert(ADDRESS_DIAL_TIMEOUT_MS > ADMISSION_TIMEOUT_MS, 'a dial must outlive its admission, or refusals are lost')
 assert(GOSSIP_OUT_BUFFER_BYTES > GOSSIP_BYTES_MAX, 'one message must fit into the buffer')
-assert(EXPIRY_SWEEP_MS <= 1_000, 'P-10 allows 2 s')
+assert(EXPIRY_CHECK_MS_MAX < 2_000, 'P-10 allows 2 s')
+assert(GOODBYE_MS + HOST_STOP_MS < 1_000, 'P-12 allows 1 s')

@@ -30,6 +30,22 @@ function codedMessage(message: string): { readonly code: ErrorCode; readonly rea
   return { code, reason }
 }
 
+const CROSSED = 'the dial of the other side stands'
+
+/** A dial that became pointless because one of the other direction stands (P-5). */
+export function crossed(): Error {
+  return new Error(CROSSED)
+}
+
+/** Whether a dial failed for that: we gave it up, or the other side let it in and then hung up before the muxer. */
+export function isCrossed(error: unknown): boolean {
+  for (const cause of leaves(error)) {
+    if (!(cause instanceof Error)) continue
+    if (cause.message === CROSSED || cause.name === 'MuxerUnavailableError') return true
+  }
+  return false
+}
+
 /** Errors inside an aggregate (one per address tried), flattened; bounded by the number of addresses of one dial. */
 function* leaves(error: unknown): Generator<unknown> {
   if (error instanceof AggregateError) for (const inner of error.errors) yield* leaves(inner)

@@ -19,7 +19,15 @@ export type Handlers = {
 /** How many events `node.events` gives unless asked for another number. */
 const EVENTS_DEFAULT = 100
 
-export function handlersOf(node: NodeHandle, metrics: () => Promise<MetricsReport>): Handlers {
+/** What the methods need beside the node itself. */
+export interface MethodHost {
+  readonly node: NodeHandle
+  metrics(): Promise<MetricsReport>
+  /** Begins an orderly stop of the process and returns at once; `reason` is for the log. */
+  requestStop(reason: string): void
+}
+
+export function handlersOf({ node, metrics, requestStop }: MethodHost): Handlers {
   return {
     'node.status': () => node.status(),
     'node.peers': () => node.peers(),
@@ -31,7 +39,7 @@ export function handlersOf(node: NodeHandle, metrics: () => Promise<MetricsRepor
     },
     'node.stop': () => {
       // After this turn of the loop, so that the answer is on its way before the socket closes.
-      setImmediate(() => node.requestStop('asked to over the socket'))
+      setImmediate(() => requestStop('asked to over the socket'))
       return { pid: process.pid }
     },
     'config.show': () => node.config(),

@@ -1,11 +1,10 @@
 import { chmod } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
-import { type Clock, type MetricsReport, realClock, type SessionGreeting, SwarmError } from '../src/index.ts'
+import { type Clock, realClock, type SessionGreeting, SwarmError } from '../src/index.ts'
 import { type ConnectionHost, IpcConnection } from './ipc-connection.ts'
-import { handlersOf, perform } from './ipc-methods.ts'
+import { handlersOf, type MethodHost, perform } from './ipc-methods.ts'
 import type { Logger } from './log.ts'
-import type { NodeHandle } from './node-handle.ts'
 import { clearSocketPath } from './socket-file.ts'
 
 /** 10,000 agents on one host, and room for people. Idle ones cost about 10 KiB each. */
@@ -30,10 +29,8 @@ const TOO_MANY = `${JSON.stringify({
   },
 })}\n`
 
-export interface IpcServerOptions {
+export interface IpcServerOptions extends MethodHost {
   readonly path: string
-  readonly node: NodeHandle
-  readonly metrics: () => Promise<MetricsReport>
   readonly log: Logger
   /** Demanded of clients when the socket is shared. */
   readonly token?: string | undefined
@@ -122,7 +119,7 @@ export class IpcServer {
 
   #host(options: IpcServerOptions): ConnectionHost {
     const { node, log } = options
-    const handlers = handlersOf(node, options.metrics)
+    const handlers = handlersOf(options)
     const hello = { node: node.node, swarm: node.swarm, version: node.version, features: [] }
     const greeting: SessionGreeting = { hello, token: options.token }
     return {

@@ -1,32 +1,20 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import type { MetricsReport, NodeEvent } from '../src/index.ts'
+import type { MetricsReport } from '../src/index.ts'
 import type { NodeHandle } from './node-handle.ts'
 
 const PREFIX = 'swarm_node_'
 
-/** Distinct event kinds counted by name. The kinds come from one table in the program, so this is never met. */
-const KINDS_MAX = 512
-
 /** What a node shows of itself in numbers, as Prometheus text and as JSON. */
 export class NodeMetrics {
   readonly #registry = new Registry()
-  readonly #kinds = new Set<string>()
-  readonly #events: Counter<'kind'>
-  readonly #unsubscribe: () => void
 
   constructor(node: NodeHandle) {
     const registers = [this.#registry]
     collectDefaultMetrics({ register: this.#registry, prefix: PREFIX })
-    this.#events = new Counter({
-      name: `${PREFIX}events_total`,
-      help: 'What happened on this node, by kind of event.',
-      labelNames: ['kind'],
-      registers,
-    })
-    this.#unsubscribe = node.onEvent((event) => this.#count(event))
     addInfo(node, registers)
     addStatus(node, registers)
     addPeers(node, registers)
+    addCounters(node, registers)
   }
 
   get contentType(): string {
@@ -52,17 +40,6 @@ export class NodeMetrics {
         })),
       })),
     }
-  }
-
-  stop(): void {
-    this.#unsubscribe()
-    this.#registry.clear()
-  }
-
-  #count(event: NodeEvent): void {
-    const known = this.#kinds.has(event.kind)
-    if (!known && this.#kinds.size < KINDS_MAX) this.#kinds.add(event.kind)
-    this.#events.inc({ kind: known || this.#kinds.has(event.kind) ? event.kind : 'other' })
   }
 }
 
@@ -122,6 +99,21 @@ function addPeers(node: NodeHandle, registers: Registry[]): void {
       for (const peer of node.peers().peers) this.inc({ state: peer.state })
     },
   })
+}
+
+/** One counter per kind of observation; the counting itself is the observer's. */
+function addCounters(node: NodeHandle, registers: Registry[]): void {
+  for (const { name, help } of node.counters()) {
+    new Counter({
+      name: `${PREFIX}${name}_total`,
+      help,
+      registers,
+      collect() {
+        this.reset()
+        this.inc(node.counters().find((counter) => counter.name === name)?.value ?? 0)
+      },
+    })
+  }
 }
 
 function definedOf(labels: Readonly<Partial<Record<string, string | number>>>): Record<string, string | number> {

@@ -7,6 +7,7 @@ import type {
   PeersReport,
   TicketReport,
 } from '../src/index.ts'
+import type { EventCounter } from './observer.ts'
 
 /**
  * A running node as the socket, the HTTP endpoint and the command line see it. The daemon provides the real one; tests
@@ -20,12 +21,18 @@ export interface NodeHandle {
   peers(): PeersReport
   agents(): AgentsReport
   config(): ConfigReport
+  /** How often each kind of thing has happened. */
+  counters(): readonly EventCounter[]
   /** What happened lately, oldest first; a bounded number. */
   recentEvents(): readonly NodeEvent[]
   /** Calls the listener for every event from now on; the returned function ends that. The listener must not throw. */
   onEvent(listener: (event: NodeEvent) => void): () => void
   /** @throws SwarmError with a coded reason */
   createTicket(request: ParamsOf<'ticket.create'>): Promise<TicketReport>
-  /** Begins an orderly stop and returns at once; `reason` is for the log. A second call changes nothing. */
-  requestStop(reason: string): void
+}
+
+/** A node that the daemon has opened and will close. */
+export interface OpenedNode extends NodeHandle {
+  /** Tells the others that it leaves, hands over what it can in a moment, and lets go of network and disk. */
+  close(): Promise<void>
 }

@@ -12,3 +12,6 @@ export {
   unreachable,
 } from './kernel/index.ts'
 export { type Clock, realClock } from './runtime/clock.ts'
+export { EXIT_INVARIANT, writeCrashReport } from './runtime/crash.ts'
+export { Lifecycle, type Part } from './runtime/lifecycle.ts'
+export { type HostObservation, OBSERVATIONS, rowOf } from './swarm/observations.ts'

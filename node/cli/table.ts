@@ -23,12 +23,12 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
 
 function line(cells: readonly string[], widths: readonly number[]): string {
   return cells
-    .map((cell, i) => it(cell, widths[i] ?? 0))
+    .map((cell, i) => pad(cell, widths[i] ?? 0))
     .join(GAP)
     .trimEnd()
 }
 
-function _fit(cell: string, chars: number): string {
+function pad(cell: string, chars: number): string {
   const plain = width(cell)
   if (plain <= chars) return cell + ' '.repeat(chars - plain)
   // Only plain cells are cut: colour is put on short words, which fit.

@@ -1,0 +1,57 @@
+import { EXIT_INVARIANT, InvariantError, type NodeStatus, realClock, writeCrashReport } from '../src/index.ts'
+import { Daemon } from './daemon.ts'
+import { openLog } from './log.ts'
+import { openNode } from './open-node.ts'
+import { resolveSettings } from './settings.ts'
+import type { StartOptions } from './start-options.ts'
+
+/**
+ * Runs a daemon in this process until it is told to stop (SIGTERM, SIGINT, `node.stop`).
+ *
+ * @param onRunning called once, when everything answers
+ * @returns the exit code: 0 after an orderly stop, 1 when a part did not stop
+ * @throws SwarmError when it cannot start
+ */
+export async function runDaemon(options: StartOptions, onRunning: (status: NodeStatus) => void): Promise<number> {
+  const settings = await resolveSettings(options, process.env)
+  const log = openLog({
+    level: settings.logLevel,
+    modules: settings.logModules,
+    to: settings.logFile === undefined ? 'stderr' : { file: settings.logFile },
+    pretty: process.stderr.isTTY === true,
+    colours: process.stderr.isTTY === true && (process.env.NO_COLOR ?? '') === '',
+  })
+  const fatal = (cause: unknown) => {
+    crash(cause, options.data, () => daemon?.status())
+  }
+  let daemon: Daemon | undefined
+  process.on('uncaughtException', fatal)
+  process.on('unhandledRejection', fatal)
+  daemon = await Daemon.start({
+    socket: options.socket,
+    http: settings.http,
+    token: settings.token,
+    log,
+    open: () => openNode({ settings, log, fatal }),
+    fatal,
+  })
+  process.on('SIGTERM', () => daemon.requestStop('SIGTERM'))
+  process.on('SIGINT', () => daemon.requestStop('SIGINT'))
+  onRunning(daemon.status())
+  const problems = await daemon.ended
+  for (const problem of problems) log.module('daemon').error(`did not stop in order: ${problem}`)
+  log.flush()
+  // What overran its time was left behind and may hold the loop: the end does not wait for it.
+  if (problems.length > 0) process.exit(1)
+  return 0
+}
+
+/** Ends the process at once: after a broken invariant nothing it holds can be believed (U-4). */
+function crash(cause: unknown, data: string, state: () => unknown): never {
+  const report = writeCrashReport(data, realClock, cause, state)
+  const invariant = cause instanceof InvariantError
+  const what = cause instanceof Error ? cause.message : String(cause)
+  const where = report === undefined ? '' : `; what is known is in ${report}, please report it`
+  process.stderr.write(`swarm-node: ${what}${where} [${invariant ? 'INVARIANT' : 'INTERNAL'}]\n`)
+  process.exit(invariant ? EXIT_INVARIANT : 1)
+}

@@ -186,7 +186,7 @@ export class SimPort implements NetworkPort {
     this.#dialler.linked(peer)
     this.network.counts.linksUp += 1
     this.#trace('link-up', peer, 1, `${peer} on machine ${end.other.port.machine.index}`)
-    if (restarted) this.#gaps(peer)
+    if (restarted) this.#gaps(peer, seen)
     this.handler.onLinkUp(this.network.credentialsOf(end.other.port.machine))
     this.resumeStreamsTo(end.other.port.machine.index)
   }
@@ -348,11 +348,12 @@ export class SimPort implements NetworkPort {
   }
 
   /** SI-6: another process of the peer knows nothing of what was sent to, or expected from, the one before. */
-  #gaps(peer: NodeId): void {
-    const lanes = this.#streams.get(peer)
+  #gaps(peer: NodeId, before: SimPort): void {
+    const sent = this.#streams.get(peer)
+    const expected = before.#streams.get(this.node)
     this.#streams.delete(peer)
     for (const lane of LANES) {
-      if (lanes?.has(lane) !== true) continue
+      if (sent?.has(lane) !== true && expected?.has(lane) !== true) continue
       this.network.counts.gaps += 1
       this.#trace('gap', peer, 3, `${peer} ${lane}`)
       this.handler.onGap(peer, lane)

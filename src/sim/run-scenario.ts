@@ -1,6 +1,7 @@
 import { after, type NodeId } from '../kernel/index.ts'
 import type { Violation } from './checker.ts'
 import { FaultDriver, machinesOf } from './fault-driver.ts'
+import { isLossAndPauses } from './generate.ts'
 import type { Latency } from './latency.ts'
 import { disagreement, MembershipChecker, type MembershipProgram } from './membership-checker.ts'
 import type { NetworkCounts } from './network.ts'

@@ -18,10 +18,10 @@ for (let byte = 0; byte < 256; byte++) {
   let crc = byte
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1
   T0[byte] = crc
-  for (let k = 1; k < 8; k++) {
-    crc = (T0[crc & 0xff] as number) ^ (crc >>> 8)
-    ;(TABLES[k] as Int32Array)[byte] = crc
-  }
+}
+for (let k = 1; k < 8; k++) {
+  const [previous, table] = [TABLES[k - 1] as Int32Array, TABLES[k] as Int32Array]
+  for (let byte = 0; byte < 256; byte++) table[byte] = at(T0, at(previous, byte) & 0xff) ^ (at(previous, byte) >>> 8)
 }
 
 /** Checksum of `bytes[start, end)`, continued from `seed` (an earlier checksum, or 0). Unsigned 32 bits. */

@@ -1,3 +1,5 @@
+export { Membership } from './core.ts'
+export { judgeWith } from './judge.ts'
 export {
   MEMBERSHIP_BODIES,
   type MemberEntry,

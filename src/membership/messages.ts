@@ -28,6 +28,9 @@ export const LABEL_VALUE_BYTES_MAX = 96
 export const PRESENCE_BYTES_MAX = 6 * 1024
 export const CERTIFICATE_BYTES_MAX = 4 * 1024
 
+/** Far above what a node can reach at `refutationsPerSecond`, and far from where numbers lose precision. */
+export const INCARNATION_MAX = 2 ** 48
+
 /** Rows in one message of gossip, and in one page of a sync. */
 export const GOSSIP_ROWS_MAX = 64
 export const SYNC_ROWS_MAX = 1500
@@ -38,7 +41,7 @@ export const BUCKETS = 256
 
 /** A node's word about itself, signed in domain `presence`. Only the subject can make one (M-1). */
 export const presenceBody = record({
-  incarnation: count<Incarnation>(),
+  incarnation: count<Incarnation>(INCARNATION_MAX),
   status: word(['alive', 'left']),
   addresses: list(text(ADDRESS_BYTES_MAX), ADDRESSES_MAX),
   region: text(64),
@@ -62,7 +65,7 @@ export interface MemberEntry {
 /** What one node holds of another, in few bytes. Hearsay: it opens a question, and the answer is a signed entry. */
 export const rumour = record({
   node: nodeId,
-  incarnation: count<Incarnation>(),
+  incarnation: count<Incarnation>(INCARNATION_MAX),
   state: word(['alive', 'suspect', 'dead', 'left']),
   /** Who accuses, for suspect and dead: confirmations count only when they are independent. */
   accuser: optional(nodeId),
@@ -76,9 +79,9 @@ const rumours = list(rumour, GOSSIP_ROWS_MAX)
 export const pingBody = record({
   sequence: u32,
   /** The sender's own incarnation. */
-  mine: count<Incarnation>(),
+  mine: count<Incarnation>(INCARNATION_MAX),
   /** What the sender knows of the receiver; a newer one comes back with the ack. */
-  yours: count<Incarnation>(),
+  yours: count<Incarnation>(INCARNATION_MAX),
   /** The sender suspects the receiver and tells it first (Lifeguard's buddy). */
   suspected: flag,
   coordinate: networkCoordinate,
@@ -99,7 +102,7 @@ export const pingRequestBody = record({
   sequence: u32,
   target: nodeId,
   /** What the asker knows of the target, and whether it suspects it. */
-  known: count<Incarnation>(),
+  known: count<Incarnation>(INCARNATION_MAX),
   suspected: flag,
   rumours,
 })
@@ -119,15 +122,13 @@ export const syncRequestBody = variant({
   /** One hash per bucket of the sender's members: equal hashes, equal views. */
   hashes: record({ hashes: list(u32, BUCKETS) }),
   /** All that the sender holds in these buckets: tell me what you know better, ask for what you lack. */
-  rows: record({ buckets: list(u8, BUCKETS), rows: list(rumour, SYNC_ROWS_MAX), more: flag }),
+  rows: record({ buckets: list(u8, BUCKETS), rows: list(rumour, SYNC_ROWS_MAX) }),
   want: record({ nodes: list(nodeId, WANTED_MAX) }),
 })
 
 export const syncReplyBody = record({
   entries: list(memberEntry, WANTED_MAX),
   rows: list(rumour, SYNC_ROWS_MAX),
-  /** Some of what was asked for did not fit: ask again. */
-  more: flag,
 })
 
 /** The body of each kind that this protocol owns. */
@@ -154,7 +155,7 @@ export const REMEMBERED_PEERS_MAX = 64
 /** What this protocol writes to the log. The last record of each kind is all that counts. */
 export const membershipRecord = variant({
   /** No incarnation above this one was ever published: a restart begins after it. */
-  incarnation: record({ ceiling: count<Incarnation>() }),
+  incarnation: record({ ceiling: count<Incarnation>(INCARNATION_MAX) }),
   peers: record({
     peers: list(
       record({ node: nodeId, addresses: list(text(ADDRESS_BYTES_MAX), ADDRESSES_MAX) }),

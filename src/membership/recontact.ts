@@ -1,0 +1,91 @@
+import { BoundedMap, type NodeId } from '../kernel/index.ts'
+import type { Ground } from './ground.ts'
+import type { Links } from './links.ts'
+import { REMEMBERED_PEERS_MAX } from './messages.ts'
+import { isUp } from './table.ts'
+import { Timer } from './timers.ts'
+
+/** Remembered peers that a node without any link dials at once. */
+const DIALS_ALONE = 3
+/** Room for the dials of one round and those of the round before. */
+const DIALS_MAX = 8
+
+interface Peer {
+  readonly node: NodeId
+  readonly addresses: readonly string[]
+}
+
+/**
+ * Finds back to those it has lost: one of the dead at a time, slowly and for as long as their tombstones last, so that a
+ * healed partition is noticed from either side (M-7); and when it has no link at all, the peers of its last run.
+ */
+export class Recontact {
+  readonly #ground: Ground
+  readonly #links: Links
+  readonly #seeds: readonly Peer[]
+  readonly #dials = new BoundedMap<NodeId, Timer>(DIALS_MAX)
+  readonly #round = new Timer(() => this.#turn())
+  readonly #memory = new Timer(() => this.#remember())
+  #remembered = ''
+
+  constructor(ground: Ground, links: Links, seeds: readonly Peer[]) {
+    this.#ground = ground
+    this.#links = links
+    this.#seeds = seeds.filter(({ node }) => node !== ground.self.node).slice(0, 4 * REMEMBERED_PEERS_MAX)
+  }
+
+  start(): void {
+    this.#turn()
+    this.#ground.timers.arm(this.#memory, this.#ground.awake + this.#ground.params.rememberIntervalMs)
+  }
+
+  /** A dial has come through. */
+  linked(peer: NodeId): void {
+    const timer = this.#dials.get(peer)
+    if (timer === undefined) return
+    this.#ground.timers.disarm(timer)
+    this.#dials.delete(peer)
+  }
+
+  #turn(): void {
+    const { timers, awake, params, random, table, links } = this.#ground
+    timers.arm(this.#round, awake + params.recontactIntervalMs * random.between(0.75, 1))
+    const dead = table.randomDead(random)
+    if (dead !== undefined) this.#dial({ node: dead.node, addresses: dead.judged.presence.addresses })
+    if (links.size > 0) return
+    for (const seed of random.sample(this.#seeds, DIALS_ALONE)) this.#dial(seed)
+  }
+
+  #dial(peer: Peer): void {
+    const { timers, awake, params, links } = this.#ground
+    if (links.has(peer.node) || this.#links.isWanted(peer.node) || this.#dials.has(peer.node)) return
+    if (this.#dials.full) return
+    const timer = new Timer(() => this.#giveUp(peer.node))
+    this.#dials.set(peer.node, timer)
+    timers.arm(timer, awake + params.recontactPatienceMs)
+    this.#ground.emit({ kind: 'connect', peer: peer.node, addresses: peer.addresses })
+  }
+
+  #giveUp(node: NodeId): void {
+    this.#dials.delete(node)
+    if (this.#ground.links.has(node) || this.#links.isWanted(node)) return
+    this.#ground.emit({ kind: 'disconnect', peer: node, reason: 'closed-by-us' })
+  }
+
+  /** Keeps the addresses of neighbours for the next run, when they have changed. */
+  #remember(): void {
+    const { timers, awake, params, table } = this.#ground
+    timers.arm(this.#memory, awake + params.rememberIntervalMs)
+    const peers: Peer[] = []
+    for (const node of this.#links.neighbours()) {
+      const entry = table.get(node)
+      if (entry === undefined || !isUp(entry) || peers.length >= REMEMBERED_PEERS_MAX) continue
+      peers.push({ node, addresses: entry.judged.presence.addresses })
+    }
+    const summary = JSON.stringify(peers)
+    // A node that has lost everyone keeps what it knew.
+    if (peers.length === 0 || summary === this.#remembered) return
+    this.#remembered = summary
+    this.#ground.emit({ kind: 'persist', record: { kind: 'peers', peers } })
+  }
+}

@@ -1,5 +1,6 @@
 import { type Core, earliest, type Millis, NEVER, type Tick, unreachable } from '../kernel/index.ts'
 import { ByteReader, LANES, type Lane, type MessageKind } from '../wire/index.ts'
+import { FrameWriter } from './frame-writer.ts'
 import type { LinkKinds } from './kinds.ts'
 import { DATA, HELLO, type Hello, hello, helloFrame } from './messages.ts'
 import { checkLaneParams, LINK_PARAMS, type LinkParams, VIOLATION_POINTS } from './params.ts'
@@ -35,6 +36,7 @@ export interface LinkInit<K extends string> {
 export class Link<K extends string = MessageKind> implements Core<LinkInput<K>, LinkEffect<K>> {
   readonly #epoch: number
   readonly #kinds: LinkKinds<K>
+  readonly #writer = new FrameWriter()
   readonly #lanes: Readonly<Record<Lane, LaneEnd<K>>>
 
   constructor({ epoch, kinds, params = LINK_PARAMS }: LinkInit<K>) {
@@ -87,6 +89,12 @@ export class Link<K extends string = MessageKind> implements Core<LinkInput<K>, 
     }
   }
 
+  /** Whether a `writable` lane would write a frame now. */
+  ready(now: Millis, lane: Lane): boolean {
+    const { state, send, receive } = this.#lanes[lane]
+    return state === 'open' && (send.ready || receive.due(now))
+  }
+
   isOpen(lane: Lane): boolean {
     return this.#lanes[lane].state === 'open'
   }
@@ -107,8 +115,8 @@ export class Link<K extends string = MessageKind> implements Core<LinkInput<K>, 
 
   /** N-11: one frame at most, if there is anything to say. */
   #write(now: Millis, lane: LaneEnd<K>): readonly LinkEffect<K>[] {
-    if (lane.state !== 'open' || !(lane.send.ready || lane.receive.due(now))) return NOTHING
-    const bytes = lane.send.compose(lane.receive.received, lane.receive.limit)
+    if (!this.ready(now, lane.name)) return NOTHING
+    const bytes = lane.send.compose(this.#writer, lane.receive.received, lane.receive.limit)
     lane.receive.told()
     return [{ kind: 'write', lane: lane.name, bytes }, ...room(lane)]
   }
@@ -117,7 +125,7 @@ export class Link<K extends string = MessageKind> implements Core<LinkInput<K>, 
     const lost = this.#down(lane)
     lane.state = 'greeting'
     lane.receive.restart()
-    const bytes = helloFrame({
+    const bytes = helloFrame(this.#writer, {
       epoch: this.#epoch,
       peerEpoch: lane.peerEpoch,
       received: lane.receive.received,

@@ -1,4 +1,4 @@
-import { PREFIX_BYTES } from './messages.ts'
+import { PREFIX_BYTES } from './frame-writer.ts'
 import { FRAME_BYTES_MAX } from './params.ts'
 
 /**

@@ -1,6 +1,7 @@
 import { BoundedQueue } from '../kernel/index.ts'
+import type { FrameWriter } from './frame-writer.ts'
 import { type LinkKind, varintBytes } from './kinds.ts'
-import { type DataHeader, PREFIX_BYTES, prefixed, startData } from './messages.ts'
+import { DATA } from './messages.ts'
 import { FRAME_BYTES, FRAME_HEADER_BYTES_MAX, type LaneParams } from './params.ts'
 
 interface Waiting<K extends string> {
@@ -96,8 +97,8 @@ export class SendLane<K extends string> {
    * A frame with as many waiting messages as it, the credit and the retransmission buffer hold; with none, the frame
    * carries the acknowledgement alone.
    */
-  compose(ack: number, limit: number): Uint8Array {
-    const header: DataHeader = { ack, limit, first: this.sent + 1 }
+  compose(writer: FrameWriter, ack: number, limit: number): Uint8Array {
+    const first = this.sent + 1
     const picked: Waiting<K>[] = []
     let bytes = 0
     for (let head = this.#queue.peek(); head !== undefined; head = this.#queue.peek()) {
@@ -112,13 +113,16 @@ export class SendLane<K extends string> {
     this.#used += bytes
     this.sentMessages += picked.length
     this.sentFrames += 1
-    const writer = startData(header, PREFIX_BYTES + FRAME_HEADER_BYTES_MAX + bytes)
+    writer.begin(DATA, FRAME_HEADER_BYTES_MAX + bytes)
+    writer.varint(ack)
+    writer.varint(limit)
+    writer.varint(first)
     for (const { kind, body } of picked) {
       writer.varint(kind.rules.code)
       writer.varint(body.length)
       writer.raw(body)
     }
-    return prefixed(writer)
+    return writer.finish()
   }
 
   /** The peer has everything up to `number`. False for a number that was never sent or goes back: a lie. */

@@ -3,6 +3,8 @@ import { FrameSplitter } from '../link/index.ts'
 
 export interface LaneStreamHandler {
   onFrame(body: Uint8Array): void
+  /** All frames that have arrived together have been handed over. */
+  onRead(): void
   /** The stream takes data again. */
   onDrain(): void
   /** It is over, for whatever reason, unless we dropped it ourselves. Called once. */
@@ -54,6 +56,7 @@ export class LaneStream {
     const { data } = event
     if (data instanceof Uint8Array) this.#push(data)
     else for (const chunk of data) this.#push(chunk)
+    this.#handler.onRead()
   }
 
   #push(chunk: Uint8Array): void {

@@ -137,8 +137,11 @@ export class NodeDisk implements DiskPort {
         done(error)
         return
       }
-      files.set(file, descriptor)
-      use(descriptor)
+      // Another operation on the same file may have opened it meanwhile: one descriptor is enough.
+      const first = files.get(file) ?? descriptor
+      if (first !== descriptor) fs.closeSync(descriptor)
+      files.set(file, first)
+      use(first)
     })
   }
 

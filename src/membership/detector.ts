@@ -3,7 +3,7 @@ import type { NetworkCoordinate } from '../wire/index.ts'
 import { moved } from './coordinates.ts'
 import type { Ground, Link } from './ground.ts'
 import { Suspicion } from './suspicion.ts'
-import { type Entry, incarnationOf, isUp } from './table.ts'
+import { type Entry, isUp } from './table.ts'
 import { Timer } from './timers.ts'
 
 /** Rumours that ride on one probe: a few, because probes are many. */
@@ -237,7 +237,7 @@ export class Detector {
       body: {
         sequence,
         mine: ground.self.incarnation,
-        yours: incarnationOf(entry),
+        yours: entry.incarnation,
         suspected: entry.state === 'suspect',
         coordinate: ground.coordinate,
         rumours: ground.rumoursFor(entry.node, PROBE_RUMOURS_MAX),
@@ -271,7 +271,7 @@ export class Detector {
         body: {
           sequence,
           target,
-          known: incarnationOf(watch.entry),
+          known: watch.entry.incarnation,
           suspected: watch.entry.state === 'suspect',
           rumours: ground.rumoursFor(helper, PROBE_RUMOURS_MAX),
         },
@@ -362,14 +362,14 @@ export class Detector {
     ground.table.setState(entry, 'dead', ground.now)
     ground.leaveOverlay(entry)
     this.release(entry)
-    this.#spread(entry, 'dead', ground.self.node, false)
+    this.#spread(entry, 'dead', ground.self.node, suspicion.allLost)
     ground.observe({ kind: 'down', node: entry.node, suspectedMs, confirmations: suspicion.accusers - 1 })
-    ground.event({ kind: 'member-down', node: entry.node, incarnation: incarnationOf(entry) })
+    ground.event({ kind: 'member-down', node: entry.node, incarnation: entry.incarnation })
     // A link that says nothing is of no use; a fresh one tells when the peer is back.
     if (ground.links.has(entry.node)) ground.emit({ kind: 'disconnect', peer: entry.node, reason: 'closed-by-us' })
   }
 
   #spread(entry: Entry, state: 'suspect' | 'dead', accuser: NodeId, lost: boolean): void {
-    this.#ground.rumours.add({ node: entry.node, incarnation: incarnationOf(entry), state, accuser, lost })
+    this.#ground.rumours.add({ node: entry.node, incarnation: entry.incarnation, state, accuser, lost })
   }
 }

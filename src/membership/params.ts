@@ -130,7 +130,7 @@ const WAN: MembershipParams = {
   gossipIntervalMs: 200,
   connectPatienceMs: 8000,
   recontactPatienceMs: 6000,
-  recontactIntervalMs: 6000,
+  recontactIntervalMs: 8000,
   suspicionOrphanMs: 30_000,
   tombstoneMs: 24 * 3_600_000,
 }

@@ -52,8 +52,13 @@ export class Recontact {
     timers.arm(this.#round, awake + params.recontactIntervalMs * random.between(0.75, 1))
     const dead = table.randomDead(random)
     if (dead !== undefined) this.#dial({ node: dead.node, addresses: dead.judged.presence.addresses })
-    if (links.size > 0) return
-    for (const seed of random.sample(this.#seeds, DIALS_ALONE)) this.#dial(seed)
+    if (links.size === 0) {
+      for (const seed of random.sample(this.#seeds, DIALS_ALONE)) this.#dial(seed)
+      return
+    }
+    // Whoever was never met in this life may be on an island whose members know of nobody here (M-7).
+    const unmet = this.#seeds.filter(({ node }) => table.get(node) === undefined)
+    if (unmet.length > 0) this.#dial(random.pick(unmet))
   }
 
   #dial(peer: Peer): void {

@@ -3,7 +3,7 @@ import type { Detector } from './detector.ts'
 import type { Ground } from './ground.ts'
 import { readPresence } from './judge.ts'
 import { type MemberEntry, type PresenceBody, type Rumour, WANTED_MAX } from './messages.ts'
-import { type Entry, incarnationOf, isUp, memberOf, rumourOf } from './table.ts'
+import { type Entry, isUp, memberOf, rumourOf } from './table.ts'
 import type { Judged } from './types.ts'
 
 /** An entry that was asked for is not asked for again this soon, whoever mentions it. */
@@ -87,7 +87,7 @@ export class Roster {
       // Of a stranger only that it lives is of interest: the dead and the left need not be learnt.
       return (rumour.state === 'alive' || rumour.state === 'suspect') && this.#want(rumour)
     }
-    const held = incarnationOf(entry)
+    const held = entry.incarnation
     if (rumour.incarnation > held) {
       if (rumour.state === 'dead') this.#park(rumour, from)
       return this.#want(rumour)
@@ -121,7 +121,7 @@ export class Roster {
     this.#ground.leaveOverlay(entry)
     this.#detector.release(entry)
     this.#ground.rumours.remove(node)
-    this.#ground.event({ kind: 'member-down', node, incarnation: incarnationOf(entry) })
+    this.#ground.event({ kind: 'member-down', node, incarnation: entry.incarnation })
   }
 
   isRevoked(node: NodeId): boolean {
@@ -138,7 +138,7 @@ export class Roster {
 
   #isNews(entry: Entry | undefined, presence: PresenceBody): boolean {
     if (entry === undefined) return presence.status === 'alive'
-    const held = incarnationOf(entry)
+    const held = entry.incarnation
     return (
       presence.incarnation > held ||
       (presence.incarnation === held && presence.status === 'left' && entry.state !== 'left')
@@ -234,9 +234,9 @@ export class Roster {
   /** M-9: now that the incarnation exists, the claim about it counts; one about an older is void (M-2). */
   #unpark(entry: Entry): void {
     const parked = this.#parked.get(entry.node)
-    if (parked === undefined || parked.incarnation > incarnationOf(entry)) return
+    if (parked === undefined || parked.incarnation > entry.incarnation) return
     this.#parked.delete(entry.node)
-    if (parked.incarnation === incarnationOf(entry)) this.#detector.claimDeath(entry, parked.accuser, parked.lost)
+    if (parked.incarnation === entry.incarnation) this.#detector.claimDeath(entry, parked.accuser, parked.lost)
   }
 
   #want(rumour: Rumour): boolean {

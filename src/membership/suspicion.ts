@@ -58,7 +58,7 @@ export class Suspicion {
    * weigh most (Lifeguard, section 3.2). `others` is how many could confirm.
    */
   endsAt(params: MembershipParams, judge: boolean, others: number): number {
-    const minMs = this.#allLost() ? params.suspicionLostMinMs : params.suspicionMinMs
+    const minMs = this.allLost ? params.suspicionLostMinMs : params.suspicionMinMs
     if (this.#deathClaimed) return this.startedAt + minMs
     if (!judge) return this.startedAt + params.suspicionOrphanMs
     const needed = Math.min(params.confirmations, others)
@@ -68,7 +68,8 @@ export class Suspicion {
     return this.startedAt + params.suspicionMaxMs - share * (params.suspicionMaxMs - minMs)
   }
 
-  #allLost(): boolean {
+  /** Every accuser has seen its connection break: evidence that a pause does not give. */
+  get allLost(): boolean {
     for (const lost of this.#accusers.values()) if (!lost) return false
     return this.#accusers.size > 0
   }

@@ -2,7 +2,7 @@ import type { NodeId } from '../kernel/index.ts'
 import type { Ground } from './ground.ts'
 import { BUCKETS, type MemberEntry, type Rumour, SYNC_ROWS_MAX, WANTED_MAX } from './messages.ts'
 import type { Roster } from './roster.ts'
-import { type Entry, incarnationOf, isUp, rumourOf } from './table.ts'
+import { type Entry, isUp, rumourOf } from './table.ts'
 import { Timer } from './timers.ts'
 
 /**
@@ -146,13 +146,13 @@ function entryBytes(entry: MemberEntry): number {
 
 /** The other holds an older word of the subject. */
 function isBetter(entry: Entry, row: Rumour): boolean {
-  const held = incarnationOf(entry)
+  const held = entry.incarnation
   if (held !== row.incarnation) return held > row.incarnation
   return entry.state === 'left' && row.state !== 'left'
 }
 
 /** The other takes for up, under the same incarnation, whom this node holds for dead. */
 function isDeathUnknown(entry: Entry, row: Rumour): boolean {
-  const sameIncarnation = incarnationOf(entry) === row.incarnation
+  const sameIncarnation = entry.incarnation === row.incarnation
   return sameIncarnation && (row.state === 'alive' || row.state === 'suspect')
 }

@@ -9,6 +9,8 @@ export interface Entry {
   readonly node: NodeId
   readonly nodeHash: number
   judged: Judged
+  /** That of `judged`; kept here because every rumour is compared with it. */
+  incarnation: Incarnation
   state: MemberState
   since: Millis
   /** Its place among the dead, -1 while it is not dead. */
@@ -17,18 +19,14 @@ export interface Entry {
   suspicion: Suspicion | undefined
 }
 
-export function incarnationOf(entry: Entry): Incarnation {
-  return entry.judged.presence.incarnation
-}
-
 export function isUp(entry: Entry): boolean {
   return entry.state === 'alive' || entry.state === 'suspect'
 }
 
 /** What this node holds of the entry, as others may hear it. */
 export function rumourOf(entry: Entry): Rumour {
-  const incarnation = incarnationOf(entry)
-  return { node: entry.node, incarnation, state: entry.state, accuser: undefined, lost: false }
+  const { node, incarnation, state } = entry
+  return { node, incarnation, state, accuser: undefined, lost: false }
 }
 
 export function memberOf(entry: Entry): Member {
@@ -111,7 +109,16 @@ export class MemberTable {
       this.forget(forgotten)
     }
     const nodeHash = hashText(node)
-    const entry: Entry = { node, nodeHash, judged, state, since: now, deadSlot: -1, suspicion: undefined }
+    const entry: Entry = {
+      node,
+      nodeHash,
+      judged,
+      incarnation: judged.presence.incarnation,
+      state,
+      since: now,
+      deadSlot: -1,
+      suspicion: undefined,
+    }
     this.#entries.set(node, entry)
     const index = bucketOf(entry)
     const bucket = this.#buckets[index] ?? new Set<Entry>()
@@ -124,9 +131,10 @@ export class MemberTable {
   /** A newer word of the subject and the state that follows from it. */
   update(entry: Entry, judged: Judged, state: MemberState, now: Millis): void {
     // M-1: the one place where an incarnation changes.
-    assert(judged.presence.incarnation >= incarnationOf(entry), 'incarnations never decrease', { node: entry.node })
+    assert(judged.presence.incarnation >= entry.incarnation, 'incarnations never decrease', { node: entry.node })
     this.#leave(entry)
     entry.judged = judged
+    entry.incarnation = judged.presence.incarnation
     if (entry.state !== state) entry.since = now
     entry.state = state
     this.#enter(entry)
@@ -185,7 +193,7 @@ export class MemberTable {
   /** Exclusive or: adding and taking away are the same, and order does not matter. */
   #toggle(entry: Entry): void {
     const index = bucketOf(entry)
-    this.#hashes[index] = (this.#hashes[index] ?? 0) ^ hashNumber(entry.nodeHash, incarnationOf(entry))
+    this.#hashes[index] = (this.#hashes[index] ?? 0) ^ hashNumber(entry.nodeHash, entry.incarnation)
   }
 }
 

@@ -235,9 +235,11 @@ export class Libp2pNetwork implements NetworkPort {
 
   /** Ends a connection for a reason of ours. What it still held for a peer that may not come back is dropped. */
   #end(peer: NodeId, reason: LinkDownReason): void {
+    if (!this.#connections.has(peer)) return
+    // The lanes close first: a stream that breaks while its connection says goodbye would turn that into a reset.
+    this.#links.detach(peer, { forget: reason !== 'closed-by-us' && reason !== 'shutting-down' })
     const member = this.#connections.release(peer)
     if (member === undefined) return
-    this.#links.detach(peer, { forget: reason !== 'closed-by-us' && reason !== 'shutting-down' })
     this.#down(member, reason)
     this.#dialer.plan.lost(this.#now(), peer)
     if (!this.#stopping) this.#dialer.run()

@@ -10,6 +10,9 @@ const SLOW_MS_MAX = 300
 /** The farthest a wall clock jumps. */
 const WALL_STEP_MS_MAX = 3_600_000
 
+/** A machine that was paused runs for at least this long. */
+const BREATH_MS = 5_000
+
 /** Worst rate error of a quartz clock that still counts as working. */
 const DRIFT_MAX = 500e-6
 
@@ -35,6 +38,8 @@ export class FaultDriver<P extends Program> {
   readonly #gone = new Set<number>()
   readonly #spare: number[]
   readonly #twin: number | undefined
+  /** Until when each machine is not paused again. */
+  readonly #breathesUntil: number[] = []
   #healed = false
 
   constructor(sim: Simulation<P>, scenario: Scenario, hooks: FaultHooks) {
@@ -115,7 +120,7 @@ export class FaultDriver<P extends Program> {
     const strikes: Readonly<Record<FaultKind, () => void>> = {
       crash: () => this.#crash(victim, 'kill', forMs),
       powerLoss: () => this.#crash(victim, 'power', forMs),
-      pause: () => this.#sim.pause(victim, forMs),
+      pause: () => this.#pause(victim, forMs),
       slow: () => this.#slow(victim, random.between(1, SLOW_MS_MAX), forMs),
       partition: () => this.#split(random, false, forMs),
       oneWay: () => this.#split(random, true, forMs),
@@ -137,6 +142,14 @@ export class FaultDriver<P extends Program> {
     this.#later(forMs, () => {
       if (this.#members.has(machine)) this.#sim.start(machine)
     })
+  }
+
+  /** Two pauses with no time to breathe in between would be one longer pause, which is another fault (M-6). */
+  #pause(machine: number, forMs: number): void {
+    const { now } = this.#sim
+    if (now < (this.#breathesUntil[machine] ?? 0)) return
+    this.#breathesUntil[machine] = now + forMs + BREATH_MS
+    this.#sim.pause(machine, forMs)
   }
 
   #slow(machine: number, lagMs: number, forMs: number): void {

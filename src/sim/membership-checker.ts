@@ -51,6 +51,8 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
   readonly #seen = new Map<number, Map<NodeId, number>>()
   /** Greatest incarnation that a node itself has claimed, in all its lives. */
   readonly #claimed = new Map<NodeId, number>()
+  /** Greatest incarnation of a node that any other has believed: so it was published. */
+  readonly #published = new Map<NodeId, number>()
   readonly #readAt: number[] = []
   readonly #runningByNode = new Map<NodeId, number>()
   readonly #startedAt = new Map<number, Millis>()
@@ -78,10 +80,10 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
     this.#startedAt.set(machine.index, this.#sim.now)
     this.#runningByNode.set(machine.node, (this.#runningByNode.get(machine.node) ?? 0) + 1)
     this.#seen.set(machine.index, new Map())
-    const claimed = this.#claimed.get(machine.node)
+    const published = this.#published.get(machine.node)
     const own = program.membership.self().incarnation
-    if (claimed !== undefined && own <= claimed && !this.#options.twins) {
-      this.#violate('M-8', machine, `${machine.node} restarts at ${own}, but has claimed ${claimed} before`)
+    if (published !== undefined && own <= published && !this.#options.twins) {
+      this.#violate('M-8', machine, `${machine.node} restarts at ${own}, but has published ${published} before`)
     }
   }
 
@@ -139,6 +141,7 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
     if (claimed === undefined || incarnation > claimed) {
       this.#violate('M-1', machine, `${node} is believed at ${incarnation}, but has only claimed ${claimed}`)
     }
+    if (node !== machine.node && incarnation > (this.#published.get(node) ?? -1)) this.#published.set(node, incarnation)
     const isFalse = state === 'dead' && (this.#runningByNode.get(node) ?? 0) > 0 && incarnation === claimed
     if (isFalse) this.#false.add(`${node} ${incarnation}`)
   }

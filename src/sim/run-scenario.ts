@@ -114,12 +114,16 @@ function simulationOf<P extends MembershipProgram>(options: RunOptions<P>): Simu
   })
 }
 
+/** M-5 speaks of nodes in good health: what they stretched for the faults before (M-15) has come back after this. */
+const SETTLE_MS = 30_000
+
 /** M-5: after all is well, one of the core dies, and the rest must know in time. */
 function detection<P extends MembershipProgram>(
   sim: Simulation<P>,
   core: readonly number[],
   boundMs: number,
 ): number | undefined {
+  sim.run(sim.now + SETTLE_MS)
   if (sim.violations.length > 0) return undefined
   const random = sim.random.fork('victim')
   const victim = random.pick(core)

@@ -7,6 +7,7 @@ export function registerConfig(program: Command): void {
   config
     .command('show')
     .description('print each value the daemon goes by, and where it came from')
+    .option('--running', 'of the daemon that runs, instead of the next one to start')
     .action(
       action(async (context) => {
         const { terminal } = context

@@ -249,6 +249,7 @@ describe('many clients', () => {
       rest = parts.pop() ?? ''
       lines.push(...parts)
     })
+    deaf.resume()
     await eventually('the deaf one to hear again', () => {
       node.emit('last')
       return lines.some((line) => line.includes('"last"'))

@@ -1,5 +1,5 @@
 import { type Millis, type Random, TICK } from '../../src/kernel/index.ts'
-import { FrameSplitter, Link, type LinkEffect, type LinkInput, LinkKinds, LINK_PARAMS } from '../../src/link/index.ts'
+import { FrameSplitter, LINK_PARAMS, Link, type LinkEffect, type LinkInput, LinkKinds } from '../../src/link/index.ts'
 import { LANES, type Lane, type MessageKindRules } from '../../src/wire/index.ts'
 
 /** Kinds for tests: on every lane one that is resumed and one that is momentary. Rates that no test reaches. */
@@ -80,7 +80,11 @@ export class LinkWorld {
   readonly #lastDelivered: Record<Lane, [number, number]> = { control: [0, 0], work: [0, 0], bulk: [0, 0] }
   readonly #gaps: { process: number; lane: Lane; at: number }[] = []
   readonly #cutBefore: Record<Lane, [number, number]> = { control: [0, 0], work: [0, 0], bulk: [0, 0] }
-  readonly #refused: Record<Lane, [boolean, boolean]> = { control: [false, false], work: [false, false], bulk: [false, false] }
+  readonly #refused: Record<Lane, [boolean, boolean]> = {
+    control: [false, false],
+    work: [false, false],
+    bulk: [false, false],
+  }
   counts = { delivered: 0, gaps: 0, retransmitted: 0, full: 0, rooms: 0, reconnects: 0 }
 
   constructor(random: Random) {

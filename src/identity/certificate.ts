@@ -86,7 +86,7 @@ function faultOfCertificate(certificate: Certificate): string | undefined {
   return faultOfLabels(certificate.labels)
 }
 
-/** I-5: whether a good certificate is in force at this wall time. */
+/** whether a good certificate is in force at this wall time. */
 export function checkCertificateAt(certificate: Certificate, wallNow: WallMillis): Result<Certificate, Refusal> {
   if (wallNow > certificate.notAfter + CLOCK_TOLERANCE_MS) {
     const ended = new Date(certificate.notAfter).toISOString()

@@ -80,7 +80,7 @@ export const genesisBytesShape = bytes(GENESIS_BYTES_MAX)
 
 const NO_SWARM = '' as SwarmId
 
-/** I-3: the swarm's name is the hash of its genesis. */
+/** A-3: the swarm's name is the hash of its genesis. */
 export function swarmIdOf(genesisBytes: Uint8Array): SwarmId {
   return createHash('sha256').update(genesisBytes).digest('hex') as SwarmId
 }
@@ -105,7 +105,7 @@ export function foundSwarm(genesis: Genesis, authority: KeyPair): Result<Foundin
   return founding
 }
 
-/** Reads and verifies a genesis (I-3). The caller compares `swarm` with the id it expects. */
+/** Reads and verifies a genesis (A-3). The caller compares `swarm` with the id it expects. */
 export function decodeGenesis(genesisBytes: Uint8Array): Result<Founding, Refusal> {
   const malformed = (why: string) =>
     refusal('WRONG_SWARM', `the genesis is not valid (${why}): fetch it from a member again`)
@@ -144,7 +144,7 @@ function faultOfGenesis(genesis: Genesis, signer: NodeId): string | undefined {
   return authorities.has(signer) ? undefined : 'it is not signed by an authority that it lists'
 }
 
-/** The organisation for which this key may speak, if any. I-3 makes it at most one. */
+/** The organisation for which this key may speak, if any. A-3 makes it at most one. */
 export function organisationOf(genesis: Genesis, authority: NodeId): Organisation | undefined {
   return genesis.organisations.find((organisation) => organisation.authorities.includes(authority))
 }

@@ -86,7 +86,7 @@ export function refuseFrame(refused: Refusal): Uint8Array {
   return encodeHandshakeFrame({ kind: 'refuse', code: refused.code, message })
 }
 
-/** I-12: a peer's refusal, fit to be shown. A code that we do not know is one of a later version. */
+/** a peer's refusal, fit to be shown. A code that we do not know is one of a later version. */
 export function refusalOfPeer(frame: { readonly code: string; readonly message: string }): Refusal {
   const message = printable(frame.message, REFUSAL_MESSAGE_BYTES_MAX)
   return { code: isErrorCode(frame.code) ? frame.code : 'HANDSHAKE_FAILED', message }

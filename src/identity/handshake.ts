@@ -36,7 +36,7 @@ const DONE = encodeHandshakeFrame({ kind: 'done' })
 export interface HandshakeOptions {
   readonly role: 'initiator' | 'responder'
   readonly self: MemberParty | NewcomerParty
-  /** The peer, as Noise has proven it (I-11). */
+  /** The peer, as Noise has proven it (A-11). */
   readonly remote: NodeId
   readonly wallNow: WallMillis
 }
@@ -65,7 +65,7 @@ export interface HandshakeStep {
 type Phase = 'new' | 'awaiting-hello' | 'awaiting-answer' | 'awaiting-grant' | 'awaiting-done' | 'over'
 
 /**
- * The exchange that decides whether a peer is let in, as a state machine (README, "The handshake"; I-8, I-10 to I-12).
+ * The exchange that decides whether a peer is let in, as a state machine (README, "The handshake"; A-8, A-10 to A-12).
  * It knows no sockets, clocks or disks: the driver feeds it frames, sends what it returns and arms the time-out.
  */
 export class Handshake {
@@ -99,7 +99,7 @@ export class Handshake {
     return { send: [hello.value], outcome: undefined }
   }
 
-  /** Takes one frame, as long as it came. Whatever it holds, the answer is an outcome and never a throw (I-10). */
+  /** Takes one frame, as long as it came. Whatever it holds, the answer is an outcome and never a throw (A-10). */
   receive(bytes: Uint8Array): HandshakeStep {
     assert(this.#phase !== 'new', 'a handshake is started before it receives')
     if (this.#phase === 'over') return waiting
@@ -117,7 +117,7 @@ export class Handshake {
     return this.refuse('HANDSHAKE_FAILED', `a ${frame.kind} frame came out of turn: bring both programs up to date`)
   }
 
-  /** Answers `needs-grant` with the newcomer's certificate, when the use of its ticket is durable (I-7). */
+  /** Answers `needs-grant` with the newcomer's certificate, when the use of its ticket is durable (A-7). */
   grant(certificate: Uint8Array): HandshakeStep {
     if (this.#phase === 'over') return waiting
     const { self, remote } = this.#options
@@ -149,7 +149,7 @@ export class Handshake {
   #hello(): Result<Uint8Array, Refusal> {
     const { self, remote, wallNow } = this.#options
     if (self.kind === 'newcomer') {
-      // I-8: whoever else sits at that address must not even see the ticket.
+      // A-8: whoever else sits at that address must not even see the ticket.
       if (self.ticket.issuer !== remote) return wrongIssuer(self.ticket.issuer, remote)
       const inTime = checkTicketAt(self.ticket, wallNow)
       if (!inTime.ok) return inTime

@@ -62,7 +62,7 @@ export function versionRefusal(oldest: number, newest: number): Refusal {
   return { code: 'UNSUPPORTED_VERSION', message }
 }
 
-/** A member's judgement of the peer's certificate (I-4, I-5, I-9, I-11) and configuration. */
+/** A member's judgement of the peer's certificate (A-4, A-5, A-9, A-11) and configuration. */
 export function judgeCertificate(
   self: MemberParty,
   shown: { readonly bytes: Uint8Array; readonly clusterHash: Uint8Array },
@@ -84,7 +84,7 @@ export function judgeCertificate(
   return certificate
 }
 
-/** The issuer's judgement of a newcomer's ticket, but for its uses (I-7, I-8). */
+/** The issuer's judgement of a newcomer's ticket, but for its uses (A-7, A-8). */
 export function judgeTicket(
   self: MemberParty,
   bytes: Uint8Array,
@@ -105,7 +105,7 @@ export function judgeTicket(
   }
   const inTime = checkTicketAt(ticket, wallNow)
   if (!inTime.ok) return inTime
-  // I-9: a ticket made before the revocation must not be the way back in.
+  // A-9: a ticket made before the revocation must not be the way back in.
   if (self.isRevoked({ org: ticket.org, node: remote, epoch: ticket.issuedAt })) {
     return refusal('CERTIFICATE_REVOKED', `${remote} was revoked after this ticket was made: ask for a new one`)
   }
@@ -147,7 +147,7 @@ function certificateOf(
   if (!certificate.ok) {
     return refusal('CERTIFICATE_INVALID', `no authority of this swarm has signed the certificate of ${node}: ${REJOIN}`)
   }
-  // I-11: a certificate is public; only the key proves whose it is.
+  // A-11: a certificate is public; only the key proves whose it is.
   if (certificate.value.node !== node) {
     return refusal(
       'CERTIFICATE_INVALID',

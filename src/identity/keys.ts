@@ -63,7 +63,7 @@ export function newNonce(): Uint8Array {
   return new Uint8Array(randomBytes(NONCE_BYTES))
 }
 
-/** I-1: the name of a public key, as libp2p's PeerId prints it. */
+/** the name of a public key, as libp2p's PeerId prints it. */
 export function nodeIdOf(publicKey: Uint8Array): NodeId {
   assert(publicKey.length === PUBLIC_KEY_BYTES, 'a public key has 32 bytes', { length: publicKey.length })
   const peerId = new Uint8Array(PEER_ID_PREFIX.length + PUBLIC_KEY_BYTES)
@@ -72,7 +72,7 @@ export function nodeIdOf(publicKey: Uint8Array): NodeId {
   return base58btc.encode(peerId).slice(1) as NodeId
 }
 
-/** I-1: the public key that a node id names; undefined when it names none. */
+/** the public key that a node id names; undefined when it names none. */
 export function publicKeyOf(node: NodeId): Uint8Array | undefined {
   if (node.length > 64) return undefined
   let peerId: Uint8Array

@@ -32,7 +32,7 @@ export function areOrderedRoles(roles: readonly Role[]): boolean {
   return roles.every((role, i) => i === 0 || ROLES.indexOf(role) > ROLES.indexOf(roles[i - 1] as Role))
 }
 
-/** Text of a peer, made fit for a terminal or a log line: no control or direction characters (I-12). */
+/** Text of a peer, made fit for a terminal or a log line: no control or direction characters. */
 export function printable(text: string, lengthMax: number): string {
   return Array.from(text.slice(0, lengthMax), (character) => (UNPRINTABLE.test(character) ? ' ' : character)).join('')
 }

@@ -4,10 +4,10 @@ const KIB = 1024
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
 
-/** How far clocks of honest hosts may be apart before certificates are refused for it (I-5). */
+/** How far clocks of honest hosts may be apart before certificates are refused for it. */
 export const CLOCK_TOLERANCE_MS = 5 * MINUTE_MS
 
-/** Longest life of a certificate. A revocation can be forgotten when it is older than this (I-9). */
+/** Longest life of a certificate. A revocation can be forgotten when it is older than this. */
 export const CERTIFICATE_TTL_MS_MAX = 400 * DAY_MS
 
 /** Life of a certificate when nothing else was asked for: long enough for a fleet that nobody looks at every month. */
@@ -48,7 +48,7 @@ export const TICKET_TTL_MS_MAX = 90 * DAY_MS
 export const LEDGER_TICKETS_MAX = 4096
 export const LEDGER_USES_MAX = 65_536
 
-/** Revocations kept for one organisation; a further one is refused, never an old one dropped (I-9). */
+/** Revocations kept for one organisation; a further one is refused, never an old one dropped. */
 export const REVOCATIONS_PER_ORGANISATION_MAX = 4096
 export const REVOCATION_REASON_BYTES_MAX = 256
 export const REVOCATION_BODY_BYTES_MAX = KIB
@@ -58,7 +58,7 @@ export const CACHED_KEYS_MAX = 4096
 /** Certificates found good and kept as such, about 2 KiB each at worst. */
 export const CACHED_CERTIFICATES_MAX = 4096
 
-/** Bounds of the exchange inside the secured handshake (I-10). The driver arms the time-out and limits reads. */
+/** Bounds of the exchange inside the secured handshake. The driver arms the time-out and limits reads. */
 export const HANDSHAKE_FRAME_BYTES_MAX = 8 * KIB
 export const HANDSHAKE_FRAMES_MAX = 2
 export const HANDSHAKE_TIMEOUT_MS = 5000

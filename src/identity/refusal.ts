@@ -1,6 +1,6 @@
 import { type ErrorCode, err, SwarmError } from '../kernel/index.ts'
 
-/** Why somebody or something is not admitted: a code for programs, words for people that say what to do next (I-12). */
+/** Why somebody or something is not admitted: a code for programs, words for people that say what to do next. */
 export interface Refusal {
   readonly code: ErrorCode
   readonly message: string

@@ -13,7 +13,7 @@ import {
 } from './params.ts'
 import type { Signer, Verifier } from './types.ts'
 
-/** Certificates of this node in this organisation are void if their epoch is not above this one (I-9). */
+/** Certificates of this node in this organisation are void if their epoch is not above this one. */
 export interface Revocation {
   readonly swarm: SwarmId
   readonly org: OrgId
@@ -40,7 +40,7 @@ export function issueRevocation(signer: Signer, revocation: Revocation): Uint8Ar
   return encode(revocationShape, signer.sign('revocation', body))
 }
 
-/** Reads a revocation and verifies it: signed, for this swarm, by an authority of the organisation it names (I-9). */
+/** Reads a revocation and verifies it: signed, for this swarm, by an authority of the organisation it names. */
 export function decodeRevocation(
   bytes: Uint8Array,
   genesis: Genesis,
@@ -93,7 +93,7 @@ export class RevocationSet {
     return 'news'
   }
 
-  /** The revocation that voids a certificate or promise of that epoch, if there is one (I-9). */
+  /** The revocation that voids a certificate or promise of that epoch, if there is one. */
   revocationOf(subject: {
     readonly org: OrgId
     readonly node: NodeId

@@ -5,7 +5,7 @@ import type { Domain, Signer } from './types.ts'
 
 const encoder = new TextEncoder()
 
-/** Signs as this key in this swarm (I-2). */
+/** Signs as this key in this swarm (A-2). */
 export function createSigner(keyPair: KeyPair, swarm: SwarmId): Signer {
   return {
     node: keyPair.node,
@@ -17,12 +17,12 @@ export function createSigner(keyPair: KeyPair, swarm: SwarmId): Signer {
   }
 }
 
-/** Whether the signer made this statement for this domain in this swarm (I-2). */
+/** Whether the signer made this statement for this domain in this swarm (A-2). */
 export function verifyStatement(domain: Domain, swarm: SwarmId, statement: Statement): boolean {
   return verifySignature(statement.signer, signatureInput(domain, swarm, statement.bytes), statement.signature)
 }
 
-/** I-2. Neither part of the prefix can hold a slash or NUL, so no two (domain, swarm, bytes) give the same input. */
+/** A-2. Neither part of the prefix can hold a slash or NUL, so no two (domain, swarm, bytes) give the same input. */
 export function signatureInput(domain: Domain, swarm: SwarmId, bytes: Uint8Array): Uint8Array {
   const prefix = encoder.encode(`swarm-node/1/${domain}/${domain === 'genesis' ? '' : swarm}\0`)
   const input = new Uint8Array(prefix.length + bytes.length)

@@ -22,13 +22,13 @@ interface Counted {
   readonly nodes: Set<NodeId>
 }
 
-/** Counts at the issuer which nodes have used which ticket (I-7). Bounded; refuses, rather than forgets, when full. */
+/** Counts at the issuer which nodes have used which ticket. Bounded; refuses, rather than forgets, when full. */
 export class TicketLedger {
   readonly #tickets = new Map<string, Counted>()
   readonly #ticketsMax: number
   readonly #usesMax: number
   #useCount = 0
-  /** I-7: tickets that ended up to here are refused, whatever the clock does next, as their counts are gone. */
+  /** tickets that ended up to here are refused, whatever the clock does next, as their counts are gone. */
   #forgottenUpTo = -1 as WallMillis
 
   constructor(limits: { readonly ticketsMax?: number; readonly usesMax?: number } = {}) {
@@ -89,7 +89,7 @@ export class TicketLedger {
     return [encode(ledgerRecordShape, { kind: 'forgotten', upTo: this.#forgottenUpTo }), ...uses]
   }
 
-  /** Forgets tickets that have ended; they stay refused (I-7). */
+  /** Forgets tickets that have ended; they stay refused. */
   dropExpired(wallNow: WallMillis): void {
     for (const [id, { notAfter, nodes }] of this.#tickets) {
       if (notAfter >= wallNow) continue

@@ -21,7 +21,7 @@ import type { Role, Signer } from './types.ts'
 /** What a ticket says. */
 export interface TicketTerms {
   readonly swarm: SwarmId
-  /** The node that made the ticket, counts its uses, and is the only one to honour it (I-8). */
+  /** The node that made the ticket, counts its uses, and is the only one to honour it. */
   readonly issuer: NodeId
   /** Where the issuer can be reached: multiaddr texts. */
   readonly addresses: readonly string[]
@@ -79,14 +79,14 @@ export function issueTicket(signer: Signer, terms: TicketTerms): Result<Ticket, 
   return ok({ ...ordered, authority: signer.node, bytes: encode(ticketShape, signed) })
 }
 
-/** I-6: the text that people pass on. */
+/** the text that people pass on. */
 export function ticketText(ticket: Ticket): string {
   const written = TICKET_TEXT_PREFIX + Buffer.from(ticket.bytes).toString('base64url')
   assert(written.length <= TICKET_TEXT_BYTES_MAX, 'a ticket fits into its text', { length: written.length })
   return written
 }
 
-/** I-6: reads a pasted ticket. White space, as terminals and chats put it in, does not matter. */
+/** reads a pasted ticket. White space, as terminals and chats put it in, does not matter. */
 export function parseTicket(pasted: string): Result<Ticket, Refusal> {
   // A paste that is far too long is not worth cleaning.
   if (pasted.length > TICKET_TEXT_BYTES_MAX * 2) return malformed('it is far too long; paste the ticket alone')

@@ -9,7 +9,7 @@ import type { Certificate, Domain, Verifier } from './types.ts'
 /** Whether a statement's signature is right; the simulator brings its own. */
 export type StatementCheck = (domain: Domain, swarm: SwarmId, statement: Statement) => boolean
 
-/** Judges statements in one swarm by its genesis (I-2, I-4). Results are kept, so that asking twice costs little. */
+/** Judges statements in one swarm by its genesis. Results are kept, so that asking twice costs little. */
 export function createVerifier(
   founding: { readonly swarm: SwarmId; readonly genesis: Genesis },
   check: StatementCheck = verifyStatement,

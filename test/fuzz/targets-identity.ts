@@ -144,7 +144,7 @@ export function identityTargets(): readonly FuzzTarget[] {
   ]
 }
 
-/** I-10: any frame has an answer, and a refused peer gets no second one. */
+/** any frame has an answer, and a refused peer gets no second one. */
 function handshakeTarget(name: string, samples: readonly Uint8Array[], start: () => Handshake): FuzzTarget {
   return {
     name,

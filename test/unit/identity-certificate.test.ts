@@ -38,7 +38,7 @@ const verifier = createVerifier(founded)
 const node = keyPair(5).node
 
 describe('certificates', () => {
-  it('I-4 say what was issued, when their organisation’s authority signed', () => {
+  it('A-4 say what was issued, when their organisation’s authority signed', () => {
     expect(value(verifier.certificate(certificateFor(node, founded)))).toEqual(certificateFields(node, founded.swarm))
     const other = certificateFor(node, founded, { org: GLOBEX }, globexAuthority)
     expect(value(verifier.certificate(other)).org).toBe(GLOBEX)
@@ -50,11 +50,11 @@ describe('certificates', () => {
     ['for an organisation nobody listed', certificateFor(node, founded, { org: 'initech' as OrgId })],
     ['by the node for itself', certificateFor(node, founded, {}, keyPair(5))],
     ['for another swarm', certificateFor(node, founding('other'))],
-  ])('I-4 are refused when signed %s', (_what, bytes) => {
+  ])('A-4 are refused when signed %s', (_what, bytes) => {
     expect(verifier.certificate(bytes)).toEqual({ ok: false, error: 'CERTIFICATE_INVALID' })
   })
 
-  it('I-4 are refused when they name this swarm but were signed for another', () => {
+  it('A-4 are refused when they name this swarm but were signed for another', () => {
     const elsewhere = createSigner(acmeAuthority, founding('other').swarm)
     const bytes = issueCertificate(elsewhere, certificateFields(node, founded.swarm))
     expect(verifier.certificate(bytes).ok).toBe(false)
@@ -62,7 +62,7 @@ describe('certificates', () => {
     expect(verifier.certificate(issueCertificate(createSigner(acmeAuthority, founded.swarm), named)).ok).toBe(false)
   })
 
-  it('I-4 are refused after any change, also when the good one is already known', () => {
+  it('A-4 are refused after any change, also when the good one is already known', () => {
     const bytes = certificateFor(node, founded)
     const fresh = createVerifier(founded)
     expect(fresh.certificate(bytes).ok).toBe(true)
@@ -111,7 +111,7 @@ describe('certificates', () => {
     expect(decodeCertificate(new Uint8Array(CERTIFICATE_BYTES_MAX + 1)).ok).toBe(false)
   })
 
-  it('I-5 are in force from start to end, give or take the tolerance', () => {
+  it('A-5 are in force from start to end, give or take the tolerance', () => {
     const certificate = certificateFields(node, founded.swarm)
     const judged = (wallNow: number) => checkCertificateAt(certificate, wallNow as WallMillis)
     expect(judged(NOW).ok).toBe(true)
@@ -121,7 +121,7 @@ describe('certificates', () => {
     expect(codeOf(judged(certificate.notAfter + CLOCK_TOLERANCE_MS + 1))).toBe('CERTIFICATE_EXPIRED')
   })
 
-  it('I-5 live no longer than the bound', () => {
+  it('A-5 live no longer than the bound', () => {
     expect(certificateFor(node, founded, { notAfter: at(CERTIFICATE_TTL_MS_MAX) })).toBeInstanceOf(Uint8Array)
     expect(() => certificateFor(node, founded, { notAfter: at(CERTIFICATE_TTL_MS_MAX + 1) })).toThrow(InvariantError)
   })

@@ -39,7 +39,7 @@ export function value<T, E>(result: Result<T, E>): T {
 /** The code of a result that must be a refusal. */
 export function codeOf(result: Result<unknown, { readonly code: string; readonly message: string }>): string {
   if (result.ok) throw new Error('expected a refusal')
-  if (result.error.message.length < 20) throw new Error('a refusal says what to do next (I-12)')
+  if (result.error.message.length < 20) throw new Error('a refusal says what to do next (A-12)')
   return result.error.code
 }
 

@@ -32,7 +32,7 @@ function organisation(name: string, ...authorities: NodeId[]): Organisation {
 }
 
 describe('genesis', () => {
-  it('I-3 reads back as founded; its hash is the swarm id', () => {
+  it('A-3 reads back as founded; its hash is the swarm id', () => {
     const founded = founding()
     const read = value(decodeGenesis(founded.bytes))
     expect(read).toEqual(founded)
@@ -40,7 +40,7 @@ describe('genesis', () => {
     expect(swarmIdOf(founded.bytes)).toBe(read.swarm)
   })
 
-  it('I-3 two foundings differ by name, moment or nonce', () => {
+  it('A-3 two foundings differ by name, moment or nonce', () => {
     const ids = [
       base,
       { ...base, name: 'other' },
@@ -50,7 +50,7 @@ describe('genesis', () => {
     expect(new Set(ids).size).toBe(4)
   })
 
-  it('I-3 keeps nothing of the buffer it was read from', () => {
+  it('A-3 keeps nothing of the buffer it was read from', () => {
     const buffer = founding().bytes.slice()
     const read = value(decodeGenesis(buffer))
     buffer.fill(0xff)
@@ -74,13 +74,13 @@ describe('genesis', () => {
       { ...base, organisations: [...base.organisations, organisation('c', 'n1' as NodeId)] },
     ],
     ['no organisation', { ...base, organisations: [] }],
-  ])('I-3 refuses %s, founded here or elsewhere', (_what, genesis) => {
+  ])('A-3 refuses %s, founded here or elsewhere', (_what, genesis) => {
     expect(codeOf(foundSwarm(genesis, acmeAuthority))).toBe('BAD_CONFIGURATION')
     const signed = createSigner(acmeAuthority, '' as SwarmId).sign('genesis', encode(genesisBodyShape, genesis))
     expect(codeOf(decodeGenesis(encode(genesisShape, signed)))).toBe('WRONG_SWARM')
   })
 
-  it('I-3 refuses a signature that is wrong or of a key it does not list', () => {
+  it('A-3 refuses a signature that is wrong or of a key it does not list', () => {
     expect(codeOf(foundSwarm(base, stranger))).toBe('BAD_CONFIGURATION')
     const body = encode(genesisBodyShape, base)
     const by = (signer = acmeAuthority, domain: 'genesis' | 'ticket' = 'genesis') =>

@@ -95,7 +95,7 @@ function expectRefused(ran: Ran, code: string, by: 'initiator' | 'responder' = '
 }
 
 describe('handshake of members', () => {
-  it('I-10 lets both know each other by certificate, in three frames', () => {
+  it('A-10 lets both know each other by certificate, in three frames', () => {
     const ran = run(member(ann, founded), member(bob, founded))
     expect(ran.initiator).toMatchObject({ kind: 'member', version: 1, peer: { node: bob.node, org: ACME } })
     expect(ran.responder).toMatchObject({ kind: 'member', version: 1, peer: { node: ann.node, org: ACME } })
@@ -121,12 +121,12 @@ describe('handshake of members', () => {
     ['CERTIFICATE_REVOKED', () => run(member(ann, founded), revoking(bob)), 'responder'],
     ['CERTIFICATE_REVOKED', () => run(revoking(ann), member(bob, founded)), 'initiator'],
     ['HANDSHAKE_FAILED', () => run(member(ann, founded), newcomer(bob)), 'responder'],
-  ])('I-12 ends with %s on both sides (%#)', (code, go, by) => {
+  ])('A-12 ends with %s on both sides (%#)', (code, go, by) => {
     const ran = go()
     expectRefused(ran, code, by)
   })
 
-  it('I-11 refuses a good certificate of another key than Noise has proven', () => {
+  it('A-11 refuses a good certificate of another key than Noise has proven', () => {
     const thief = stranger.node
     const ran = run(member(ann, founded), member(bob, founded), { proven: thief })
     expectRefused(ran, 'CERTIFICATE_INVALID')
@@ -137,7 +137,7 @@ describe('handshake of members', () => {
     expectRefused(posing, 'CERTIFICATE_INVALID', 'initiator')
   })
 
-  it('I-11 says nothing of itself to somebody it refuses', () => {
+  it('A-11 says nothing of itself to somebody it refuses', () => {
     const ran = run(signedBy(ann, stranger), member(bob, founded))
     expect(ran.framesFromResponder.map((frame) => value(decode(handshakeFrameShape, frame)).kind)).toEqual(['refuse'])
   })
@@ -149,7 +149,7 @@ describe('handshake of members', () => {
 })
 
 describe('handshake of a newcomer', () => {
-  it('I-8 exchanges the ticket for a certificate and is a member from then on', () => {
+  it('A-8 exchanges the ticket for a certificate and is a member from then on', () => {
     const ran = run(newcomer(bob), member(ann, founded))
     expect(ran.initiator).toMatchObject({
       kind: 'joined',
@@ -164,7 +164,7 @@ describe('handshake of a newcomer', () => {
     expect(next.responder).toMatchObject({ kind: 'member', peer: { node: bob.node } })
   })
 
-  it('I-8 shows its ticket to nobody but the issuer', () => {
+  it('A-8 shows its ticket to nobody but the issuer', () => {
     const ran = run(newcomer(bob), member(keyPair(6), founded))
     expect(ran.initiator).toMatchObject({ kind: 'refused', by: 'us', code: 'WRONG_ISSUER' })
     const seen = Buffer.concat(ran.framesFromInitiator).toString('latin1')
@@ -179,11 +179,11 @@ describe('handshake of a newcomer', () => {
     ['NOT_AUTHORITY', () => present(newcomer(bob, { org: GLOBEX }, globexAuthority))],
     ['WRONG_ISSUER', () => present(newcomer(bob, { issuer: keyPair(6).node }))],
     ['CERTIFICATE_REVOKED', () => present(newcomer(bob), {}, revoking(ann))],
-  ])('I-12 is refused with %s (%#)', (code, go) => {
+  ])('A-12 is refused with %s (%#)', (code, go) => {
     expect(go().responder).toMatchObject({ kind: 'refused', by: 'us', code })
   })
 
-  it('I-9 comes back after a revocation only with a ticket made later', () => {
+  it('A-9 comes back after a revocation only with a ticket made later', () => {
     const revocations = new RevocationSet()
     revocations.add({ swarm: founded.swarm, org: ACME, node: bob.node, epoch: NOW, at: NOW, reason: 'lost' })
     const issuer = member(ann, founded, { isRevoked: (subject) => revocations.revocationOf(subject) !== undefined })
@@ -191,7 +191,7 @@ describe('handshake of a newcomer', () => {
     expect(present(newcomer(bob, { issuedAt: at(1) }), {}, issuer).responder).toMatchObject({ kind: 'needs-grant' })
   })
 
-  it('I-7 can be refused by the driver after the ledger was asked', () => {
+  it('A-7 can be refused by the driver after the ledger was asked', () => {
     const { machine } = awaitingGrant()
     expect(machine.refuse('TICKET_USED_UP', 'used up').outcome).toMatchObject({
       kind: 'refused',
@@ -200,7 +200,7 @@ describe('handshake of a newcomer', () => {
     expect(machine.grant(certificateFor(bob.node, founded))).toEqual({ send: [], outcome: undefined })
   })
 
-  it('I-10 takes nothing while the grant is pending', () => {
+  it('A-10 takes nothing while the grant is pending', () => {
     const { machine, hello } = awaitingGrant()
     expect(machine.receive(hello).outcome).toMatchObject({ kind: 'refused', code: 'HANDSHAKE_FAILED' })
   })
@@ -241,7 +241,7 @@ describe('handshake of a newcomer', () => {
 })
 
 describe('handshake with hostile or foreign peers', () => {
-  it('I-12 tells peers of other versions so, even when the rest is unreadable', () => {
+  it('A-12 tells peers of other versions so, even when the rest is unreadable', () => {
     for (const [newest, oldest, hint] of [
       [9, 2, 'this node'],
       [0, 0, 'the peer'],
@@ -257,7 +257,7 @@ describe('handshake with hostile or foreign peers', () => {
     }
   })
 
-  it('I-12 cleans a peer’s words and does not believe its codes', () => {
+  it('A-12 cleans a peer’s words and does not believe its codes', () => {
     const frame = { kind: 'refuse', code: 'toString', message: 'no\u001b[2J\u202eway' } as const
     const { outcome } = started('initiator').receive(encode(handshakeFrameShape, frame))
     expect(outcome).toEqual({ kind: 'refused', by: 'peer', code: 'HANDSHAKE_FAILED', message: 'no [2J way' })
@@ -268,7 +268,7 @@ describe('handshake with hostile or foreign peers', () => {
     expect(frame).toMatchObject({ kind: 'refuse', code: 'INTERNAL' })
   })
 
-  it('I-10 refuses every frame out of turn, and then is over', () => {
+  it('A-10 refuses every frame out of turn, and then is over', () => {
     const frames: HandshakeFrame[] = [
       { kind: 'done' },
       { kind: 'hello', newest: 1, oldest: 1, body: new Uint8Array(0) },
@@ -288,16 +288,16 @@ describe('handshake with hostile or foreign peers', () => {
     }
   })
 
-  it('I-10 refuses oversized frames unread', () => {
+  it('A-10 refuses oversized frames unread', () => {
     const outcome = started('responder').receive(new Uint8Array(HANDSHAKE_FRAME_BYTES_MAX + 1)).outcome
     expect(outcome).toMatchObject({ kind: 'refused', code: 'HANDSHAKE_FAILED' })
   })
 
-  it('I-10 ends when the driver’s time is up', () => {
+  it('A-10 ends when the driver’s time is up', () => {
     expect(started('responder').expire().outcome).toMatchObject({ kind: 'refused', by: 'us', code: 'TIMEOUT' })
   })
 
-  it('I-10 answers any bytes, in any number, within its bounds and without a throw', () => {
+  it('A-10 answers any bytes, in any number, within its bounds and without a throw', () => {
     const seeds = [
       ...run(member(ann, founded), member(bob, founded)).framesFromInitiator,
       ...run(newcomer(bob), member(ann, founded)).framesFromInitiator,

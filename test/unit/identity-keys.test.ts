@@ -18,7 +18,7 @@ import { keyPair } from './identity-fixtures.ts'
 const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 })
 
 describe('keys', () => {
-  it('I-1 names keys as libp2p does', async () => {
+  it('A-1 names keys as libp2p does', async () => {
     for (const number of [0, 1, 255]) {
       const seed = new Uint8Array(32).fill(number)
       const theirs = await generateKeyPairFromSeed('Ed25519', seed)
@@ -28,7 +28,7 @@ describe('keys', () => {
     }
   })
 
-  it('I-1 reads the key back from its name, and from no other spelling', () => {
+  it('A-1 reads the key back from its name, and from no other spelling', () => {
     fc.assert(
       fc.property(seeds, (seed) => {
         const { node, publicKey } = KeyPair.fromSeed(seed)
@@ -42,7 +42,7 @@ describe('keys', () => {
     )
   })
 
-  it('I-1 takes nothing else for a name', () => {
+  it('A-1 takes nothing else for a name', () => {
     const rsa = 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N'
     for (const text of ['', '0', 'n1', rsa, '12D3KooW', 'l'.repeat(52), 'z'.repeat(10_000), '\u0000', 'é']) {
       expect(publicKeyOf(text as NodeId)).toBeUndefined()
@@ -80,7 +80,7 @@ describe('statements', () => {
   const swarm = 'a'.repeat(64) as SwarmId
   const other = 'b'.repeat(64) as SwarmId
 
-  it('I-2 verify for the domain and swarm they were made for, and for no other', () => {
+  it('A-2 verify for the domain and swarm they were made for, and for no other', () => {
     const signer = createSigner(keyPair(3), swarm)
     for (const made of DOMAINS) {
       const statement = signer.sign(made, Uint8Array.of(1, 2, 3))
@@ -89,7 +89,7 @@ describe('statements', () => {
     }
   })
 
-  it('I-2 verify only untouched', () => {
+  it('A-2 verify only untouched', () => {
     const statement = createSigner(keyPair(3), swarm).sign('presence', new Uint8Array(40))
     fc.assert(
       fc.property(fc.nat(39), fc.nat(63), fc.integer({ min: 1, max: 255 }), (byteAt, signatureAt, flip) => {

@@ -34,7 +34,7 @@ function read(bytes: Uint8Array) {
 }
 
 describe('revocations', () => {
-  it('I-9 read back as signed by the node’s organisation, and by nobody else', () => {
+  it('A-9 read back as signed by the node’s organisation, and by nobody else', () => {
     const bytes = issueRevocation(createSigner(acmeAuthority, founded.swarm), revocation())
     expect(value(read(bytes))).toEqual(revocation())
     for (const signer of [globexAuthority, stranger, keyPair(5)]) {
@@ -49,7 +49,7 @@ describe('revocations', () => {
     for (let i = 0; i < bytes.length; i++) expect(read(bytes.subarray(0, i)).ok).toBe(false)
   })
 
-  it('I-9 void what was made up to their epoch, and nothing later or elsewhere', () => {
+  it('A-9 void what was made up to their epoch, and nothing later or elsewhere', () => {
     const set = new RevocationSet()
     expect(set.add(revocation())).toBe('news')
     const subject = { org: ACME, node: keyPair(5).node, epoch: 100 }
@@ -60,7 +60,7 @@ describe('revocations', () => {
     expect(set.revocationOf({ ...subject, node: keyPair(6).node })).toBeUndefined()
   })
 
-  it('I-9 only grow stronger', () => {
+  it('A-9 only grow stronger', () => {
     const set = new RevocationSet()
     set.add(revocation())
     expect(set.add(revocation({ epoch: 99 }))).toBe('known')
@@ -69,7 +69,7 @@ describe('revocations', () => {
     expect(set.values().map(({ epoch }) => epoch)).toEqual([101])
   })
 
-  it('I-9 are refused when their organisation has too many; others’ and known nodes’ still fit', () => {
+  it('A-9 are refused when their organisation has too many; others’ and known nodes’ still fit', () => {
     const set = new RevocationSet(2)
     for (const number of [5, 6]) expect(set.add(revocation({ node: keyPair(number).node }))).toBe('news')
     expect(set.add(revocation({ node: keyPair(7).node }))).toBe('full')
@@ -79,7 +79,7 @@ describe('revocations', () => {
     expect(set.revocationOf({ org: ACME, node: keyPair(6).node, epoch: 1 })).toBeDefined()
   })
 
-  it('I-9 are forgotten only when nothing that they void can still be in force', () => {
+  it('A-9 are forgotten only when nothing that they void can still be in force', () => {
     const set = new RevocationSet()
     set.add(revocation())
     set.add(revocation({ org: GLOBEX as OrgId, epoch: at(3_600_000) }))

@@ -32,7 +32,7 @@ const ticket = ticketFor(issuer, founded)
 const signer = createSigner(acmeAuthority, founded.swarm)
 
 describe('tickets', () => {
-  it('I-6 read back from their text, however it was pasted', () => {
+  it('A-6 read back from their text, however it was pasted', () => {
     const text = ticketText(ticket)
     expect(text).toMatch(/^swarm1[A-Za-z0-9_-]+$/)
     for (const pasted of [text, `  ${text}\n`, text.replace(/(.{64})/g, '$1\r\n  ')]) {
@@ -41,7 +41,7 @@ describe('tickets', () => {
     expect(value(decodeTicket(ticket.bytes))).toEqual(ticket)
   })
 
-  it('I-6 stay within 2 KiB or are not made', () => {
+  it('A-6 stay within 2 KiB or are not made', () => {
     const addresses = Array.from({ length: 8 }, (_, i) => `/dns4/node-${i}.example.org/tcp/4001`)
     const full = ticketFor(issuer, founded, { addresses, roles: ROLES, usesMax: TICKET_USES_MAX })
     expect(ticketText(full).length).toBeLessThanOrEqual(2048)
@@ -51,7 +51,7 @@ describe('tickets', () => {
     expect(codeOf(issueTicket(signer, terms))).toBe('TOO_LARGE')
   })
 
-  it('I-6 fit or are refused, whatever the terms', () => {
+  it('A-6 fit or are refused, whatever the terms', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 160 }), { minLength: 1, maxLength: 8 }),
@@ -82,7 +82,7 @@ describe('tickets', () => {
     ['swarm1'.padEnd(3000, 'A'), 'longer than 2048'],
     ['x'.repeat(100_000), 'far too long'],
     ['\u001b[31m', "starts with 'swarm1'"],
-  ])('I-6 are refused with words that help: %j', (pasted, hint) => {
+  ])('A-6 are refused with words that help: %j', (pasted, hint) => {
     const parsed = parseTicket(pasted)
     expect(codeOf(parsed)).toBe('TICKET_MALFORMED')
     if (parsed.ok) return
@@ -90,7 +90,7 @@ describe('tickets', () => {
     expect(parsed.error.message).toMatch(/^[\x20-\x7e]+$/)
   })
 
-  it('I-6 never read after a change of one character', () => {
+  it('A-6 never read after a change of one character', () => {
     const text = ticketText(ticket)
     fc.assert(
       fc.property(fc.nat(text.length - 1), fc.constantFrom(...'AZaz09_-!'), (i, letter) => {
@@ -101,7 +101,7 @@ describe('tickets', () => {
     )
   })
 
-  it('I-6 take any text without a throw', () => {
+  it('A-6 take any text without a throw', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => !parseTicket(`swarm1${text}`).ok))
   })
 
@@ -131,7 +131,7 @@ describe('ticket ledger', () => {
   const nodes = [10, 11, 12, 13].map((number) => keyPair(number).node)
   const [first, second, third] = nodes as [(typeof nodes)[0], (typeof nodes)[0], (typeof nodes)[0]]
 
-  it('I-7 admits as many different nodes as the ticket says', () => {
+  it('A-7 admits as many different nodes as the ticket says', () => {
     const ledger = new TicketLedger()
     const twice = ticketFor(issuer, founded, { usesMax: 2 })
     expect(value(ledger.use(twice, first, NOW)).record).toBeInstanceOf(Uint8Array)
@@ -142,7 +142,7 @@ describe('ticket ledger', () => {
     expect(codeOf(ledger.use(twice, first, at(DAY_MS + 1)))).toBe('TICKET_EXPIRED')
   })
 
-  it('I-7 says the same after a restart, from its records in any order and more than once', () => {
+  it('A-7 says the same after a restart, from its records in any order and more than once', () => {
     const before = new TicketLedger()
     const twice = ticketFor(issuer, founded, { usesMax: 2 })
     const records = [first, second].map((node) => value(before.use(twice, node, NOW)).record)
@@ -156,7 +156,7 @@ describe('ticket ledger', () => {
     expect(new TicketLedger().restore(Uint8Array.of(1, 2, 3))).toBe(false)
   })
 
-  it('I-7 never honours a ticket whose counts it forgot, though the clock goes back and the log is compacted', () => {
+  it('A-7 never honours a ticket whose counts it forgot, though the clock goes back and the log is compacted', () => {
     const ledger = new TicketLedger()
     ledger.use(ticket, first, NOW)
     ledger.dropExpired(at(2 * DAY_MS))
@@ -169,7 +169,7 @@ describe('ticket ledger', () => {
     expect(restarted.use(later, second, NOW).ok).toBe(true)
   })
 
-  it('I-7 refuses when it is full, and forgets nothing for it', () => {
+  it('A-7 refuses when it is full, and forgets nothing for it', () => {
     const ledger = new TicketLedger({ ticketsMax: 1, usesMax: 2 })
     const wide = ticketFor(issuer, founded, { usesMax: 9 })
     const other = ticketFor(issuer, founded, { id: 'ff'.repeat(16) })

@@ -1,5 +1,17 @@
 /** The public API of swarm-node, and the only door through which `node/` sees `src/`. */
 
+export {
+  createSigner,
+  errorOf,
+  KeyPair,
+  type MemberParty,
+  parseTicket,
+  ROLES,
+  type Role,
+  type Ticket,
+  TicketLedger,
+  ticketText,
+} from './identity/index.ts'
 export * from './ipc/index.ts'
 export {
   BoundedMap,
@@ -8,10 +20,37 @@ export {
   type ErrorCode,
   InvariantError,
   type Millis,
+  type NodeId,
+  Random,
   SwarmError,
+  type SwarmId,
   unreachable,
+  type WallMillis,
 } from './kernel/index.ts'
+export {
+  MEMBERSHIP_PROFILES,
+  type MemberFacts,
+  Membership,
+  type MembershipParams,
+  type MembershipView,
+} from './membership/index.ts'
+export { createNetwork, type Libp2pNetwork, type NetworkOptions } from './net/index.ts'
+export { AdmissionDesk } from './runtime/admission-desk.ts'
 export { type Clock, realClock } from './runtime/clock.ts'
 export { EXIT_INVARIANT, writeCrashReport } from './runtime/crash.ts'
 export { Lifecycle, type Part } from './runtime/lifecycle.ts'
-export { type HostObservation, OBSERVATIONS, rowOf } from './swarm/observations.ts'
+export { NodeRuntime } from './runtime/node-runtime.ts'
+export { NodeState } from './runtime/node-state.ts'
+export {
+  type FoundingTerms,
+  found,
+  needsTicket,
+  recall,
+  refreshed,
+  type Standing,
+  standing,
+} from './runtime/standing.ts'
+export { openDataDirectory } from './storage/data-directory.ts'
+export { type NodeLog, openNodeLog } from './storage/open-node-log.ts'
+export { readSecretFile, writeSecretFile } from './storage/secret-file.ts'
+export { type HostObservation, OBSERVATIONS, rowOf, Swarm } from './swarm/index.ts'

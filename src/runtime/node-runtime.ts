@@ -1,4 +1,5 @@
 import type { TicketLedger } from '../identity/index.ts'
+import type { NodeId } from '../kernel/index.ts'
 import type { MemberFacts } from '../membership/index.ts'
 import type { HostObservation, LoadSample, NodeRecord, Swarm } from '../swarm/index.ts'
 import { SwarmHost } from '../swarm/index.ts'
@@ -65,6 +66,11 @@ export class NodeRuntime {
   /** What this node says about itself has changed. */
   updateFacts(facts: MemberFacts): void {
     this.#guard(() => this.host.input({ kind: 'facts', facts }))
+  }
+
+  /** Somebody came across a peer of this swarm: on the LAN, in the bootstrap list, in the DHT. A hint. */
+  introduce(peer: NodeId, addresses: readonly string[]): void {
+    this.#guard(() => this.host.input({ kind: 'introduce', peer, addresses }))
   }
 
   /** Says good-bye to the swarm, so that nobody has to find out. */

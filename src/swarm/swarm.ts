@@ -1,4 +1,4 @@
-import { type Core, type Millis, unreachable } from '../kernel/index.ts'
+import { type Core, type Millis, type NodeId, unreachable } from '../kernel/index.ts'
 import type {
   MembershipCore,
   MembershipEffect,
@@ -27,6 +27,11 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     return this.#membership
   }
 
+  /** How busy a member last said it was, 0 (idle) to 1 (full) and beyond; undefined while it has said nothing. */
+  loadOf(_node: NodeId): number | undefined {
+    return undefined
+  }
+
   deadline(): Millis {
     return this.#membership.deadline()
   }
@@ -44,6 +49,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'link-down':
       case 'facts':
       case 'certificate':
+      case 'introduce':
       case 'revoke':
       case 'leave':
         this.#stepMembership(now, input, effects)

@@ -18,7 +18,10 @@ export type SwarmInput =
   | { readonly kind: 'tick' }
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
   | { readonly kind: 'load'; readonly sample: LoadSample }
-  | Extract<MembershipInput, { kind: 'link-up' | 'link-down' | 'facts' | 'certificate' | 'revoke' | 'leave' }>
+  | Extract<
+      MembershipInput,
+      { kind: 'link-up' | 'link-down' | 'facts' | 'certificate' | 'introduce' | 'revoke' | 'leave' }
+    >
 
 /** What a node asks of its host, to be performed in list order; what follows a `persist` waits until it is durable. */
 export type SwarmEffect =

@@ -1,5 +1,5 @@
 import { noise } from '@chainsafe/libp2p-noise'
-import type { Connection, Libp2p } from '@libp2p/interface'
+import type { Connection, Libp2p, PrivateKey } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
@@ -20,6 +20,8 @@ export interface LinkNodeInit<K extends string> {
   readonly kinds: Readonly<Record<K, MessageKindRules>>
   readonly handler: LinkHandler<K>
   readonly params?: LinkParams
+  /** For a node that comes back as itself. */
+  readonly privateKey?: PrivateKey
   /** Whether peers are attached and detached as connections come and go. @default true */
   readonly attach?: boolean
 }
@@ -27,6 +29,7 @@ export interface LinkNodeInit<K extends string> {
 /** Real TCP, Noise and Yamux on loopback with links on top, and no admission: for tests and benches of links alone. */
 export async function startLinkNode<K extends string>(init: LinkNodeInit<K>): Promise<LinkNode<K>> {
   const libp2p = await createLibp2p({
+    ...(init.privateKey && { privateKey: init.privateKey }),
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
     connectionEncrypters: [noise()],

@@ -4,7 +4,7 @@ import { FrameSplitter, Link } from '../../src/link/index.ts'
 import { LANES, type Lane } from '../../src/wire/index.ts'
 import { SMALL_PARAMS, type TestKind, testKinds } from './link-world.ts'
 
-const SEEDS = 60
+const SEEDS = 30
 const STEPS = 1500
 
 /** Whatever comes in: no throw, nothing beyond the bounds, nothing twice, and every lane works again on a new stream. */
@@ -45,8 +45,10 @@ test('N-5, N-9 a link survives garbage, mutated frames and forged numbers', () =
       for (const each of LANES) {
         const stats = link.stats()[each]
         const { queueMessagesMax, unackedMessagesMax, unackedBytesMax } = SMALL_PARAMS[each]
-        expect(stats.queuedMessages + stats.unackedMessages).toBeLessThanOrEqual(queueMessagesMax + unackedMessagesMax)
-        expect(stats.unackedBytes).toBeLessThanOrEqual(unackedBytesMax)
+        const bounded =
+          stats.queuedMessages + stats.unackedMessages <= queueMessagesMax + unackedMessagesMax &&
+          stats.unackedBytes <= unackedBytesMax
+        if (!bounded) throw new Error(`N-5: seed ${seed}: ${JSON.stringify(stats)}`)
       }
     }
     for (const lane of LANES) {

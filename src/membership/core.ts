@@ -184,6 +184,9 @@ export class Membership implements MembershipCore {
       case 'hold':
         this.#links.hold(input.peers)
         break
+      case 'introduce':
+        if (this.#ground.table.get(input.peer) === undefined) this.#recontact.introduce(input.peer, input.addresses)
+        break
       case 'revoke':
         this.#roster.revoke(input.node)
         break

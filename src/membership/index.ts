@@ -5,7 +5,9 @@ export {
   type MemberEntry,
   type MembershipMessage,
   type MembershipRecord,
+  memberEntry,
   membershipRecord,
+  presenceBody,
   type Rumour,
 } from './messages.ts'
 export { checkMembershipParams, MEMBERSHIP_PROFILES, type MembershipParams, PAUSE_TOLERATED_MS } from './params.ts'

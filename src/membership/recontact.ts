@@ -1,7 +1,7 @@
 import { BoundedMap, type NodeId } from '../kernel/index.ts'
 import type { Ground } from './ground.ts'
 import type { Links } from './links.ts'
-import { REMEMBERED_PEERS_MAX } from './messages.ts'
+import { ADDRESSES_MAX, REMEMBERED_PEERS_MAX } from './messages.ts'
 import { isUp } from './table.ts'
 import { Timer } from './timers.ts'
 
@@ -45,6 +45,11 @@ export class Recontact {
     if (timer === undefined) return
     this.#ground.timers.disarm(timer)
     this.#dials.delete(peer)
+  }
+
+  /** A peer that nobody in the table is. Dialled now; whoever finds it again introduces it again. */
+  introduce(peer: NodeId, addresses: readonly string[]): void {
+    this.#dial({ node: peer, addresses: addresses.slice(0, ADDRESSES_MAX) })
   }
 
   #turn(): void {

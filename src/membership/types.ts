@@ -30,6 +30,8 @@ export type MembershipInput =
   | { readonly kind: 'hold'; readonly peers: readonly NodeId[] }
   /** The council has revoked this node: it is put out and stays out while this node runs. */
   | { readonly kind: 'revoke'; readonly node: NodeId }
+  /** Somebody came across a peer (mDNS, a bootstrap list, the DHT): a hint, dialled once if it is not known yet. */
+  | { readonly kind: 'introduce'; readonly peer: NodeId; readonly addresses: readonly string[] }
   /** Say good-bye; afterwards the core falls silent. */
   | { readonly kind: 'leave' }
 

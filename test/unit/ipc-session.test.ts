@@ -282,6 +282,12 @@ describe('hostile input (I-2, I-6, I-11)', () => {
     expect(bench.step({ kind: 'received', bytes })).toEqual([])
   })
 
+  it('I-2: what follows in the same bytes is not looked at', () => {
+    const bench = new Bench().greet()
+    const effects = bench.send('not JSON', 'nor this', { jsonrpc: '2.0', id: 1, method: 'node.status' })
+    expect(effects.map((e) => e.kind)).toEqual(['write', 'close'])
+  })
+
   it('I-6: a flood is answered and closed, blank lines included; a steady stream is not', () => {
     const flood = new Bench().greet()
     flood.send(...new Array(20).fill(''))

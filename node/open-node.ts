@@ -47,6 +47,11 @@ const GOODBYE_MS = 50
 
 type Network = Awaited<ReturnType<typeof createNetwork>>
 
+interface Contact {
+  readonly node: NodeId
+  readonly addresses: readonly string[]
+}
+
 /** What is there before this node is a member, and outlives the network. */
 interface Base {
   readonly keys: NodeKeys
@@ -100,7 +105,7 @@ class Composition {
     const place = await this.#enter(entrance, network)
     const runtime = this.#buildRuntime(base, entrance, place, network)
     base.nodeLog.log.attach(runtime.host)
-    if (entrance.kind !== 'return') await remember(runtime, place)
+    if (entrance.kind !== 'return') await remember(runtime, place, contactsOf(entrance))
     const desk = this.#buildDesk(base, place, runtime)
     this.#member = { standing: place, runtime, desk }
     network.serve(runtime.host)
@@ -157,8 +162,6 @@ class Composition {
   #buildRuntime(base: Base, entrance: Entrance, place: Standing, network: Network): NodeRuntime {
     const { settings, fatal } = this.#options
     const { keys, state, ledger, nodeLog, random } = base
-    const introduced =
-      entrance.kind === 'join' ? [{ node: entrance.ticket.issuer, addresses: entrance.ticket.addresses }] : []
     const membership = new Membership({
       signer: createSigner(keys.node, place.founding.swarm),
       verifier: place.verifier,
@@ -167,7 +170,7 @@ class Composition {
       certificate: place.certificateBytes,
       facts: this.#facts(base, network),
       ceiling: state.ceiling,
-      peers: [...introduced, ...state.peers, ...settings.bootstrapPeers],
+      peers: [...contactsOf(entrance), ...state.peers, ...settings.bootstrapPeers],
     })
     return new NodeRuntime({
       swarm: new Swarm({ membership }),
@@ -231,9 +234,18 @@ class Composition {
   }
 }
 
+/** Where a newcomer finds its swarm again, should it end before it has met anyone else. */
+function contactsOf(entrance: Entrance): readonly Contact[] {
+  if (entrance.kind !== 'join') return []
+  return [{ node: entrance.ticket.issuer, addresses: entrance.ticket.addresses }]
+}
+
 /** Nothing is said in the name of a membership that a crash could take back. */
-async function remember(runtime: NodeRuntime, place: Standing): Promise<void> {
+async function remember(runtime: NodeRuntime, place: Standing, contacts: readonly Contact[]): Promise<void> {
   runtime.host.persist({ kind: 'genesis', bytes: place.founding.bytes }, () => {})
+  if (contacts.length > 0) {
+    runtime.host.persist({ kind: 'membership', record: { kind: 'peers', peers: contacts } }, () => {})
+  }
   await new Promise<void>((resolve) => {
     runtime.host.persist({ kind: 'certificate', bytes: place.certificateBytes }, resolve)
   })

@@ -7,6 +7,8 @@ import { Timer } from './timers.ts'
 
 /** Remembered peers that a node without any link dials at once. */
 const DIALS_ALONE = 3
+/** The first neighbours are written down after this long, later changes every `rememberIntervalMs`. */
+const FIRST_MEMORY_MS = 1_500
 /** Room for the dials of one round and those of the round before. */
 const DIALS_MAX = 8
 
@@ -36,7 +38,8 @@ export class Recontact {
 
   start(): void {
     this.#turn()
-    this.#ground.timers.arm(this.#memory, this.#ground.awake + this.#ground.params.rememberIntervalMs)
+    // Soon at first: a node that ends right after its first links must find them again.
+    this.#ground.timers.arm(this.#memory, this.#ground.awake + FIRST_MEMORY_MS)
   }
 
   /** A dial has come through. */

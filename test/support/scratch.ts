@@ -13,5 +13,5 @@ export function scratchDirectory(): string {
 const leftovers: string[] = []
 
 afterEach(() => {
-  for (const path of leftovers.splice(0)) rmSync(path, { recursive: true, force: true })
+  for (const path of leftovers.splice(0)) rmSync(path, { recursive: true, force: true, maxRetries: 5 })
 })

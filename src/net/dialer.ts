@@ -4,7 +4,7 @@ import { type NodeId, type Random, SwarmError } from '../kernel/index.ts'
 import { ownedBy } from './addresses.ts'
 import { DialPlan, type DueDial } from './dial-plan.ts'
 import type { NetworkClock } from './options.ts'
-import { DIAL_TIMEOUT_MS, PARALLEL_DIALS_MAX } from './params.ts'
+import { DIAL_TIMEOUT_MS, PARALLEL_DIALS_MAX, PARALLEL_DIALS_MIN, PARALLEL_DIALS_START } from './params.ts'
 import { dialError, isCrossed } from './refusal.ts'
 
 export interface DialerInit {
@@ -23,6 +23,8 @@ export class Dialer {
   failedCount = 0
   readonly #init: DialerInit
   #active = 0
+  /** How many may be under way: grows slowly while they succeed, halves when one is out of time. */
+  #activeMax = PARALLEL_DIALS_START
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -35,11 +37,11 @@ export class Dialer {
   run(): void {
     if (this.#stopped) return
     const { clock } = this.#init
-    for (const due of this.plan.takeDue(clock.now(), PARALLEL_DIALS_MAX - this.#active)) void this.#attempt(due)
+    for (const due of this.plan.takeDue(clock.now(), this.#places())) void this.#attempt(due)
     clearTimeout(this.#timer)
     const at = this.plan.deadline()
     // With all places taken there is nothing to wake up for: whoever ends first runs again.
-    if (at === Number.POSITIVE_INFINITY || this.#active >= PARALLEL_DIALS_MAX) return
+    if (at === Number.POSITIVE_INFINITY || this.#places() === 0) return
     this.#timer = setTimeout(() => this.run(), Math.max(0, Math.ceil(at - clock.now())))
   }
 
@@ -53,6 +55,7 @@ export class Dialer {
     this.dialCount += 1
     const error = await this.#outcome(peer, addresses)
     this.#active -= 1
+    this.#adapt(error)
     this.plan.dialled(this.#init.clock.now(), peer, error === undefined)
     if (this.#stopped) return
     if (error instanceof SwarmError && this.plan.wants(peer)) {
@@ -60,6 +63,16 @@ export class Dialer {
       this.#init.onFailed(peer, addresses, error)
     }
     this.run()
+  }
+
+  #places(): number {
+    return Math.max(0, Math.floor(this.#activeMax) - this.#active)
+  }
+
+  #adapt(error: SwarmError | 'crossed' | undefined): void {
+    if (error === undefined) this.#activeMax = Math.min(PARALLEL_DIALS_MAX, this.#activeMax + 0.25)
+    else if (error instanceof SwarmError && error.code === 'TIMEOUT')
+      this.#activeMax = Math.max(PARALLEL_DIALS_MIN, this.#activeMax / 2)
   }
 
   /** Undefined when there is a connection; `crossed` when the peer's own dial is about to make one (P-5). */

@@ -27,7 +27,14 @@ export const DUPLICATE_WINDOW_MS = ADMISSION_TIMEOUT_MS
 export const CONNECTIONS_MAX = 512
 /** New inbound connections per second and source: a cell of 100 processes behind one address starts at once. */
 export const INBOUND_PER_SECOND_PER_SOURCE = 256
-export const PARALLEL_DIALS_MAX = 16
+/**
+ * Dials under way at once. A hundred processes that start together on two cores must not try more than those can finish
+ * within the time of an admission, or they time each other out for ever: so a time-out halves the number, down to the
+ * lower bound, and every success adds a quarter.
+ */
+export const PARALLEL_DIALS_MIN = 1
+export const PARALLEL_DIALS_START = 2
+export const PARALLEL_DIALS_MAX = 8
 export const DIAL_TIMEOUT_MS = 8_000
 export const ADDRESS_DIAL_TIMEOUT_MS = ADMISSION_TIMEOUT_MS + 1_000
 export const ADDRESSES_PER_PEER_MAX = 16

@@ -1,4 +1,3 @@
-import { connect, type Socket } from 'node:net'
 import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { ConnectionEncrypter } from '@libp2p/interface'
@@ -61,14 +60,4 @@ export async function answerTo(number: number, node: TestNode, frame: Uint8Array
   await knock(visitor, node)
   await visitor.stop()
   return answer
-}
-
-/** A bare TCP connection to a node. Errors are what outsiders have coming. */
-export function dialRaw(node: TestNode): Promise<Socket> {
-  const port = Number(/tcp\/(\d+)/.exec(node.addresses[0] ?? '')?.[1])
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => resolve(socket))
-    socket.on('error', () => resolve(socket))
-    socket.resume()
-  })
 }

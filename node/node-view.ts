@@ -3,6 +3,7 @@ import {
   type ConfigReport,
   type Libp2pNetwork,
   type MembershipView,
+  type NodeId,
   type NodeRuntime,
   type NodeStatus,
   type ParamsOf,
@@ -90,7 +91,7 @@ export class NodeView implements OpenedNode {
         region: member.region,
         zone: member.zone,
         rttMs: rttMs === undefined ? null : Math.round(rttMs * 100) / 100,
-        load: this.#parts.runtime.host.swarm.loadOf(member.node) ?? null,
+        load: this.#loadOf(member.node),
         since: new Date(age + member.since).toISOString(),
       })
     }
@@ -138,6 +139,11 @@ export class NodeView implements OpenedNode {
 
   close(): Promise<void> {
     return this.#parts.close()
+  }
+
+  #loadOf(node: NodeId): number | null {
+    const digest = this.#parts.runtime.host.swarm.directory.entry(node)?.digest
+    return digest === undefined ? null : digest.cpuThousandths / 1000
   }
 
   get #membership(): MembershipView {

@@ -1,11 +1,11 @@
 import {
   AdmissionDesk,
+  composeSwarm,
   createNetwork,
   createSigner,
   Lifecycle,
   type MemberFacts,
   type MemberParty,
-  Membership,
   type NodeId,
   type NodeLog,
   NodeRuntime,
@@ -15,7 +15,6 @@ import {
   Random,
   realClock,
   type Standing,
-  Swarm,
   SwarmError,
   standing,
   TicketLedger,
@@ -162,18 +161,18 @@ class Composition {
   #buildRuntime(base: Base, entrance: Entrance, place: Standing, network: Network): NodeRuntime {
     const { settings, fatal } = this.#options
     const { keys, state, ledger, nodeLog, random } = base
-    const membership = new Membership({
+    const swarm = composeSwarm({
       signer: createSigner(keys.node, place.founding.swarm),
       verifier: place.verifier,
-      random: random.fork('membership'),
-      params: settings.membership,
+      random,
+      params: { membership: settings.membership, directory: settings.directory },
       certificate: place.certificateBytes,
       facts: this.#facts(base, network),
       ceiling: state.ceiling,
       peers: [...contactsOf(entrance), ...state.peers, ...settings.bootstrapPeers],
     })
     return new NodeRuntime({
-      swarm: new Swarm({ membership }),
+      swarm,
       network,
       log: nodeLog.log,
       clock: realClock,

@@ -1,5 +1,7 @@
 import {
   type ConfigReport,
+  DIRECTORY_PROFILES,
+  type DirectoryParams,
   type FoundingTerms,
   MEMBERSHIP_PROFILES,
   type MembershipParams,
@@ -27,6 +29,7 @@ export interface Settings {
   readonly network: Pick<NetworkOptions, 'listen' | 'announce' | 'relay' | 'mdns' | 'dht' | 'bootstrap'>
   readonly bootstrapPeers: readonly { readonly node: NodeId; readonly addresses: readonly string[] }[]
   readonly membership: MembershipParams
+  readonly directory: DirectoryParams
   readonly compactAfterBytes: number
   readonly revokedNodes: ReadonlySet<string>
   readonly ticketTtlMs: number
@@ -59,6 +62,7 @@ export async function resolveSettings(
     network: { listen: start.listen.length > 0 ? start.listen : ['/ip4/127.0.0.1/tcp/0'] },
     bootstrapPeers: [],
     membership: MEMBERSHIP_PROFILES[start.profile ?? 'lan'],
+    directory: DIRECTORY_PROFILES[start.profile ?? 'lan'],
     compactAfterBytes: 1024 * 1024,
     revokedNodes: new Set(),
     ticketTtlMs: 3_600_000,

@@ -1,5 +1,6 @@
 /** The public API of swarm-node, and the only door through which `node/` sees `src/`. */
 
+export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
   createSigner,
   errorOf,
@@ -30,11 +31,11 @@ export {
 export {
   MEMBERSHIP_PROFILES,
   type MemberFacts,
-  Membership,
   type MembershipParams,
   type MembershipView,
 } from './membership/index.ts'
-export { createNetwork, type Libp2pNetwork, type NetworkOptions } from './net/index.ts'
+export type { Libp2pNetwork, NetworkOptions } from './net/index.ts'
+export { createNetwork } from './network.ts'
 export { AdmissionDesk } from './runtime/admission-desk.ts'
 export { type Clock, realClock } from './runtime/clock.ts'
 export { EXIT_INVARIANT, writeCrashReport } from './runtime/crash.ts'
@@ -53,4 +54,4 @@ export {
 export { openDataDirectory } from './storage/data-directory.ts'
 export { type NodeLog, openNodeLog } from './storage/open-node-log.ts'
 export { readSecretFile, writeSecretFile } from './storage/secret-file.ts'
-export { type HostObservation, OBSERVATIONS, rowOf, Swarm } from './swarm/index.ts'
+export { composeSwarm, type HostObservation, OBSERVATIONS, rowOf } from './swarm/index.ts'

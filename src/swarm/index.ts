@@ -1,4 +1,5 @@
 export { BODIES, decodeBody, encodeBody, type Message } from './codec.ts'
+export { composeSwarm, type SwarmOptions } from './compose.ts'
 export { SwarmHost, type SwarmHostOptions } from './host.ts'
 export {
   type CoreObservation,

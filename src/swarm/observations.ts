@@ -1,9 +1,10 @@
+import type { DirectoryObservation } from '../directory/index.ts'
 import type { NodeId } from '../kernel/index.ts'
 import type { MembershipObservation } from '../membership/index.ts'
 import type { Lane, MessageKind, SendOutcome } from '../wire/index.ts'
 
 /** What the cores tell people. */
-export type CoreObservation = MembershipObservation | MemberObservation
+export type CoreObservation = MembershipObservation | MemberObservation | DirectoryObservation
 
 /** Members coming and going, as seen from this node: the composite core makes them from membership's events. */
 export type MemberObservation =
@@ -152,10 +153,31 @@ export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
     help: 'Changes of the overlay of neighbours.',
     message: (o) => `${o.mode} of ${o.neighbours} neighbours among ${o.members} members`,
   },
+  'digest-published': {
+    module: 'directory',
+    level: 'debug',
+    event: false,
+    help: 'Digests of this node that went out.',
+    message: (o) => `digest ${o.version} published (${o.reason})`,
+  },
+  'digest-rejected': {
+    module: 'directory',
+    level: 'warn',
+    event: true,
+    help: 'Digests of others that were refused.',
+    message: (o) => `a digest of ${o.node}, passed on by ${o.from}, was refused: ${o.reason}`,
+  },
+  'directory-full': {
+    module: 'directory',
+    level: 'error',
+    event: true,
+    help: 'Members whose digest found no room.',
+    message: (o) => `the directory is full: the digest of ${o.node} was not taken in`,
+  },
   'dial-failed': {
     module: 'net',
     level: 'debug',
-    event: true,
+    event: false,
     help: 'Dials that failed.',
     message: (o) => `dialling ${o.peer ?? o.address} failed: ${o.code}: ${o.message}`,
   },

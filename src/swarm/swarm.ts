@@ -1,52 +1,64 @@
-import { type Core, type Millis, type NodeId, unreachable } from '../kernel/index.ts'
+import type { DirectoryCore, DirectoryInput, DirectoryMessage, DirectoryView, OwnReport } from '../directory/index.ts'
+import { type Core, earliest, type Millis, type NodeId, TICK, type Tick, unreachable } from '../kernel/index.ts'
 import type {
+  Member,
   MembershipCore,
   MembershipEffect,
   MembershipEvent,
   MembershipInput,
   MembershipView,
 } from '../membership/index.ts'
-import type { SwarmEffect, SwarmInput } from './types.ts'
+import type { Message } from './codec.ts'
+import type { LoadSample, SwarmEffect, SwarmInput } from './types.ts'
 
 export interface SwarmCores {
   readonly membership: MembershipCore
+  readonly directory: DirectoryCore
 }
 
 /**
- * One node's protocols as one core: routes inputs to the core that owns them, and events of one core to the others.
+ * One node's protocols as one core: routes inputs to the core that owns them, and the events of one core to the others.
  * Nothing is decided here.
  */
 export class Swarm implements Core<SwarmInput, SwarmEffect> {
   readonly #membership: MembershipCore
+  readonly #directory: DirectoryCore
 
   constructor(cores: SwarmCores) {
     this.#membership = cores.membership
+    this.#directory = cores.directory
   }
 
   get membership(): MembershipView {
     return this.#membership
   }
 
-  /** How busy a member last said it was, 0 (idle) to 1 (full) and beyond; undefined while it has said nothing. */
-  loadOf(_node: NodeId): number | undefined {
-    return undefined
+  get directory(): DirectoryView {
+    return this.#directory
   }
 
   deadline(): Millis {
-    return this.#membership.deadline()
+    return earliest(this.#membership.deadline(), this.#directory.deadline())
   }
 
   step(now: Millis, input: SwarmInput): readonly SwarmEffect[] {
     const effects: SwarmEffect[] = []
     switch (input.kind) {
       case 'tick':
-        if (this.#membership.deadline() <= now) this.#stepMembership(now, input, effects)
+        if (this.#membership.deadline() <= now) this.#stepMembership(now, TICK, effects)
+        if (this.#directory.deadline() <= now) this.#stepDirectory(now, TICK, effects)
         break
       case 'message':
-        this.#stepMembership(now, { kind: 'message', from: input.from, message: input.message }, effects)
+        this.#onMessage(now, input.from, input.message, effects)
         break
       case 'link-up':
+        this.#stepMembership(now, input, effects)
+        this.#stepDirectory(now, { kind: 'link-up', peer: input.peer.node }, effects)
+        break
       case 'link-down':
+        this.#stepMembership(now, input, effects)
+        this.#stepDirectory(now, { kind: 'link-down', peer: input.peer }, effects)
+        break
       case 'facts':
       case 'certificate':
       case 'introduce':
@@ -55,6 +67,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         this.#stepMembership(now, input, effects)
         break
       case 'load':
+        this.#stepDirectory(now, { kind: 'report', report: this.#report(input.sample) }, effects)
         break
       default:
         unreachable(input)
@@ -62,41 +75,81 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     return effects
   }
 
-  #stepMembership(now: Millis, input: MembershipInput | { kind: 'tick' }, effects: SwarmEffect[]): void {
-    for (const effect of this.#membership.step(now, input)) this.#forward(effect, effects)
+  #onMessage(now: Millis, from: NodeId, message: Message, effects: SwarmEffect[]): void {
+    if (isDirectoryMessage(message)) this.#stepDirectory(now, { kind: 'message', from, message }, effects)
+    else this.#stepMembership(now, { kind: 'message', from, message }, effects)
   }
 
-  #forward(effect: MembershipEffect, effects: SwarmEffect[]): void {
+  #stepMembership(now: Millis, input: MembershipInput | Tick, effects: SwarmEffect[]): void {
+    for (const effect of this.#membership.step(now, input)) this.#forward(now, effect, effects)
+  }
+
+  #stepDirectory(now: Millis, input: DirectoryInput | Tick, effects: SwarmEffect[]): void {
+    // Its events are for cores that choose among candidates.
+    for (const effect of this.#directory.step(now, input)) if (effect.kind !== 'event') effects.push(effect)
+  }
+
+  #forward(now: Millis, effect: MembershipEffect, effects: SwarmEffect[]): void {
     switch (effect.kind) {
       case 'persist':
         effects.push({ kind: 'persist', record: { kind: 'membership', record: effect.record } })
         return
       case 'event':
-        this.#onMembershipEvent(effect.event, effects)
+        this.#onMembershipEvent(now, effect.event, effects)
         return
       default:
         effects.push(effect)
     }
   }
 
-  #onMembershipEvent(event: MembershipEvent, effects: SwarmEffect[]): void {
+  #onMembershipEvent(now: Millis, event: MembershipEvent, effects: SwarmEffect[]): void {
     switch (event.kind) {
       case 'member-up': {
         const { node, region, zone } = event.member
         effects.push({ kind: 'observe', observation: { kind: event.kind, node, region, zone } })
+        this.#stepDirectory(now, profileOf(event.member), effects)
         return
       }
-      case 'member-cleared':
-      case 'member-suspect':
+      case 'member-updated':
+        this.#stepDirectory(now, profileOf(event.member), effects)
+        return
       case 'member-down':
       case 'member-left':
         effects.push({ kind: 'observe', observation: { kind: event.kind, node: event.node } })
+        this.#stepDirectory(now, { kind: 'member-down', node: event.node }, effects)
         return
-      case 'member-updated':
       case 'member-forgotten':
+        this.#stepDirectory(now, { kind: 'member-down', node: event.node }, effects)
+        return
+      case 'member-cleared':
+      case 'member-suspect':
+        effects.push({ kind: 'observe', observation: { kind: event.kind, node: event.node } })
         return
       default:
         unreachable(event)
     }
   }
+
+  #report(load: LoadSample): OwnReport {
+    return {
+      skills: [],
+      resources: {},
+      labels: {},
+      coordinate: this.#membership.coordinate,
+      cpuThousandths: Math.min(1000, Math.round(load.cpuShare * 1000)),
+      eventLoopLagMs: Math.min(1_000_000, Math.round(load.eventLoopLagMs)),
+      rssMiB: Math.round(load.rssBytes / (1024 * 1024)),
+      agents: 0,
+      accepting: true,
+    }
+  }
+}
+
+function isDirectoryMessage(message: Message): message is DirectoryMessage {
+  return message.kind.startsWith('directory.')
+}
+
+function profileOf(member: Member): DirectoryInput {
+  const { node, org, region, zone, labels } = member
+  return { kind: 'member-up', member: { node, org, region, zone, labels } }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { DIRECTORY_PROFILES } from '../../src/directory/index.ts'
 import { Random } from '../../src/kernel/index.ts'
-import { MEMBERSHIP_PROFILES, Membership, type MembershipParams } from '../../src/membership/index.ts'
+import { MEMBERSHIP_PROFILES, type MembershipParams } from '../../src/membership/index.ts'
 import {
   bootSwarm,
   type Contact,
@@ -19,7 +20,7 @@ import {
   simNodeId,
   WAN,
 } from '../../src/sim/index.ts'
-import { Swarm } from '../../src/swarm/index.ts'
+import { composeSwarm, type Swarm } from '../../src/swarm/index.ts'
 
 /** Regions that a scenario over real distances is spread over. */
 const REGIONS = 5
@@ -40,7 +41,8 @@ export function paramsOf(scenario: Scenario): MembershipParams {
 /** Puts a node together as it ships, or with a bug in it. */
 export type Build = (parts: NodeParts, params: MembershipParams, host: Host) => Swarm
 
-export const buildNode: Build = (parts, params) => new Swarm({ membership: new Membership({ ...parts, params }) })
+export const buildNode: Build = (parts, params) =>
+  composeSwarm({ ...parts, params: { membership: params, directory: DIRECTORY_PROFILES.lan } })
 
 /** The first machine, which everyone is told of, and some that came before. */
 function contactsOf(scenario: Scenario, host: Host): readonly Contact[] {

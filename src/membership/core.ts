@@ -337,9 +337,9 @@ export class Membership implements MembershipCore {
     }
     ground.timers.disarm(this.#retry)
     ground.self.raise()
+    this.#publishSelf()
     ground.unwell(1)
     ground.observe({ kind: 'refuted', by, incarnation: ground.self.incarnation })
-    this.#publishSelf()
   }
 
   #meetTwin(incarnation: Incarnation): void {

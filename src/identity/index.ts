@@ -42,10 +42,8 @@ export {
   type Revocation,
   type RevocationOutcome,
   RevocationSet,
-  revocationBodyShape,
-  revocationShape,
 } from './revocation.ts'
-export { createSigner, signatureInput, verifyStatement } from './signer.ts'
+export { createSigner, verifyStatement } from './signer.ts'
 export {
   checkTicketAt,
   decodeTicket,
@@ -53,11 +51,9 @@ export {
   parseTicket,
   type Ticket,
   type TicketTerms,
-  ticketBodyShape,
-  ticketShape,
   ticketText,
 } from './ticket.ts'
-export { ledgerRecordShape, TicketLedger, type TicketUse } from './ticket-ledger.ts'
+export { TicketLedger, type TicketUse } from './ticket-ledger.ts'
 export {
   type Certificate,
   DOMAINS,

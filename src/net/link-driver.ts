@@ -14,6 +14,7 @@ import { LANES, type Lane, type MessageKind, PROTOCOL_PREFIX, type SendOutcome }
 import { LaneStream } from './link-lane-stream.ts'
 import { LinkOpener } from './link-opener.ts'
 import { AWAY_LINKS_MAX, EARLY_STREAMS_MAX, RESUME_KEEP_MS, STALL_TIMEOUT_MS } from './link-params.ts'
+import { LinkTurn } from './link-turn.ts'
 import type { LinkDriverInit, Links } from './link-types.ts'
 
 export type { LinkDriverInit, LinkHandler, LinkStreams, Links } from './link-types.ts'
@@ -53,12 +54,7 @@ export class LinkDriver<K extends string = MessageKind> implements Links<K> {
   readonly #early = new BoundedMap<string, Stream>(EARLY_STREAMS_MAX)
   /** Links that may have something to write. */
   readonly #dirty = new Set<Peer<K>>()
-  /**
-   * The first messages of a turn of the event loop leave as soon as the code that sent them returns, which saves a third
-   * of a round trip; all others of that turn leave together at its end.
-   */
-  #turn: NodeJS.Immediate | undefined
-  #prompt = false
+  readonly #turn = new LinkTurn(() => this.#flush())
   /** Links that owe an acknowledgement, and the one timer for all of them. */
   readonly #owing = new Set<Peer<K>>()
   #owingTimer: NodeJS.Timeout | undefined
@@ -120,7 +116,7 @@ export class LinkDriver<K extends string = MessageKind> implements Links<K> {
     if (this.#stopped) return
     this.#flush()
     this.#stopped = true
-    clearImmediate(this.#turn)
+    this.#turn.stop()
     clearTimeout(this.#owingTimer)
     for (const peer of this.#peers.values()) {
       if (peer.attached) this.#leave(peer)
@@ -216,7 +212,7 @@ export class LinkDriver<K extends string = MessageKind> implements Links<K> {
     const frames = new LaneStream(stream, {
       onFrame: (body) => this.#onFrame(peer, lane, body),
       // Answers go out before Yamux sends its window update for what they answer.
-      onRead: () => this.#flushPrompt(),
+      onRead: () => this.#turn.prompt(),
       // Later: the other lanes' streams may be about to drain in the same moment, and the highest goes first.
       onDrain: () => this.#touch(peer),
       onClosed: () => this.#lost(peer, lane),
@@ -319,19 +315,7 @@ export class LinkDriver<K extends string = MessageKind> implements Links<K> {
 
   #touch(peer: Peer<K>): void {
     this.#dirty.add(peer)
-    if (this.#turn !== undefined) return
-    this.#turn = setImmediate(() => {
-      this.#turn = undefined
-      this.#flush()
-    })
-    this.#prompt = true
-    queueMicrotask(() => this.#flushPrompt())
-  }
-
-  #flushPrompt(): void {
-    if (!this.#prompt) return
-    this.#prompt = false
-    this.#flush()
+    this.#turn.schedule()
   }
 
   /** Writes what the streams take, highest lane first. */

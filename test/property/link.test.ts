@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Random } from '../../src/kernel/index.ts'
 import { LinkWorld } from './link-world.ts'
 
-const SEEDS = 150
+const SEEDS = 80
 const STEPS = 3000
 
 test('N-1 to N-8, N-10, N-11 hold over pipes that tear, delay and are replaced, and through restarts', () => {

@@ -62,9 +62,9 @@ export class Detector {
       this.#takeOver(watch, entry.suspicion)
       return
     }
-    if (!links.has(entry.node)) watch.heardAt = awake + params.connectPatienceMs - params.probeCycleMs
+    if (!links.has(entry.node)) watch.heardAt = awake + params.connectPatienceMs - this.#cycleMs
     // Spread over the cycle, so that the neighbours of one node are not probed in one burst.
-    this.#arm(watch, Math.max(awake, watch.heardAt + params.probeCycleMs * random.between(0.1, 1)))
+    this.#arm(watch, Math.max(awake, watch.heardAt + this.#cycleMs * random.between(0.1, 1)))
   }
 
   /** Stops judging it, unless a doubt is still open. */
@@ -125,7 +125,7 @@ export class Detector {
     }
     watch.probe = undefined
     watch.heardAt = this.#ground.awake
-    this.#arm(watch, watch.heardAt + this.#cycleMs())
+    this.#arm(watch, watch.heardAt + this.#jitteredCycleMs())
   }
 
   /** A direct answer: closes the probe, and says how far away the peer is. */
@@ -180,8 +180,14 @@ export class Detector {
     this.#watches.delete(watch.entry.node)
   }
 
-  #cycleMs(): number {
-    return this.#ground.params.probeCycleMs * this.#ground.random.between(0.9, 1)
+  /** How long a neighbour may be silent before it is pinged. */
+  get #cycleMs(): number {
+    const { probeCycleMs, probeSpacingMs } = this.#ground.params
+    return Math.max(probeCycleMs, this.#watches.size * probeSpacingMs)
+  }
+
+  #jitteredCycleMs(): number {
+    return this.#cycleMs * this.#ground.random.between(0.9, 1)
   }
 
   #arm(watch: Watch, at: number): void {
@@ -189,7 +195,7 @@ export class Detector {
   }
 
   #due(watch: Watch): void {
-    const { awake, params } = this.#ground
+    const { awake } = this.#ground
     const { entry, probe } = watch
     assert(isUp(entry), 'only members that are up are watched', { node: entry.node })
     if (probe !== undefined) {
@@ -201,8 +207,8 @@ export class Detector {
       this.#nag(watch)
       return
     }
-    if (entry.suspicion === undefined && watch.heardAt + params.probeCycleMs * 0.9 > awake) {
-      this.#arm(watch, watch.heardAt + this.#cycleMs())
+    if (entry.suspicion === undefined && watch.heardAt + this.#cycleMs * 0.9 > awake) {
+      this.#arm(watch, watch.heardAt + this.#jitteredCycleMs())
       return
     }
     this.#probe(watch)
@@ -303,7 +309,7 @@ export class Detector {
       return
     }
     // It lives, but until it refutes the others do not know.
-    const waitMs = watch.entry.suspicion === undefined ? this.#cycleMs() : ground.params.suspectProbeMs
+    const waitMs = watch.entry.suspicion === undefined ? this.#jitteredCycleMs() : ground.params.suspectProbeMs
     this.#arm(watch, ground.awake + waitMs)
   }
 

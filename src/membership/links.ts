@@ -102,7 +102,8 @@ export class Links {
 
   #isNeeded(link: Link): boolean {
     const { awake, params } = this.#ground
-    return this.#wanted.has(link.peer) || awake - link.pingedAt < 3 * params.probeCycleMs
+    const longestCycleMs = Math.max(params.probeCycleMs, params.linksMax * params.probeSpacingMs)
+    return this.#wanted.has(link.peer) || awake - link.pingedAt < 3 * longestCycleMs
   }
 
   /** Who are the neighbours now? O(neighbours). */

@@ -4,6 +4,11 @@ import { assert } from '../kernel/index.ts'
 export interface MembershipParams {
   /** A neighbour not heard from for this long is probed, so every neighbour is heard of once per cycle. */
   readonly probeCycleMs: number
+  /**
+   * With many neighbours the cycle is longer: so many milliseconds for each, which bounds what probing costs. Each
+   * neighbour has as many judges as we have neighbours, so the first ping after a crash goes out as soon as before.
+   */
+  readonly probeSpacingMs: number
   /** Wait for a direct ack before others are asked. Above the round trip of all but the worst paths. */
   readonly directTimeoutMs: number
   /** Wait for an indirect ack after that. Two round trips. */
@@ -77,6 +82,7 @@ export interface MembershipParams {
 
 const LAN: MembershipParams = {
   probeCycleMs: 1000,
+  probeSpacingMs: 125,
   directTimeoutMs: 300,
   indirectTimeoutMs: 300,
   indirectProbes: 3,
@@ -121,6 +127,7 @@ const LOCAL: MembershipParams = { ...LAN, directTimeoutMs: 200, indirectTimeoutM
 const WAN: MembershipParams = {
   ...LAN,
   probeCycleMs: 1500,
+  probeSpacingMs: 190,
   directTimeoutMs: 900,
   indirectTimeoutMs: 1500,
   suspectProbeMs: 500,

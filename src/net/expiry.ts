@@ -1,5 +1,6 @@
+import { CLOCK_TOLERANCE_MS } from '../identity/index.ts'
 import type { NodeId } from '../kernel/index.ts'
-import type { Connections } from './connections.ts'
+import type { Connections, Member } from './connections.ts'
 import type { NetworkClock } from './options.ts'
 import { EXPIRY_CHECK_MS_MAX } from './params.ts'
 
@@ -20,7 +21,7 @@ export class ExpiryWatch {
   arm(): void {
     clearTimeout(this.#timer)
     let first = Number.POSITIVE_INFINITY
-    for (const [, { credentials }] of this.#connections.all()) first = Math.min(first, credentials.certificateExpiresAt)
+    for (const [, member] of this.#connections.all()) first = Math.min(first, endOf(member))
     if (first === Number.POSITIVE_INFINITY) return
     // The wall clock may be set while we sleep, so it is looked at now and then even when nothing is due.
     const waitMs = Math.min(Math.max(0, first - this.#clock.wallNow()), EXPIRY_CHECK_MS_MAX)
@@ -34,10 +35,13 @@ export class ExpiryWatch {
   #check(): void {
     const now = this.#clock.wallNow()
     const expired: NodeId[] = []
-    for (const [peer, { credentials }] of this.#connections.all()) {
-      if (credentials.certificateExpiresAt <= now) expired.push(peer)
-    }
+    for (const [peer, member] of this.#connections.all()) if (endOf(member) <= now) expired.push(peer)
     for (const peer of expired) this.#onExpired(peer)
     this.arm()
   }
+}
+
+/** As lenient as the handshake is (I-5), or a peer would be let in and cut off in turns. */
+function endOf({ credentials }: Member): number {
+  return credentials.certificateExpiresAt + CLOCK_TOLERANCE_MS
 }

@@ -171,7 +171,8 @@ export class Libp2pNetwork implements NetworkPort {
     this.#end(peer, reason)
   }
 
-  penalise(peer: NodeId, points: number, _reason: string): void {
+  penalise(peer: NodeId, points: number, reason: string): void {
+    this.#parts.options.onPenalised?.(peer, points, reason)
     if (this.#parts.penalties.charge(this.#now(), peer, points)) this.#end(peer, 'protocol-violation')
   }
 

@@ -33,6 +33,8 @@ export interface NetworkOptions {
   readonly bootstrap?: readonly string[]
   /** Peers that mDNS, the bootstrap list or the DHT came across: hints for whoever decides whom to connect to. */
   onDiscovered?(peer: NodeId, addresses: readonly string[]): void
+  /** What peers were charged for, for the log (W-5). */
+  onPenalised?(peer: NodeId, points: number, reason: string): void
   /** Told whenever the addresses that this node announces have changed. */
   onAddresses?(addresses: readonly string[]): void
 }

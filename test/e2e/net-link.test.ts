@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
-import { link, text, until, World } from './net-world.ts'
+import { keyPair, link, text, until, World } from './net-world.ts'
 
 const world = new World()
 afterEach(() => world.end())
@@ -31,6 +31,40 @@ test('P-5: when both dial at once, one connection and one link remain, and nothi
       expect(node.recorder.failures()).toEqual([])
     }
   }
+})
+
+test('P-6, P-7: a peer that is killed is missed at once, and linked again when it is back', async () => {
+  const a = await world.node(11)
+  const first = await world.child(12)
+  a.network.connect(first.id, first.addresses)
+  await until('a link', () => a.recorder.isUp(first.id))
+  first.process.kill('SIGKILL')
+  await until('it is missed', () => !a.recorder.isUp(first.id))
+  expect(a.recorder.downs(first.id)).toEqual(['connection-lost'])
+  await world.child(12, first.addresses[0])
+  await until('a new link', () => a.recorder.isUp(first.id))
+})
+
+test('P-5: a later connection of the same node replaces the older one, gossip included', async () => {
+  // The larger id dials: were it the smaller, a would first take the dial for a crossing one.
+  const [small, large] = keyPair(11).node < keyPair(12).node ? [11, 12] : [12, 11]
+  const a = await world.node(large)
+  const old = await world.node(small)
+  a.network.connect(old.id, old.addresses)
+  await until('a link', () => a.recorder.isUp(old.id) && old.recorder.isUp(a.id))
+  const fresh = await world.node(small)
+  fresh.network.connect(a.id, a.addresses)
+  await until('the fresh node has the link', () => fresh.recorder.isUp(a.id))
+  await until('the old one has lost it', () => !old.recorder.isUp(a.id))
+  await until('one socket', () => a.network.stats().sockets === 1)
+  let number = 0
+  await until('messages and gossip reach the fresh node', () => {
+    a.network.send(fresh.id, 'membership.ping', text('to the fresh one'))
+    a.network.publish('directory.digest', text(`hint ${number++}`))
+    return (
+      fresh.recorder.heard('message', 'to the fresh one') && fresh.recorder.told.some(({ kind }) => kind === 'gossip')
+    )
+  })
 })
 
 test('P-12: a node that stops says goodbye', async () => {
@@ -109,6 +143,25 @@ test('P-8: gossip reaches everyone, over nodes in between too', async () => {
   })
   const heard = nodes[3]?.recorder.told.find((event) => event.kind === 'gossip')
   expect(heard).toMatchObject({ from: nodes[2]?.id, message: 'directory.digest' })
+})
+
+test('P-8: a hint that is too long is not taken, not passed on, and charged', async () => {
+  const charged: string[] = []
+  const [a, b, c] = await Promise.all([
+    world.node(11),
+    world.node(12, { onPenalised: (peer) => charged.push(peer) }),
+    world.node(13),
+  ])
+  await link(a, b)
+  await link(b, c)
+  let number = 0
+  await until('b refuses', () => {
+    a.network.publish('directory.digest', text(`${number++}${'x'.repeat(17_000)}`))
+    return b.network.stats().gossipRefusedTotal > 0
+  })
+  expect(charged[0]).toBe(a.id)
+  expect(b.recorder.told.some(({ kind }) => kind === 'gossip')).toBe(false)
+  expect(c.network.stats()).toMatchObject({ gossipInTotal: 0, gossipRefusedTotal: 0 })
 })
 
 test('a listen address that is taken is a coded error', async () => {

@@ -1,3 +1,5 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import type { Founding, KeyPair, MemberParty, RevocationSet, Ticket } from '../../src/identity/index.ts'
 import { type Millis, type NodeId, Random, type WallMillis } from '../../src/kernel/index.ts'
 import { createNetwork, type Libp2pNetwork, type NetworkOptions } from '../../src/net/index.ts'
@@ -88,6 +90,12 @@ export interface TestNode {
   readonly discovered: Map<NodeId, readonly string[]>
 }
 
+export interface ChildNode {
+  readonly process: ChildProcess
+  readonly id: NodeId
+  readonly addresses: readonly string[]
+}
+
 export interface NodeChanges extends Partial<NetworkOptions> {
   readonly founding?: Founding
   readonly member?: Partial<MemberParty>
@@ -101,6 +109,7 @@ export const SWARM = founding()
 /** Nodes of one test, so that it can end them all. */
 export class World {
   readonly #nodes: Libp2pNetwork[] = []
+  readonly #children: ChildProcess[] = []
 
   async node(number: number, changes: NodeChanges = {}): Promise<TestNode> {
     const { founding: founded = SWARM, member: memberChanges = {}, newcomer = false, ...options } = changes
@@ -125,7 +134,16 @@ export class World {
     return { keys, id: keys.node, network, recorder, clock, addresses: network.addresses(), discovered }
   }
 
+  /** A member in another process. */
+  async child(number: number, listen = '/ip4/127.0.0.1/tcp/0'): Promise<ChildNode> {
+    const forked = fork(new URL('./net-child.ts', import.meta.url), [String(number), listen])
+    this.#children.push(forked)
+    const [told] = (await once(forked, 'message')) as [{ readonly id: NodeId; readonly addresses: readonly string[] }]
+    return { process: forked, ...told }
+  }
+
   async end(): Promise<void> {
+    for (const forked of this.#children.splice(0)) forked.kill('SIGKILL')
     await Promise.all(this.#nodes.splice(0).map((network) => network.stop()))
   }
 }

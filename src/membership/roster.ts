@@ -11,6 +11,8 @@ const ASK_AGAIN_MS = 500
 /** Entries asked for and not yet had; claims of death under incarnations not yet seen. At the bound the oldest goes. */
 const ASKED_MAX = 4096
 const PARKED_MAX = 256
+/** Of one node at most so many; the lowest stay, because an invented incarnation is a high one. */
+const PARKED_PER_NODE_MAX = 4
 /** Against a peer that passes on a forged entry: a correct one has verified what it passes on. */
 const FORGED_POINTS = 20
 
@@ -30,7 +32,7 @@ export class Roster {
   readonly #twin: (incarnation: Incarnation) => void
   readonly #revoked: BoundedMap<NodeId, true>
   readonly #asked = new BoundedMap<NodeId, { readonly incarnation: number; readonly at: number }>(ASKED_MAX)
-  readonly #parked = new BoundedMap<NodeId, Parked>(PARKED_MAX)
+  readonly #parked = new BoundedMap<NodeId, readonly Parked[]>(PARKED_MAX)
   #wants: NodeId[] = []
 
   constructor(
@@ -191,7 +193,7 @@ export class Roster {
     ground.rumours.add(rumourOf(entry), from)
     if (wasUp) ground.leaveOverlay(entry)
     this.#detector.release(entry)
-    this.#parked.delete(entry.node)
+    this.#unpark(entry)
     ground.event({ kind: 'member-left', node: entry.node, incarnation: judged.presence.incarnation })
   }
 
@@ -226,17 +228,22 @@ export class Roster {
 
   #park(rumour: Rumour, from: NodeId): void {
     const accuser = this.#credible(rumour, from)
-    const parked = this.#parked.get(rumour.node)
-    if (accuser === undefined || (parked !== undefined && parked.incarnation >= rumour.incarnation)) return
-    this.#parked.set(rumour.node, { incarnation: rumour.incarnation, accuser, lost: rumour.lost })
+    const parked = this.#parked.get(rumour.node) ?? []
+    const { node, incarnation, lost } = rumour
+    if (accuser === undefined || parked.some((claim) => claim.incarnation === incarnation)) return
+    const claims = [...parked, { incarnation, accuser, lost }].sort((a, b) => a.incarnation - b.incarnation)
+    this.#parked.set(node, claims.slice(0, PARKED_PER_NODE_MAX))
   }
 
   /** M-9: now that the incarnation exists, the claim about it counts; one about an older is void (M-2). */
   #unpark(entry: Entry): void {
     const parked = this.#parked.get(entry.node)
-    if (parked === undefined || parked.incarnation > entry.incarnation) return
-    this.#parked.delete(entry.node)
-    if (parked.incarnation === entry.incarnation) this.#detector.claimDeath(entry, parked.accuser, parked.lost)
+    if (parked === undefined) return
+    const open = parked.filter((claim) => claim.incarnation > entry.incarnation)
+    if (open.length === 0) this.#parked.delete(entry.node)
+    else this.#parked.set(entry.node, open)
+    const claim = parked.find(({ incarnation }) => incarnation === entry.incarnation)
+    if (claim !== undefined) this.#detector.claimDeath(entry, claim.accuser, claim.lost)
   }
 
   #want(rumour: Rumour): boolean {

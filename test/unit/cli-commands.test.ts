@@ -146,7 +146,7 @@ describe('exit codes', () => {
     node.ticketError = new SwarmError('STORE_FAILED', 'the disk is gone', { data: { problems: ['sda1: dead'] } })
     const ran = await here('ticket', 'create')
     expect(ran.code).toBe(1)
-    expect(ran.stderr).toBe('swarm-node: the disk is gone [STORE_FAILED]\n  - sda1: dead\n')
+    expect(ran.stderr).toBe('swarm-node: the disk is gone [STORE_FAILED]\n  sda1: dead\n')
   })
 })
 

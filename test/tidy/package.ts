@@ -1,3 +1,4 @@
+import { missingPlatforms } from './lock.ts'
 import type { Fault, Repository, Rule } from './repository.ts'
 
 const TOP_LEVEL = new Set([
@@ -23,7 +24,7 @@ const TOP_LEVEL = new Set([
   'vitest.config.ts',
 ])
 
-const SCRIPTS = ['bench', 'build', 'check', 'fuzz', 'prepare', 'sim', 'test', 'tidy', 'vectors']
+const SCRIPTS = ['bench', 'build', 'check', 'fuzz', 'lock', 'prepare', 'sim', 'test', 'tidy', 'vectors']
 
 export const packageRules: Rule = {
   name: 'package',
@@ -36,7 +37,12 @@ function layoutFaults(repository: Repository): readonly Fault[] {
 }
 
 function lockFaults(repository: Repository): readonly Fault[] {
-  const addresses = repository.read('package-lock.json').match(/"resolved":/g)?.length ?? 0
+  const text = repository.read('package-lock.json')
+  const platforms = missingPlatforms(JSON.parse(text || '{"packages":{}}'))
+  if (platforms.length > 0) {
+    return [`package-lock.json: npm ci will refuse it without ${platforms.slice(0, 3).join(', ')} …: npm run lock`]
+  }
+  const addresses = text.match(/"resolved":/g)?.length ?? 0
   if (addresses === 0) return []
   return [`package-lock.json: ${addresses} download addresses: install with .npmrc's omit-lockfile-registry-resolved`]
 }

@@ -3,6 +3,7 @@ import { bannedWords } from './banned-words.ts'
 import { clauses } from './clauses.ts'
 import { imports } from './imports.ts'
 import { BASELINE_PATH, length, tightened } from './length.ts'
+import { completed, missingPlatforms } from './lock.ts'
 import { packageRules } from './package.ts'
 import { type Repository, type Rule, repositoryOf, thisRepository } from './repository.ts'
 import { rooms } from './rooms.ts'
@@ -230,6 +231,7 @@ describe('package', () => {
     ['package.json', '"node": true', '"node": true, "other": true'],
     ['package.json', '"fuzz":', '"fuss":'],
     ['package-lock.json', '"version":', '"resolved": "x", "version":'],
+    ['package-lock.json', '"node_modules/@biomejs/cli-win32-x64"', '"node_modules/elsewhere"'],
   ])('%s may not have %s changed', (path, from, to) => {
     expect(packageRules.check(changed(path, from, to))).toHaveLength(1)
   })
@@ -237,6 +239,28 @@ describe('package', () => {
   it('has no other files at the top', () => {
     const extra: Repository = { files: [...real.files, 'notes.md'], read: real.read }
     expect(packageRules.check(extra)).toEqual([expect.stringContaining('notes.md')])
+  })
+})
+
+describe('lock file', () => {
+  const tool = {
+    version: '1.2.3',
+    dev: true,
+    optionalDependencies: { '@t/cli-linux-x64-musl': '1.2.3', '@t/odd': '1.2.3' },
+  }
+
+  it('is completed with platforms that their names tell, and with no others', () => {
+    const whole = completed({ packages: { 'node_modules/tool': tool } })
+    expect(whole.packages['node_modules/@t/cli-linux-x64-musl']).toEqual({
+      version: '1.2.3',
+      cpu: ['x64'],
+      dev: true,
+      libc: ['musl'],
+      optional: true,
+      os: ['linux'],
+    })
+    expect(missingPlatforms(whole)).toEqual(['@t/odd'])
+    expect(completed(whole)).toEqual(whole)
   })
 })
 

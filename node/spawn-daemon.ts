@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ERROR_CODES, type NodeStatus, SwarmError } from '../src/index.ts'
+import { ERROR_CODES, type ErrorCode, type NodeStatus, SwarmError } from '../src/index.ts'
 import { ControlClient } from './client.ts'
 import { logPath } from './paths.ts'
 import { type StartOptions, startArguments } from './start-options.ts'
@@ -83,17 +83,17 @@ export async function statusOf(socket: string): Promise<NodeStatus | undefined> 
   }
 }
 
-/** A daemon says why it ends on its last lines that are not JSON (`swarm-node: … [CODE]`). */
+/** A daemon says why it ends in lines that are not JSON: `swarm-node: … [CODE]`, and details indented below. */
 function explained(child: ChildProcess, output: string, log: string): SwarmError {
   const lines = output.split('\n').filter((line) => line !== '' && !line.startsWith('{'))
-  const match = /^swarm-node: (.*) \[([A-Z_]+)\]$/.exec(lines.find((line) => line.startsWith('swarm-node: ')) ?? '')
-  const [, message, word] = match ?? []
-  if (message === undefined || word === undefined || !Object.hasOwn(ERROR_CODES, word)) {
+  const at = lines.findIndex((line) => line.startsWith('swarm-node: '))
+  const [, sentence, word] = /^swarm-node: (.*) \[([A-Z_]+)\]$/.exec(lines[at] ?? '') ?? []
+  if (sentence === undefined || word === undefined || !Object.hasOwn(ERROR_CODES, word)) {
     const how = child.signalCode ?? `exit code ${child.exitCode}`
     return new SwarmError('INTERNAL', `the daemon ended at once (${how}); see ${log}`)
   }
-  const problems = lines.filter((line) => line.startsWith('  - ')).map((line) => line.slice(4))
-  return new SwarmError(word as keyof typeof ERROR_CODES, message, { data: problems.length === 0 ? {} : { problems } })
+  const below = lines.slice(at + 1).filter((line) => line.startsWith('  '))
+  return new SwarmError(word as ErrorCode, [sentence, ...below].join('\n'))
 }
 
 function readFrom(file: number, position: number): string {

@@ -78,8 +78,7 @@ async function report(cause: unknown, argv: readonly string[]): Promise<number> 
   const code = known ? cause.code : cause instanceof InvariantError ? 'INVARIANT' : 'INTERNAL'
   const message = cause instanceof Error ? cause.message : String(cause)
   if (json) printError(code, message, known ? cause.data : {})
-  process.stderr.write(`swarm-node: ${message} [${code}]\n`)
-  for (const problem of known ? problemsOf(cause.data) : []) process.stderr.write(`  - ${problem}\n`)
+  process.stderr.write(errorText(code, message, known ? cause.data : {}))
   if (known) return cause.exitCode
   process.stderr.write(`${cause instanceof Error ? cause.stack : ''}\nThis is a bug; please report it.\n`)
   return code === 'INVARIANT' ? 70 : 1
@@ -89,9 +88,17 @@ function printError(code: string, message: string, data: Readonly<Record<string,
   process.stdout.write(`${JSON.stringify({ error: { ...data, code, message } })}\n`)
 }
 
-/** The single problems of an error that has several, each as a sentence. */
-function problemsOf(data: Readonly<Record<string, unknown>>): readonly string[] {
+/** The sentence with its code; below it the single problems of an error that has several. */
+function errorText(code: string, message: string, data: Readonly<Record<string, unknown>>): string {
+  const [sentence = '', ...below] = message.split('\n')
   const { problems } = data
-  if (!Array.isArray(problems)) return []
-  return problems.map((problem) => (typeof problem === 'string' ? problem : Object.values(problem ?? {}).join(': ')))
+  // A message of several lines has its problems in it already.
+  const listed =
+    below.length === 0 && Array.isArray(problems) ? problems.map((problem) => `  ${describe(problem)}`) : below
+  return [`swarm-node: ${sentence} [${code}]`, ...listed, ''].join('\n')
+}
+
+function describe(problem: unknown): string {
+  if (typeof problem !== 'object' || problem === null) return String(problem)
+  return Object.values(problem).join(': ')
 }

@@ -8,7 +8,8 @@ const SWITCHED_OFF =
 const LEAKS = new RegExp(
   [
     word('(?<![\\w.])/wo', 'rk/'),
-    word('(?<![\\w.])/ho', 'me/\\w'),
+    // Made-up homes in examples are nobody's.
+    word('(?<![\\w.])/ho', 'me/(?!(?:a|user)\\b)\\w'),
     word('(?<![\\w.])/ro', 'ot/'),
     word('(?<![\\w.])/Us', 'ers/\\w'),
     word('\\.libr', 'ary/'),

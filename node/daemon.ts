@@ -1,8 +1,9 @@
 import { Lifecycle, type NodeStatus, realClock, SwarmError } from '../src/index.ts'
-import { HttpServer, parseHttpAddress } from './http/http-server.ts'
+import { parseHttpAddress } from './http/http-address.ts'
+import type { HttpServer } from './http/http-server.ts'
 import { IpcServer } from './ipc-server.ts'
 import type { Log } from './log.ts'
-import { NodeMetrics } from './metrics.ts'
+import type { NodeMetrics } from './metrics.ts'
 import type { NodeHandle, OpenedNode } from './node-handle.ts'
 
 /** How long each part may take to stop before it is left behind. */
@@ -64,7 +65,8 @@ export class Daemon {
     if (this.#stopping) return
     this.#stopping = true
     this.#options.log.module('daemon').info({ reason }, 'stopping')
-    this.#lifecycle.stop().then(({ problems }) => {
+    // Never rejects: what went wrong is in its report.
+    void this.#lifecycle.stop().then(({ problems }) => {
       this.#end.resolve(problems.map(({ part, problem }) => `${part}: ${problem}`))
     })
   }
@@ -81,13 +83,18 @@ export class Daemon {
       stop: async () => this.#node?.close(),
     })
     const node = this.#served()
-    const metrics = new NodeMetrics(node)
+    // Loaded when first asked for: measuring costs memory and wake-ups that an idle node need not pay.
+    let made: Promise<NodeMetrics> | undefined
+    const metrics = () => {
+      made ??= import('./metrics.ts').then(({ NodeMetrics }) => new NodeMetrics(node))
+      return made
+    }
     await this.#startIpc(node, metrics)
     if (httpAddress !== undefined) await this.#startHttp(httpAddress, node, metrics)
     log.module('daemon').info({ node: node.node, swarm: node.swarm, socket: this.#options.socket }, 'running')
   }
 
-  async #startIpc(node: NodeHandle, metrics: NodeMetrics): Promise<void> {
+  async #startIpc(node: NodeHandle, metrics: () => Promise<NodeMetrics>): Promise<void> {
     const { socket, token, log, fatal } = this.#options
     let server: IpcServer | undefined
     await this.#lifecycle.add({
@@ -100,7 +107,7 @@ export class Daemon {
           token,
           log: log.module('ipc'),
           clock: realClock,
-          metrics: () => metrics.report(),
+          metrics: async () => (await metrics()).report(),
           requestStop: (reason) => this.requestStop(reason),
           fatal,
         })
@@ -112,18 +119,21 @@ export class Daemon {
   async #startHttp(
     address: { readonly host: string; readonly port: number },
     node: NodeHandle,
-    metrics: NodeMetrics,
+    metrics: () => Promise<NodeMetrics>,
   ): Promise<void> {
     const source = {
       status: () => node.status(),
       peerCounts: () => countPeers(node),
-      metricsText: () => metrics.text(),
-      metricsContentType: metrics.contentType,
+      metrics: async () => {
+        const made = await metrics()
+        return { text: await made.text(), contentType: made.contentType }
+      },
     }
     await this.#lifecycle.add({
       name: 'http',
       stopTimeoutMs: SERVER_STOP_MS,
       start: async () => {
+        const { HttpServer } = await import('./http/http-server.ts')
         this.#http = await HttpServer.listen({ ...address, source, log: this.#options.log.module('http') })
       },
       stop: async () => this.#http?.stop(),

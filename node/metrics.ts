@@ -10,7 +10,7 @@ export class NodeMetrics {
 
   constructor(node: NodeHandle) {
     const registers = [this.#registry]
-    collectDefaultMetrics({ register: this.#registry, prefix: PREFIX })
+    collectDefaultMetrics({ register: this.#registry, prefix: PREFIX, eventLoopMonitoringPrecision: 100 })
     addInfo(node, registers)
     addStatus(node, registers)
     addPeers(node, registers)

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type NodeStatus, SwarmError } from '../../src/index.ts'
 import type { Logger } from '../log.ts'
+import { formatAddress } from './http-address.ts'
 
 /** Scrapers and probes are few; more than this many connections is somebody's mistake. */
 const CONNECTIONS_MAX = 64
@@ -14,8 +15,7 @@ export interface HttpSource {
   status(): NodeStatus
   /** Counts of peers by state, for the probe's answer. */
   peerCounts(): Readonly<Record<string, number>>
-  metricsText(): Promise<string>
-  readonly metricsContentType: string
+  metrics(): Promise<{ readonly text: string; readonly contentType: string }>
 }
 
 export interface HttpServerOptions {
@@ -117,7 +117,8 @@ export class HttpServer {
       return { ...json(405, { error }), headers: { allow: 'GET, HEAD' } }
     }
     if (path === '/healthz') return this.#health()
-    return { status: 200, type: this.#source.metricsContentType, body: await this.#source.metricsText() }
+    const { text, contentType } = await this.#source.metrics()
+    return { status: 200, type: contentType, body: text }
   }
 
   /** 200 while the node is running; 503 with the state while it starts, drains or stops. */
@@ -127,22 +128,6 @@ export class HttpServer {
     const peers = this.#source.peerCounts()
     return json(healthy ? 200 : 503, { healthy, state, node, swarm, version, uptimeSeconds, eventLoopLagMs, peers })
   }
-}
-
-/** @throws SwarmError BAD_USAGE when the text is not HOST:PORT */
-export function parseHttpAddress(text: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  const host = match?.[1] ?? match?.[2]
-  if (host !== undefined && port <= 65_535) return { host, port }
-  throw new SwarmError(
-    'BAD_USAGE',
-    `${JSON.stringify(text)} is not HOST:PORT; for example 127.0.0.1:9100 or [::1]:9100`,
-  )
-}
-
-function formatAddress(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 function json(status: number, body: unknown): Answer {

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { HttpServer, parseHttpAddress } from '../../node/http/http-server.ts'
+import { parseHttpAddress } from '../../node/http/http-address.ts'
+import { HttpServer } from '../../node/http/http-server.ts'
 import { openLog } from '../../node/log.ts'
 import { NodeMetrics } from '../../node/metrics.ts'
 import { FakeNode } from '../support/fake-node.ts'
@@ -18,8 +19,7 @@ async function serve(port = 0) {
     source: {
       status: () => node.status(),
       peerCounts: () => ({ alive: 1, dead: 1 }),
-      metricsText: () => metrics.text(),
-      metricsContentType: metrics.contentType,
+      metrics: async () => ({ text: await metrics.text(), contentType: metrics.contentType }),
     },
   })
   servers.push(http)

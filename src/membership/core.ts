@@ -77,9 +77,9 @@ export class Membership implements MembershipCore {
     this.#wake(now)
     this.#handle(input)
     const ground = this.#ground
-    for (let timer = ground.timers.pop(ground.awake); timer !== undefined; timer = ground.timers.pop(ground.awake)) {
-      timer.fire()
-    }
+    // By the very sum that `deadline` returns: the awake clock may differ from it by a rounding error, and a host that
+    // comes at the deadline must never find that nothing is due.
+    while (ground.deadline <= now) ground.timers.shift()?.fire()
     if (this.#gone) return ground.takeEffects()
     this.#links.settle()
     if (ground.rumours.size > 0 && !this.#gossip.armed) {

@@ -50,11 +50,10 @@ export class Timers {
     this.#down(last)
   }
 
-  /** Takes out the first timer if it is due at `now`. */
-  pop(now: number): Timer | undefined {
+  /** Takes out the first timer, due or not. */
+  shift(): Timer | undefined {
     const first = this.#heap[0]
-    if (first === undefined || first.at > now) return undefined
-    this.disarm(first)
+    if (first !== undefined) this.disarm(first)
     return first
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Incarnation, NodeId } from '../../src/kernel/index.ts'
+import { type Incarnation, type NodeId, Random } from '../../src/kernel/index.ts'
 import { MEMBERSHIP_PROFILES, type MembershipEffect } from '../../src/membership/index.ts'
 import { entry, rumour, Solo, sent } from './membership-solo.ts'
 
@@ -198,6 +198,18 @@ describe('own condition', () => {
     expect(paused.core.deadline()).toBeLessThan(paused.now + LAN.suspicionMinMs)
     for (const solo of [punctual, paused]) runWith(solo, LAN.suspicionMaxMs, ['a', 'b'])
     expect([punctual.state('d'), paused.state('d')]).toEqual(['dead', 'dead'])
+  })
+
+  test('M-13: after lags of any fraction of a millisecond, a step at the deadline always gets something done', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b', 'c')
+    const random = new Random('fractions')
+    for (let i = 0; i < 3000; i++) {
+      const deadline = solo.core.deadline()
+      solo.now = deadline + (random.chance(0.1) ? random.between(100, 3000) : 0)
+      solo.step({ kind: 'tick' })
+      expect(solo.core.deadline()).toBeGreaterThan(deadline)
+    }
   })
 
   test('M-15: helpers that are silent too speak against ourselves, and stretch our patience', () => {

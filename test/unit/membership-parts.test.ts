@@ -30,7 +30,7 @@ describe('timers', () => {
         }
         const expected = [...model].sort(([, a], [, b]) => a.at - b.at || a.order - b.order).map(([timer]) => timer)
         const fired: Timer[] = []
-        for (let timer = timers.pop(50); timer !== undefined; timer = timers.pop(50)) fired.push(timer)
+        for (let timer = timers.shift(); timer !== undefined; timer = timers.shift()) fired.push(timer)
         expect(fired.map((timer) => all.indexOf(timer))).toEqual(expected.map((timer) => all.indexOf(timer)))
         expect(timers.next).toBe(Number.POSITIVE_INFINITY)
       }),

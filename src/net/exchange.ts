@@ -7,6 +7,7 @@ import {
   HANDSHAKE_FRAMES_MAX,
   Handshake,
   type HandshakeOptions,
+  type HandshakeOutcome,
   type HandshakeStep,
   refuseFrame,
 } from '../identity/index.ts'
@@ -47,7 +48,7 @@ export async function exchange(
       if (cause.by === 'us') await hungUp(secured)
       throw cause
     }
-    if (!signal.aborted) throw new Refusal('HANDSHAKE_FAILED', `the connection ended early: ${wordsOf(cause)}`, 'peer')
+    if (!signal.aborted) throw broken(cause)
     await sent(frames, handshake.expire(), AbortSignal.timeout(REFUSAL_LINGER_MS)).catch(ignore)
     throw new Refusal('TIMEOUT', 'the handshake was not done in time', 'us')
   }
@@ -72,16 +73,11 @@ async function converse(
     const { outcome } = step
     switch (outcome?.kind) {
       case undefined:
-        step = await sent(frames, handshake.receive((await frames.read({ signal })).subarray()), signal)
+        step = await sent(frames, await received(frames, handshake, signal), signal)
         break
-      case 'needs-grant': {
-        const granted = (await grant?.(outcome.ticket, outcome.newcomer)) ?? NO_TICKETS
-        signal.throwIfAborted()
-        const { ok } = granted
-        step = ok ? handshake.grant(granted.value) : handshake.refuse(granted.error.code, granted.error.message)
-        await sent(frames, step, signal)
+      case 'needs-grant':
+        step = await sent(frames, await answered(handshake, outcome, grant, signal), signal)
         break
-      }
       case 'refused':
         throw new Refusal(outcome.code, outcome.message, outcome.by)
       case 'member':
@@ -94,10 +90,37 @@ async function converse(
   }
 }
 
-const NO_TICKETS = {
-  ok: false,
-  error: { code: 'WRONG_ISSUER', message: 'this node honours no tickets: dial the node that made it' },
-} as const
+async function received(frames: Frames, handshake: Handshake, signal: AbortSignal): Promise<HandshakeStep> {
+  try {
+    return handshake.receive((await frames.read({ signal })).subarray())
+  } catch (cause) {
+    if (!(cause instanceof Error && cause.name.includes('Length'))) throw cause
+    return handshake.refuse('HANDSHAKE_FAILED', `a frame announces more than ${HANDSHAKE_FRAME_BYTES_MAX} bytes`)
+  }
+}
+
+async function answered(
+  handshake: Handshake,
+  { ticket, newcomer }: Extract<HandshakeOutcome, { kind: 'needs-grant' }>,
+  grant: NetworkOptions['grant'],
+  signal: AbortSignal,
+): Promise<HandshakeStep> {
+  if (grant === undefined) return handshake.refuse('WRONG_ISSUER', 'this node honours no tickets')
+  try {
+    const granted = await Promise.race([grant(ticket, newcomer), aborted(signal)])
+    return granted.ok ? handshake.grant(granted.value) : handshake.refuse(granted.error.code, granted.error.message)
+  } catch (cause) {
+    if (signal.aborted) throw cause
+    return handshake.refuse('INTERNAL', 'the use of the ticket could not be recorded: see the log of its issuer')
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}
 
 async function sent(frames: Frames, step: HandshakeStep, signal: AbortSignal): Promise<HandshakeStep> {
   for (const frame of step.send) await frames.write(frame, { signal })
@@ -123,8 +146,14 @@ function hungUp(stream: MessageStream): Promise<void> {
   })
 }
 
-function wordsOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
+/** The connection broke: by the peer's doing, or by ours because it sent more than the buffer holds. */
+function broken(cause: unknown): Refusal {
+  const { name, message } = cause instanceof Error ? cause : new Error(String(cause))
+  return new Refusal(
+    'HANDSHAKE_FAILED',
+    `the connection ended: ${message}`,
+    name === 'StreamBufferError' ? 'us' : 'peer',
+  )
 }
 
 function ignore(): void {

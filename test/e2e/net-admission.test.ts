@@ -100,7 +100,7 @@ describe('P-1, P-4: who has no right to be here is told so and never gets a muxe
       await frames.read()
     })
     await knock(visitor, node)
-    await until('it is refused', () => node.network.stats().refusedByPeers.HANDSHAKE_FAILED === 1)
+    await until('it is refused', () => node.network.stats().refusedByUs.HANDSHAKE_FAILED === 1)
     expectUntouched(node)
     await visitor.stop()
   })
@@ -151,6 +151,13 @@ describe('tickets', () => {
 
     const third = await world.node(13, { newcomer: true })
     await expect(third.network.join(ticket)).rejects.toMatchObject({ code: 'TICKET_USED_UP' })
+  })
+
+  test('an issuer that cannot record a use says so', async () => {
+    const issuer = await world.node(11, { grant: () => Promise.reject(new Error('disk')) })
+    const newcomer = await world.node(12, { newcomer: true })
+    const joining = newcomer.network.join(ticketFor(issuer.id, SWARM, { addresses: issuer.addresses }))
+    await expect(joining).rejects.toMatchObject({ code: 'INTERNAL' })
   })
 
   test('a ticket whose issuer is not there', async () => {

@@ -77,11 +77,14 @@ export class Membership implements MembershipCore {
     this.#wake(now)
     this.#handle(input)
     const ground = this.#ground
-    // By the very sum that `deadline` returns: the awake clock may differ from it by a rounding error, and a host that
-    // comes at the deadline must never find that nothing is due.
-    while (ground.deadline <= now) ground.timers.shift()?.fire()
     if (this.#gone) return ground.takeEffects()
     this.#links.settle()
+    // By the very sum that `deadline` returns: the awake clock may differ from it by a rounding error, and a host that
+    // comes at the deadline must never find that nothing is due.
+    while (ground.deadline <= now) {
+      ground.timers.shift()?.fire()
+      this.#links.settle()
+    }
     if (ground.rumours.size > 0 && !this.#gossip.armed) {
       ground.timers.arm(this.#gossip, ground.awake + ground.params.gossipIntervalMs)
     }

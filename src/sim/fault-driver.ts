@@ -125,6 +125,7 @@ export class FaultDriver<P extends Program> {
       partition: () => this.#split(random, false, forMs),
       oneWay: () => this.#split(random, true, forMs),
       cut: () => this.#block(this.#pairs(random), forMs),
+      cutPair: () => this.#block(this.#between([victim], random.sample(this.#othersThan(victim), 1)), forMs),
       isolate: () => this.#block(this.#between([victim], this.#othersThan(victim)), forMs),
       clog: () => this.#clog(random, forMs),
       wallStep: () => machine.clock.stepWall(random.between(-WALL_STEP_MS_MAX, WALL_STEP_MS_MAX)),

@@ -11,6 +11,7 @@ const TYPICAL: Readonly<Record<FaultKind, FaultPlan>> = {
   partition: { everyMs: 15_000, forMs: [500, 20_000] },
   oneWay: { everyMs: 15_000, forMs: [500, 15_000] },
   cut: { everyMs: 8_000, forMs: [500, 20_000] },
+  cutPair: { everyMs: 8_000, forMs: [500, 20_000] },
   isolate: { everyMs: 12_000, forMs: [500, 20_000] },
   clog: { everyMs: 5_000, forMs: [100, 5_000] },
   wallStep: { everyMs: 10_000, forMs: [0, 0] },
@@ -49,6 +50,7 @@ export function generateScenario(options: GenerateOptions): Scenario {
     contacts: 1 + random.below(3),
     safetyMs: options.safetyMs,
     coreShareMin: 0.5,
+    settleMs: 30_000,
     weather: drawWeather(random),
     halfOpenRate: random.chance(0.3) ? random.between(0, 0.5) : 0,
     faults,
@@ -77,10 +79,27 @@ export function lossAndPauses(name: string, seed: string, nodes: number, safetyM
     contacts: 2,
     safetyMs,
     coreShareMin: 1,
+    settleMs: 30_000,
     weather: { ...CALM, lossRate: 0.05 },
     halfOpenRate: 0,
     faults: { pause: { everyMs: 20_000, forMs: [2_000, 2_000] } },
   }
+}
+
+/** Pairs that cannot reach each other, while everyone else reaches both: a broken path is no death (SWIM, 3.1). */
+export function cutPairs(name: string, seed: string, nodes: number, safetyMs: number): Scenario {
+  const { weather, ...rest } = lossAndPauses(name, seed, nodes, safetyMs)
+  return {
+    ...rest,
+    weather: { ...weather, lossRate: 0 },
+    faults: { cutPair: { everyMs: 8_000, forMs: [5_000, 20_000] } },
+  }
+}
+
+/** Whether all that goes wrong in a scenario is pairs that are cut. */
+export function isCutPairs({ weather, faults, halfOpenRate }: Scenario): boolean {
+  const rest = weather.lossRate + weather.reorderRate + weather.corruptRate + halfOpenRate
+  return rest === 0 && Object.keys(faults).join() === 'cutPair'
 }
 
 /** Whether a scenario's faults are no worse than M-6 allows for. */
@@ -101,6 +120,7 @@ export function formation(name: string, seed: string, nodes: number, formationMs
     contacts: 2,
     safetyMs,
     coreShareMin: 1,
+    settleMs: 30_000,
     weather: CALM,
     halfOpenRate: 0,
     faults: {},

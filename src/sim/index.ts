@@ -2,7 +2,7 @@ export type { Checker, Violation } from './checker.ts'
 export { MachineClock, WALL_EPOCH } from './clock.ts'
 export { EventQueue, SimEvent } from './event-queue.ts'
 export { FaultDriver, type FaultHooks, machinesOf } from './fault-driver.ts'
-export { formation, type GenerateOptions, generateScenario, lossAndPauses } from './generate.ts'
+export { cutPairs, formation, type GenerateOptions, generateScenario, lossAndPauses } from './generate.ts'
 export { SimKeys } from './keys.ts'
 export {
   LAN,

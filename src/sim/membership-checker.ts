@@ -1,4 +1,4 @@
-import type { Millis, NodeId } from '../kernel/index.ts'
+import type { Millis, NodeId, Observation } from '../kernel/index.ts'
 import type { Checker } from './checker.ts'
 import type { Machine } from './machine.ts'
 import type { Program } from './program.ts'
@@ -58,6 +58,7 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
   readonly #startedAt = new Map<number, Millis>()
   readonly #false = new Set<string>()
   #nodeMs = 0
+  #refutations = 0
 
   constructor(sim: Simulation<P>, options: MembershipCheckerOptions) {
     this.#sim = sim
@@ -67,6 +68,11 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
   /** Nodes declared dead while they ran, once per incarnation, whoever believed it (M-6). */
   get falseDeaths(): number {
     return this.#false.size
+  }
+
+  /** How often a running node had to contradict its suspicion or death. */
+  get refutations(): number {
+    return this.#refutations
   }
 
   /** Hours that machines ran, all together. */
@@ -103,6 +109,10 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
       this.#readAt[machine.index] = this.#sim.now + readEveryMs
     }
     this.#read(machine, program)
+  }
+
+  onObserve(_machine: Machine, observation: Observation): void {
+    if (observation.kind === 'refuted') this.#refutations += 1
   }
 
   onLinkDown(machine: Machine, peer: NodeId, reason: string): void {

@@ -16,6 +16,7 @@ export interface FaultPlan {
  * - `partition`: the machines fall into two sides that cannot reach each other.
  * - `oneWay`: one side cannot reach the other, which can reach it.
  * - `cut`: some single pairs cannot reach each other (a partial partition).
+ * - `cutPair`: one pair cannot reach each other, while everyone else reaches both.
  * - `isolate`: one machine reaches nobody.
  * - `clog`: some paths hold everything back, then let it go at once.
  * - `wallStep`: a wall clock jumps by up to an hour either way.
@@ -33,6 +34,7 @@ export const FAULT_KINDS = [
   'partition',
   'oneWay',
   'cut',
+  'cutPair',
   'isolate',
   'clog',
   'wallStep',
@@ -63,6 +65,8 @@ export interface Scenario {
   readonly safetyMs: number
   /** At least this share of the members is healed after the safety phase; the rest is switched off. */
   readonly coreShareMin: number
+  /** From agreement on, before a crash is tried: M-5 speaks of nodes in good health, and M-15 stretches time-outs. */
+  readonly settleMs: number
   readonly weather: Weather
   /** Share of silent links that are noticed ten times too late. */
   readonly halfOpenRate: number

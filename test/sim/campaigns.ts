@@ -1,4 +1,4 @@
-import { formation, generateScenario, lossAndPauses, type Scenario } from '../../src/sim/index.ts'
+import { cutPairs, formation, generateScenario, lossAndPauses, type Scenario } from '../../src/sim/index.ts'
 
 export interface Campaign {
   readonly name: string
@@ -26,9 +26,15 @@ export const CAMPAIGNS: readonly Campaign[] = [
   },
   {
     name: 'pauses',
-    help: '5% loss and pauses of 2 s on 7 nodes for 20 minutes, nothing else: M-6',
+    help: '5% loss and pauses of 2 s on 7 nodes for 5 minutes, nothing else: M-6',
     count: 100,
-    scenario: (seed, nodes) => lossAndPauses('pauses', seed, nodes ?? 7, 1_200_000),
+    scenario: (seed, nodes) => lossAndPauses('pauses', seed, nodes ?? 7, 300_000),
+  },
+  {
+    name: 'cuts',
+    help: 'pairs of 7 nodes that cannot reach each other, while everyone else reaches both',
+    count: 100,
+    scenario: (seed, nodes) => cutPairs('cuts', seed, nodes ?? 7, 120_000),
   },
   {
     name: 'formation',
@@ -44,7 +50,8 @@ export const CAMPAIGNS: readonly Campaign[] = [
     help: '1,000 nodes for 60 virtual seconds, with crashes',
     count: 1,
     scenario: (seed, nodes) => ({
-      ...formation('scale', seed, nodes ?? 1_000, 15_000, 60_000),
+      ...formation('scale', seed, nodes ?? 1_000, 15_000, 50_000),
+      settleMs: 0,
       faults: { crash: { everyMs: 2_000, forMs: [500, 20_000] } },
     }),
   },

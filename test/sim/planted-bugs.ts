@@ -48,7 +48,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: '    if (lagMs <= ground.params.lagToleranceMs) return\n',
     replace: '    if (lagMs >= 0) return\n',
     campaign: 'pauses',
-    seeds: 20,
+    seeds: 8,
   },
   {
     name: 'no-indirect-probes',
@@ -56,7 +56,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: 'membership/detector.ts',
     find: '    for (const helper of helpers) {\n',
     replace: '    for (const helper of helpers.splice(0)) {\n      if (ground.now >= 0) break\n',
-    campaign: 'membership',
+    campaign: 'cuts',
     seeds: 20,
   },
   {
@@ -93,7 +93,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'this.#hold(index, () => this.#perform(effects, i + 1))',
     replace: 'this.#perform(effects, i + 1)',
     campaign: 'membership',
-    seeds: 60,
+    seeds: 30,
   },
   {
     name: 'no-recontact',
@@ -111,7 +111,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: "if (!verifier.verify('presence', entry.presence))",
     replace: 'if (!verifier)',
     campaign: 'membership',
-    seeds: 60,
+    seeds: 30,
   },
   {
     name: 'deaf-to-return',
@@ -147,6 +147,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: '    if (suspicion.heard) {\n',
     replace: '    if (suspicion.heard && ground.awake < 0) {\n',
     campaign: 'pauses',
-    seeds: 20,
+    seeds: 8,
   },
 ]

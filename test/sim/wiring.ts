@@ -75,7 +75,7 @@ export function run(scenario: Scenario, choices: RunChoices = {}): RunResult {
     leave: (program) => program.leave(),
     membersMax: params.membersMax,
     linksMax: params.linksMax,
-    readEveryMs: scenario.nodes <= 32 ? 0 : 5_000,
+    readEveryMs: scenario.nodes <= 32 ? 0 : 20_000,
     onTrace: choices.onTrace,
   })
 }

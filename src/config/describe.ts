@@ -57,7 +57,7 @@ export function configReference(): string {
     '',
     'Generated from `src/config/schema.ts` by `npx vitest run test/golden/config.test.ts -u`. Later wins: default, profile,',
     'file (`--config`, YAML or JSON), environment, flags. The variable of a key is `SWARM_NODE_` and its path in capitals:',
-    '`network.dht.mode` is `SWARM_NODE_NETWORK_DHT_MODE`; there lists are `a,b` and maps `k=v,k=v`. Keys marked',
+    '`network.relay.server` is `SWARM_NODE_NETWORK_RELAY_SERVER`; there lists are `a,b` and maps `k=v,k=v`. Keys marked',
     '*cluster-wide* are fixed when a swarm is founded.',
     '',
     tables.join('\n\n'),

@@ -89,13 +89,9 @@ const network = z.strictObject({
       fallback: 'auto',
     }),
   }),
-  dht: z.strictObject({
-    mode: word(['off', 'auto', 'client', 'server'], {
-      help: 'Kademlia; auto: as a client once the swarm has fromMembersCount members.',
-      fallback: 'off',
-      profiles: { wan: 'auto' },
-    }),
-    fromMembersCount: count(2, 1_000_000, { help: 'Swarm size from which auto turns Kademlia on.', fallback: 64 }),
+  dht: word(['off', 'client', 'server'], {
+    help: 'Kademlia, for swarms of more than a few cells: ask only, or answer too (stable members).',
+    fallback: 'off',
   }),
 })
 
@@ -242,11 +238,7 @@ const security = z.strictObject({
 })
 
 const limits = z.strictObject({
-  ipcConnectionsMax: count(1, 65_536, { help: 'Agents and clients connected at once.', fallback: 4096 }),
-  ipcLineBytesMax: bytes(4 * KIB, 16 * MIB, {
-    help: 'Longest line on the socket.',
-    fallback: 1 * MIB + 4 * KIB,
-  }),
+  ipcConnectionsMax: count(1, 65_536, { help: 'Agents and clients connected at once.', fallback: 10_240 }),
 })
 
 /** Every key of a node, once: types, bounds, defaults and help follow from it (CF-5). */

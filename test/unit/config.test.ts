@@ -45,7 +45,7 @@ describe('layers', () => {
     expect([config.node.region, origins.get('node.region')]).toEqual(['from-flag', 'flag --region'])
     expect([config.node.zone, origins.get('node.zone')]).toEqual(['from-file', 'file swarm.yaml'])
     expect([config.log.level, origins.get('log.level')]).toEqual(['debug', 'environment SWARM_NODE_LOG_LEVEL'])
-    expect([config.network.dht.mode, origins.get('network.dht.mode')]).toEqual(['auto', 'profile wan'])
+    expect([config.network.relay.client, origins.get('network.relay.client')]).toEqual([true, 'profile wan'])
     expect([config.storage.segmentBytesMax, origins.get('storage.segmentBytesMax')]).toEqual([2 ** 24, 'default'])
   })
 

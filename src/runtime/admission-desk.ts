@@ -1,5 +1,4 @@
 import {
-  CERTIFICATE_TTL_MS,
   createSigner,
   errorOf,
   type Founding,
@@ -34,6 +33,8 @@ export interface TicketRequest {
   /** Left out: the organisation whose authority key this node holds. */
   readonly org?: string
   readonly ttlMs: number
+  /** Life of the certificate that it is exchanged for. */
+  readonly certificateTtlMs: number
   readonly usesMax: number
   readonly labels: Readonly<Record<string, string>>
   /** Where newcomers reach this node. */
@@ -79,7 +80,7 @@ export class AdmissionDesk {
       issuedAt: now,
       notAfter: (now + request.ttlMs) as WallMillis,
       usesMax: request.usesMax,
-      certificateTtlMs: CERTIFICATE_TTL_MS,
+      certificateTtlMs: request.certificateTtlMs,
     })
     if (!ticket.ok) throw errorOf(ticket.error)
     return ticket.value

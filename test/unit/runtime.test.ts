@@ -138,6 +138,7 @@ describe('AdmissionDesk', () => {
   const request = {
     roles: ['worker'] as Role[],
     ttlMs: 60_000,
+    certificateTtlMs: 3_600_000,
     usesMax: 1,
     labels: {},
     addresses: [`/ip4/127.0.0.1/tcp/4001/p2p/${node}`],

@@ -18,6 +18,7 @@ beforeEach(async () => {
   node = new FakeNode()
   socket = join(scratchDirectory(), 's')
   server = await IpcServer.listen({
+    connectionsMax: 64,
     path: socket,
     node,
     log: openLog({ level: 'fatal', to: 'stderr' }).module('ipc'),

@@ -23,6 +23,7 @@ async function start(
 ) {
   const node = options.node ?? new FakeNode()
   const daemon = await Daemon.start({
+    connectionsMax: 64,
     socket: options.socket ?? join(scratchDirectory(), 's'),
     http: options.http,
     log,

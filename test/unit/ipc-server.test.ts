@@ -20,6 +20,7 @@ async function serve(options: { path?: string; token?: string } = {}) {
   const stops: string[] = []
   const faults: unknown[] = []
   const server = await IpcServer.listen({
+    connectionsMax: 64,
     path,
     node,
     token: options.token,

@@ -6,6 +6,7 @@ import { RumourQueue } from '../../src/membership/gossip.ts'
 import { hashText } from '../../src/membership/hash.ts'
 import { checkMembershipParams, MEMBERSHIP_PROFILES } from '../../src/membership/index.ts'
 import { Overlay } from '../../src/membership/overlay.ts'
+import { Suspicion } from '../../src/membership/suspicion.ts'
 import { Timer, Timers } from '../../src/membership/timers.ts'
 import { predictedRttMs } from '../../src/wire/index.ts'
 import { rumour } from './membership-solo.ts'
@@ -75,6 +76,24 @@ describe('rumours in wait', () => {
     queue.add(rumour('b', 1, 'alive'))
     queue.add(rumour('c', 1, 'alive'))
     expect(queue.take(peer, 9, 9).map((r) => r.node)).toEqual(['b', 'c'])
+  })
+})
+
+describe('accusers', () => {
+  test('one counts once, and no more are kept than could matter', () => {
+    const { lan } = MEMBERSHIP_PROFILES
+    const suspicion = new Suspicion(0, new Timer(() => undefined))
+    const accused = ['a', 'a', 'b', 'c', 'd', 'e', 'a'].map((name) => suspicion.accuse(name as NodeId, false, lan))
+    expect(accused).toEqual([true, false, true, true, true, false, false])
+  })
+
+  test('only when every connection broke is the shorter minimum enough', () => {
+    const { lan } = MEMBERSHIP_PROFILES
+    const suspicion = new Suspicion(0, new Timer(() => undefined))
+    suspicion.accuse('a' as NodeId, true, lan)
+    expect(suspicion.endsAt(lan, true, 0)).toBe(lan.suspicionLostMinMs)
+    suspicion.accuse('b' as NodeId, false, lan)
+    expect(suspicion.endsAt(lan, true, 0)).toBe(lan.suspicionMinMs)
   })
 })
 

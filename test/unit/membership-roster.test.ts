@@ -121,6 +121,9 @@ describe('members and their incarnations', () => {
     expect(solo.state('b')).toBe('left')
     solo.hear('b', { entries: [entry('b', 3)] })
     expect(solo.state('b')).toBe('alive')
+    // Should a subject sign both under one incarnation, its good-bye is the greater.
+    solo.hear('b', { entries: [entry('b', 3, 'left'), entry('b', 3)] })
+    expect(solo.state('b')).toBe('left')
   })
 
   test('an entry that is rumoured is asked for once, then had in full', () => {
@@ -154,6 +157,48 @@ describe('members and their incarnations', () => {
     solo.run(30_000)
     expect(solo.state('b')).toBeUndefined()
     expect(solo.events('member-forgotten')).toContainEqual({ kind: 'member-forgotten', node: 'b' })
+  })
+})
+
+describe('M-7: comparing tables', () => {
+  const buckets = Array.from({ length: 256 }, (_, i) => i)
+
+  test('equal hashes end it; others are answered with all rows of the buckets that differ', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b')
+    const [question] = sent(solo.effects, 'membership.sync-request')
+    expect(question?.body.kind).toBe('hashes')
+    const twin = new Solo()
+    twin.meet('b', 'a')
+    twin.hear('a', { entries: [entry('c', 4)] })
+    solo.hear('a', { entries: [entry('c', 4)] })
+    const before = solo.effects.length
+    solo.run(10_000)
+    const asked = sent(solo.effects.slice(before), 'membership.sync-request').filter((m) => m.body.kind === 'hashes')
+    for (const { body } of asked) expect(twin.say('a', { kind: 'membership.sync-request', body })).toEqual([])
+    const empty = { kind: 'hashes' as const, hashes: buckets.map(() => 0) }
+    const [answer] = sent(twin.say('a', { kind: 'membership.sync-request', body: empty }), 'membership.sync-request')
+    const nodes = answer?.body.kind === 'rows' ? answer.body.rows.map((row) => row.node) : []
+    expect([...nodes].sort()).toEqual(['a', 'b', 'c', 'me'])
+  })
+
+  test('rows are answered with what the other lacks, and with questions for what it knows better', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b')
+    solo.hear('a', { entries: [entry('old', 1), entry('new', 5), entry('same', 2)] })
+    const rows = [
+      rumour('old', 3, 'alive'),
+      rumour('new', 4, 'alive'),
+      rumour('same', 2, 'alive'),
+      rumour('b', 1, 'alive'),
+    ]
+    const body = { kind: 'rows' as const, buckets, rows }
+    const effects = solo.say('a', { kind: 'membership.sync-request', body })
+    const given = sent(effects, 'membership.sync-reply').flatMap((m) => m.body.entries.map((e) => e.presence.signer))
+    expect([...given].sort()).toEqual(['a', 'me', 'new'])
+    expect(sent(effects, 'membership.sync-request')).toMatchObject([
+      { to: 'a', body: { kind: 'want', nodes: ['old'] } },
+    ])
   })
 })
 
@@ -193,8 +238,10 @@ describe('this node itself', () => {
     const solo = new Solo()
     solo.meet('a')
     const mine = solo.core.self().incarnation
-    solo.hear('a', { rumours: [rumour('me', mine + 100, 'dead', 'a')] })
+    const effects = solo.hear('a', { rumours: [rumour('me', mine + 100, 'dead', 'a')] })
     expect(solo.core.self().incarnation).toBe(mine)
+    // But it asks for the proof.
+    expect(sent(effects, 'membership.sync-request')).toMatchObject([{ to: 'a', body: { kind: 'want', nodes: ['me'] } }])
   })
 
   test('changed facts are published under a new incarnation, unchanged ones not at all', () => {

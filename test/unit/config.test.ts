@@ -241,7 +241,7 @@ describe('the table of keys', () => {
   it('variables are not ambiguous', () => {
     const variables = keysOf(configSchema).map(({ variable }) => variable)
     expect(new Set(variables).size).toBe(variables.length)
-    expect(variables).toContain('SWARM_NODE_NETWORK_DHT_FROM_MEMBERS_COUNT')
+    expect(variables).toContain('SWARM_NODE_NETWORK_RELAY_SERVER')
   })
 
   it('CF-8: a secret is not printed, neither as a value nor in a problem', () => {

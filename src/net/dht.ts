@@ -1,5 +1,6 @@
 import type { PeerId, Stream, StreamMiddleware } from '@libp2p/interface'
-import { type KadDHT, kadDHT } from '@libp2p/kad-dht'
+import { type KadDHT, kadDHT, type QueryEvent } from '@libp2p/kad-dht'
+import { pipe } from 'it-pipe'
 import type { Libp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
@@ -74,9 +75,7 @@ export class ProviderTable {
 
   /** Says that this node holds the content; it is repeated until the content is withdrawn or the node stops. */
   async provide(digest: Uint8Array, signal: AbortSignal): Promise<void> {
-    for await (const _event of this.#dht.provide(keyOf(digest), { signal })) {
-      // The events report progress; what counts is that the walk ends.
-    }
+    await pipe(this.#dht.provide(keyOf(digest), { signal }), toItsEnd)
   }
 
   async withdraw(digest: Uint8Array): Promise<void> {
@@ -84,15 +83,26 @@ export class ProviderTable {
   }
 
   /** Up to `countMax` nodes that say they hold it. */
-  async find(digest: Uint8Array, countMax: number, signal: AbortSignal): Promise<readonly NodeId[]> {
-    const found = new Set<NodeId>()
-    for await (const event of this.#dht.findProviders(keyOf(digest), { signal })) {
-      if (event.name !== 'PROVIDER') continue
-      for (const provider of event.providers) found.add(provider.id.toString() as NodeId)
-      if (found.size >= countMax) break
-    }
-    return [...found].slice(0, countMax)
+  find(digest: Uint8Array, countMax: number, signal: AbortSignal): Promise<readonly NodeId[]> {
+    const events = this.#dht.findProviders(keyOf(digest), { signal })
+    return pipe(events, providersIn, (nodes) => distinct(nodes, countMax))
   }
+}
+
+async function toItsEnd(events: AsyncIterable<QueryEvent>): Promise<void> {
+  for await (const _progress of events);
+}
+
+async function* providersIn(events: AsyncIterable<QueryEvent>): AsyncGenerator<NodeId> {
+  for await (const event of events) {
+    if (event.name === 'PROVIDER') for (const { id } of event.providers) yield id.toString() as NodeId
+  }
+}
+
+async function distinct(nodes: AsyncIterable<NodeId>, countMax: number): Promise<readonly NodeId[]> {
+  const found = new Set<NodeId>()
+  for await (const node of nodes) if (found.add(node).size >= countMax) break
+  return [...found]
 }
 
 function keyOf(digest: Uint8Array): CID {

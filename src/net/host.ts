@@ -25,7 +25,6 @@ import {
   DIAL_TIMEOUT_MS,
   GOODBYE_MS,
   INBOUND_PER_SECOND_PER_SOURCE,
-  MDNS_INTERVAL_MS,
   PARALLEL_DIALS_MAX,
   PENDING_ADMISSIONS_MAX,
   RELAY_RESERVATIONS_MAX,
@@ -209,16 +208,10 @@ async function discoveries(options: NetworkOptions): Promise<Discovery[]> {
     factories.push(bootstrap({ list: [...options.bootstrap], timeout: 0 }) as Discovery)
   }
   if (options.mdns !== undefined) {
-    const { mdns } = await import('@libp2p/mdns')
-    const { port = 5353 } = options.mdns
-    factories.push(mdns({ serviceTag: mdnsService(options.swarm), interval: MDNS_INTERVAL_MS, port }) as Discovery)
+    const { lanDiscovery } = await import('./lan.ts')
+    factories.push(lanDiscovery(options.swarm, options.mdns) as Discovery)
   }
   return factories.map((factory) => (components) => reporting(factory(components), options))
-}
-
-/** Service names have at most 15 characters (RFC 6763, 7.2), so this is a prefix: a hint, like all of mDNS. */
-export function mdnsService(swarm: string): string {
-  return `_sw-${swarm.slice(0, 12)}._udp.local`
 }
 
 /** libp2p tells of a peer once, when it is new to it; a hint is worth repeating, since it may have come too early. */

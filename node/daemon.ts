@@ -16,6 +16,8 @@ export interface DaemonOptions {
   readonly http?: string | undefined
   /** Demanded on the socket when it is shared. */
   readonly token?: string | undefined
+  /** Clients of the socket at once. */
+  readonly connectionsMax: number
   readonly log: Log
   /** Opens everything below the servers: configuration, store, identity, network, protocols. */
   open(): Promise<OpenedNode>
@@ -95,7 +97,7 @@ export class Daemon {
   }
 
   async #startIpc(node: NodeHandle, metrics: () => Promise<NodeMetrics>): Promise<void> {
-    const { socket, token, log, fatal } = this.#options
+    const { socket, token, connectionsMax, log, fatal } = this.#options
     let server: IpcServer | undefined
     await this.#lifecycle.add({
       name: 'socket',
@@ -105,6 +107,7 @@ export class Daemon {
           path: socket,
           node,
           token,
+          connectionsMax,
           log: log.module('ipc'),
           clock: realClock,
           metrics: async () => (await metrics()).report(),

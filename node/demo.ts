@@ -40,7 +40,7 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       process.stderr.write('\ninterrupted: ending the processes\n')
-      cleanUp().finally(() => process.exit(1))
+      void cleanUp().finally(() => process.exit(1))
     })
   }
   try {
@@ -83,7 +83,7 @@ async function demonstrate(terminal: Terminal, directory: string, onSpawned: (pi
   const meter = terminal.meter('stopping', NODE_COUNT)
   for (const [i, node] of nodes.entries()) {
     meter.update(i, node.name)
-    await stopDaemon({ socket: node.socket, env: {} })
+    await stopDaemon({ socket: node.socket, token: undefined })
   }
   meter.end()
   print(`${colours.green('✓')} all stopped in order after ${seconds()}`)

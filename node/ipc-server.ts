@@ -1,14 +1,11 @@
 import { chmod } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
-import { type Clock, realClock, type SessionGreeting, SwarmError } from '../src/index.ts'
+import { type Clock, ERROR_CODES, realClock, type SessionGreeting, SwarmError } from '../src/index.ts'
 import { type ConnectionHost, IpcConnection } from './ipc-connection.ts'
 import { handlersOf, type MethodHost, perform } from './ipc-methods.ts'
 import type { Logger } from './log.ts'
 import { clearSocketPath } from './socket-file.ts'
-
-/** 10,000 agents on one host, and room for people. Idle ones cost about 10 KiB each. */
-const CONNECTIONS_MAX = 10_240
 
 /** Connections that may wait to be accepted; the operating system may have a lower limit of its own. */
 const BACKLOG = 4_096
@@ -19,21 +16,13 @@ const TICK_MS = 1_000
 /** How long clients get to take their last answers when the daemon stops. */
 const STOP_MS = 1_000
 
-const TOO_MANY = `${JSON.stringify({
-  jsonrpc: '2.0',
-  id: null,
-  error: {
-    code: -32005,
-    message: `this node has ${CONNECTIONS_MAX} connections; try again later`,
-    data: { code: 'OVERLOADED', retryAfterMs: 1_000 },
-  },
-})}\n`
-
 export interface IpcServerOptions extends MethodHost {
   readonly path: string
   readonly log: Logger
   /** Demanded of clients when the socket is shared. */
   readonly token?: string | undefined
+  /** Clients at once; an idle one costs about 10 KiB. */
+  readonly connectionsMax: number
   /** A broken invariant was met. Must end the process. */
   fatal(cause: unknown): void
   readonly clock?: Clock
@@ -109,9 +98,10 @@ export class IpcServer {
   }
 
   #accept(socket: Socket, host: ConnectionHost): void {
-    if (this.#connections.size >= CONNECTIONS_MAX) {
+    const { connectionsMax } = this.#options
+    if (this.#connections.size >= connectionsMax) {
       socket.on('error', () => {})
-      socket.end(TOO_MANY, () => socket.destroy())
+      socket.end(tooMany(connectionsMax), () => socket.destroy())
       return
     }
     this.#connections.add(new IpcConnection(socket, host))
@@ -146,4 +136,11 @@ export class IpcServer {
     this.#unflushed = []
     for (const connection of connections) connection.flush()
   }
+}
+
+/** There is no session yet that could say it. */
+function tooMany(connectionsMax: number): string {
+  const { code, message } = new SwarmError('OVERLOADED', `this node has ${connectionsMax} connections; try again later`)
+  const error = { code: ERROR_CODES[code].rpc, message, data: { code, retryAfterMs: 1_000 } }
+  return `${JSON.stringify({ jsonrpc: '2.0', id: null, error })}\n`
 }

@@ -102,6 +102,8 @@ export class LocalSwarm {
     const { program, detached, onSpawned } = this.#options
     const status = await spawnDaemon({
       program,
+      data: node.data,
+      socket: node.socket,
       start: {
         data: node.data,
         socket: node.socket,

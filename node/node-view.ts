@@ -129,8 +129,9 @@ export class NodeView implements OpenedNode {
     const ticket = desk.createTicket({
       roles: (request.roles ?? TICKET_ROLES).map(roleOf),
       ...(request.org === undefined ? {} : { org: request.org }),
-      ttlMs: request.ttlMs ?? settings.ticketTtlMs,
-      usesMax: request.uses ?? settings.ticketUses,
+      ttlMs: request.ttlMs ?? settings.config.security.ticketTtlMs,
+      certificateTtlMs: settings.config.security.certificateTtlMs,
+      usesMax: request.uses ?? settings.config.security.ticketUses,
       labels: {},
       addresses,
     })

@@ -13,11 +13,13 @@ import {
   openDataDirectory,
   openNodeLog,
   Random,
+  type Role,
   realClock,
   type Standing,
   SwarmError,
   standing,
   TicketLedger,
+  type WallMillis,
 } from '../src/index.ts'
 import { type Entrance, entranceOf } from './entrance.ts'
 import { type NodeKeys, openKeys } from './keys.ts'
@@ -58,7 +60,7 @@ interface Base {
   readonly state: NodeState
   readonly ledger: TicketLedger
   readonly random: Random
-  readonly startedAt: number
+  readonly startedAt: WallMillis
 }
 
 /** What exists only once this node is a member. */
@@ -102,7 +104,8 @@ class Composition {
     const entrance = entranceOf(settings, base.state, base.keys, realClock)
     const network = await this.#openNetwork(base, entrance)
     const place = await this.#enter(entrance, network)
-    const runtime = this.#buildRuntime(base, entrance, place, network)
+    const agreed = settings.within(place.founding.genesis.parameters)
+    const runtime = this.#buildRuntime(base, entrance, place, network, agreed)
     base.nodeLog.log.attach(runtime.host)
     if (entrance.kind !== 'return') await remember(runtime, place, contactsOf(entrance))
     const desk = this.#buildDesk(base, place, runtime)
@@ -112,7 +115,7 @@ class Composition {
     await this.#keep('protocols', RUNTIME_STOP_MS, () => goodbye(runtime))
     const { standing: known } = this.#member
     const close = () => this.#close()
-    return new NodeView({ settings, standing: known, runtime, network, desk, observer: this.#observer, close })
+    return new NodeView({ settings: agreed, standing: known, runtime, network, desk, observer: this.#observer, close })
   }
 
   async #openBase(): Promise<Base> {
@@ -120,7 +123,7 @@ class Composition {
     const directory = openDataDirectory(data)
     await this.#keep('data directory', DIRECTORY_STOP_MS, async () => directory.release())
     const keys = openKeys(data)
-    const nodeLog = await openNodeLog(directory.storePath)
+    const nodeLog = await openNodeLog(directory.storePath, this.#options.settings.log)
     await this.#keep('log', LOG_STOP_MS, () => nodeLog.close())
     const state = NodeState.read(nodeLog.records)
     const ledger = new TicketLedger()
@@ -131,7 +134,7 @@ class Composition {
 
   async #openNetwork(base: Base, entrance: Entrance): Promise<Network> {
     const network = await createNetwork({
-      ...this.#options.settings.network,
+      ...this.#options.settings.network(rolesOf(entrance)),
       swarm: entrance.swarm,
       seed: base.keys.node.exportSeed(),
       clock: realClock,
@@ -158,8 +161,7 @@ class Composition {
     return standing(granted.founding, granted.certificate)
   }
 
-  #buildRuntime(base: Base, entrance: Entrance, place: Standing, network: Network): NodeRuntime {
-    const { settings, fatal } = this.#options
+  #buildRuntime(base: Base, entrance: Entrance, place: Standing, network: Network, settings: Settings): NodeRuntime {
     const { keys, state, ledger, nodeLog, random } = base
     const swarm = composeSwarm({
       signer: createSigner(keys.node, place.founding.swarm),
@@ -169,7 +171,7 @@ class Composition {
       certificate: place.certificateBytes,
       facts: this.#facts(base, network),
       ceiling: state.ceiling,
-      peers: [...contactsOf(entrance), ...state.peers, ...settings.bootstrapPeers],
+      peers: [...contactsOf(entrance), ...state.peers, ...settings.contacts],
     })
     return new NodeRuntime({
       swarm,
@@ -178,9 +180,9 @@ class Composition {
       clock: realClock,
       state,
       ledger,
-      compactAfterBytes: settings.compactAfterBytes,
+      compactAfterBytes: settings.config.storage.compactAfterBytes,
       observe: (observation) => this.#observer.observe(observation),
-      fatal,
+      fatal: this.#options.fatal,
     })
   }
 
@@ -196,8 +198,8 @@ class Composition {
   }
 
   #facts({ startedAt }: Base, network: Network): MemberFacts {
-    const { region, zone, labels } = this.#options.settings
-    return { addresses: network.addresses(), region, zone, labels, version: VERSION, startedAt: startedAt as never }
+    const { region, zone, labels } = this.#options.settings.config.node
+    return { addresses: network.addresses(), region, zone, labels, version: VERSION, startedAt }
   }
 
   #party(keys: NodeKeys): MemberParty | undefined {
@@ -210,7 +212,7 @@ class Composition {
       founding,
       verifier,
       certificate: certificateBytes,
-      isRevoked: ({ node }) => this.#options.settings.revokedNodes.has(node),
+      isRevoked: ({ node }) => this.#options.settings.config.security.revokedNodes.includes(node),
       authorities: new Set<NodeId>(authority === undefined ? [] : [authority.node]),
     }
   }
@@ -237,6 +239,11 @@ class Composition {
 function contactsOf(entrance: Entrance): readonly Contact[] {
   if (entrance.kind !== 'join') return []
   return [{ node: entrance.ticket.issuer, addresses: entrance.ticket.addresses }]
+}
+
+/** What this node may serve as; a newcomer's roles are those of its ticket. */
+function rolesOf(entrance: Entrance): readonly Role[] {
+  return entrance.kind === 'join' ? entrance.ticket.roles : entrance.standing.certificate.roles
 }
 
 /** Nothing is said in the name of a membership that a crash could take back. */

@@ -1,4 +1,5 @@
 import { EXIT_INVARIANT, InvariantError, type NodeStatus, realClock, writeCrashReport } from '../src/index.ts'
+import { wantsColours } from './cli/terminal.ts'
 import { Daemon } from './daemon.ts'
 import { openLog } from './log.ts'
 import { openNode } from './open-node.ts'
@@ -13,24 +14,26 @@ import type { StartOptions } from './start-options.ts'
  * @throws SwarmError when it cannot start
  */
 export async function runDaemon(options: StartOptions, onRunning: (status: NodeStatus) => void): Promise<never> {
-  const settings = await resolveSettings(options, process.env)
+  const settings = resolveSettings(options, process.env)
+  const { log: logging, http, token, limits } = settings.config
   const log = openLog({
-    level: settings.logLevel,
-    modules: settings.logModules,
-    to: settings.logFile === undefined ? 'stderr' : { file: settings.logFile },
-    pretty: process.stderr.isTTY === true,
-    colours: process.stderr.isTTY === true && (process.env.NO_COLOR ?? '') === '',
+    level: logging.level,
+    modules: logging.modules,
+    to: logging.file === undefined ? 'stderr' : { file: logging.file },
+    pretty: logging.pretty === 'on' || (logging.pretty === 'auto' && process.stderr.isTTY === true),
+    colours: wantsColours(process.stderr, process.env),
   })
   const fatal = (cause: unknown) => {
-    crash(cause, options.data, () => daemon?.status())
+    crash(cause, settings.start.data, () => daemon?.status())
   }
   let daemon: Daemon | undefined
   process.on('uncaughtException', fatal)
   process.on('unhandledRejection', fatal)
   daemon = await Daemon.start({
-    socket: options.socket,
-    http: settings.http,
-    token: settings.token,
+    socket: settings.start.socket,
+    http: http.listen,
+    token,
+    connectionsMax: limits.ipcConnectionsMax,
     log,
     open: () => openNode({ settings, log, fatal }),
     fatal,

@@ -18,6 +18,9 @@ export interface SpawnOptions {
   /** The command line's script, with which the process is started. */
   readonly program: string
   readonly start: StartOptions
+  /** Where its log goes, and where it will answer. */
+  readonly data: string
+  readonly socket: string
   /** Whether it outlives this process. */
   readonly detached: boolean
   /** Called as soon as there is a process, so that whoever has to clean up knows it. */
@@ -31,9 +34,9 @@ export interface SpawnOptions {
  * @throws SwarmError with the reason for which it did not start
  */
 export async function spawnDaemon(options: SpawnOptions): Promise<NodeStatus> {
-  const { start } = options
-  mkdirSync(start.data, { recursive: true, mode: 0o700 })
-  const log = openSync(logPath(start.data), 'a+', 0o600)
+  const { start, data, socket } = options
+  mkdirSync(data, { recursive: true, mode: 0o700 })
+  const log = openSync(logPath(data), 'a+', 0o600)
   try {
     const logStart = fstatSync(log).size
     const child = spawn(process.execPath, [...process.execArgv, options.program, ...startArguments(start)], {
@@ -41,8 +44,8 @@ export async function spawnDaemon(options: SpawnOptions): Promise<NodeStatus> {
       stdio: ['ignore', 'ignore', log],
     })
     if (child.pid !== undefined) options.onSpawned?.(child.pid)
-    const status = await ready(child, start)
-    if (status === undefined) throw explained(child, readFrom(log, logStart), logPath(start.data))
+    const status = await ready(child, data, socket)
+    if (status === undefined) throw explained(child, readFrom(log, logStart), logPath(data))
     if (options.detached) child.unref()
     return status
   } finally {
@@ -51,7 +54,7 @@ export async function spawnDaemon(options: SpawnOptions): Promise<NodeStatus> {
 }
 
 /** The daemon's status once it is running; undefined when its process has ended before. */
-async function ready(child: ChildProcess, { data, socket }: StartOptions): Promise<NodeStatus | undefined> {
+async function ready(child: ChildProcess, data: string, socket: string): Promise<NodeStatus | undefined> {
   let spawnError: Error | undefined
   child.once('error', (cause) => {
     spawnError = cause

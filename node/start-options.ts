@@ -3,8 +3,8 @@ export type Profile = (typeof PROFILES)[number]
 
 /** What `start` was told on the command line. Everything left out comes from the environment, a file, a profile or the defaults. */
 export interface StartOptions {
-  readonly data: string
-  readonly socket: string
+  readonly data?: string | undefined
+  readonly socket?: string | undefined
   /** A configuration file. */
   readonly config?: string | undefined
   readonly profile?: Profile | undefined

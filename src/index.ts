@@ -1,5 +1,18 @@
 /** The public API of swarm-node, and the only door through which `node/` sees `src/`. */
 
+export {
+  badConfiguration,
+  type Config,
+  type ConfigSources,
+  clusterParameters,
+  configJsonSchema,
+  describeConfig,
+  formatDuration,
+  LOG_LEVELS,
+  parseDuration,
+  type ResolvedConfig,
+  resolveConfig,
+} from './config/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
   createSigner,
@@ -20,6 +33,7 @@ export {
   ERROR_CODES,
   type ErrorCode,
   InvariantError,
+  isNodeId,
   type Millis,
   type NodeId,
   Random,
@@ -53,5 +67,6 @@ export {
 } from './runtime/standing.ts'
 export { openDataDirectory } from './storage/data-directory.ts'
 export { type NodeLog, openNodeLog } from './storage/open-node-log.ts'
+export { DEFAULT_LOG_PARAMS, type LogParams } from './storage/params.ts'
 export { readSecretFile, writeSecretFile } from './storage/secret-file.ts'
 export { composeSwarm, type HostObservation, OBSERVATIONS, rowOf } from './swarm/index.ts'

@@ -11,23 +11,29 @@ export interface GlobalOptions {
   readonly config?: string
 }
 
+type Environment = Readonly<Record<string, string | undefined>>
+
 /** What a command works with. */
 export interface Context {
   readonly terminal: Terminal
   /** The data directory. */
   readonly data: string
   readonly socket: string
+  /** What the socket asks for when it is shared. */
+  readonly token: string | undefined
   /** The configuration file, if one was named. */
   readonly config: string | undefined
-  readonly env: Readonly<Record<string, string | undefined>>
+  /** Those of the two that were given as flags. */
+  readonly given: Pick<GlobalOptions, 'data' | 'socket'>
+  readonly env: Environment
   /** The script this process runs, for starting others of its kind. */
   readonly program: string
   /** The options that lead another command to the same daemon, as a person would type them after it; empty for defaults. */
   readonly sameDaemon: string
 }
 
-/** What a command is: returns its exit code, or nothing for 0. */
-export type Run<Options> = (context: Context, options: Options, args: readonly string[]) => Promise<number | undefined>
+/** What a command is: returns its exit code. */
+export type Run<Options> = (context: Context, options: Options) => Promise<number>
 
 /** Wraps a command for commander: resolves what all share, and sets the exit code. */
 export function action<Options>(run: Run<Options>): (...handed: unknown[]) => Promise<void> {
@@ -35,35 +41,48 @@ export function action<Options>(run: Run<Options>): (...handed: unknown[]) => Pr
     // commander hands over the arguments, the options and the command itself, in this order.
     const command = handed.at(-1) as Command
     const options = command.optsWithGlobals() as Options & GlobalOptions
-    const code = await run(contextOf(options), options, command.args)
-    if (code !== undefined) process.exitCode = code
+    process.exitCode = await run(await contextOf(options, process.env), options)
   }
 }
 
-export function contextOf(options: GlobalOptions, env = process.env): Context {
-  const data = dataDirectory(options.data, env)
+async function contextOf(options: GlobalOptions, env: Environment): Promise<Context> {
+  const { data, socket, json } = options
+  const config = options.config ?? (env.SWARM_NODE_CONFIG || undefined)
+  const given = { ...(data === undefined ? {} : { data }), ...(socket === undefined ? {} : { socket }) }
+  const place = config === undefined ? plainPlace(options, env) : await configuredPlace(config, given, env)
+  const flags = Object.entries({ ...given, ...(options.config === undefined ? {} : { config }) })
   return {
-    terminal: openTerminal(options.json === true, env),
-    data,
-    socket: socketPath(options.socket, env, data),
-    config: options.config,
+    ...place,
+    terminal: openTerminal(json === true, env),
+    config,
+    given,
     env,
     program: process.argv[1] ?? 'swarm-node',
-    sameDaemon: [
-      ...(options.data === undefined ? [] : [` --data ${quoted(options.data)}`]),
-      ...(options.socket === undefined ? [] : [` --socket ${quoted(options.socket)}`]),
-    ].join(''),
+    sameDaemon: flags.map(([name, value]) => ` --${name} ${quoted(value ?? '')}`).join(''),
   }
+}
+
+type Place = Pick<Context, 'data' | 'socket' | 'token'>
+
+/** Without a file, where things are follows from flags and environment alone, and nothing else need be loaded. */
+function plainPlace({ data: flag, socket }: GlobalOptions, env: Environment): Place {
+  const data = dataDirectory(flag, env)
+  return { data, socket: socketPath(socket, env, data), token: env.SWARM_NODE_TOKEN || undefined }
+}
+
+async function configuredPlace(config: string, given: Context['given'], env: Environment): Promise<Place> {
+  const { resolveSettings } = await import('../settings.ts')
+  const { start, config: resolved } = resolveSettings({ config, ...given, listen: [], labels: {} }, env)
+  return { data: start.data, socket: start.socket, token: resolved.token }
 }
 
 /** Runs with a connection to the daemon and closes it. Loaded only now: `--help` needs none of it. */
 export async function withDaemon<T>(
-  context: Pick<Context, 'socket' | 'env'>,
+  { socket, token }: Pick<Context, 'socket' | 'token'>,
   run: (client: import('../client.ts').ControlClient) => Promise<T>,
 ): Promise<T> {
   const { ControlClient } = await import('../client.ts')
-  const token = context.env.SWARM_NODE_TOKEN
-  const client = await ControlClient.connect({ socket: context.socket, client: CLIENT_NAME, token })
+  const client = await ControlClient.connect({ socket, client: CLIENT_NAME, token })
   try {
     return await run(client)
   } finally {

@@ -8,7 +8,7 @@ export function registerDown(program: Command): void {
     .command('down')
     .description('stop the local swarm; its data stays for the next `up`')
     .action(
-      action(async ({ terminal, data, env, program: script }) => {
+      action(async ({ terminal, data, token, program: script }) => {
         const { LocalSwarm } = await import('../local-swarm.ts')
         const { SwarmError } = await import('../../src/index.ts')
         const nodes = await new LocalSwarm({
@@ -23,7 +23,7 @@ export function registerDown(program: Command): void {
         await Promise.all(
           nodes.map(async ({ name, socket }) => {
             try {
-              await stopDaemon({ socket, env })
+              await stopDaemon({ socket, token })
               stopped.push(name)
             } catch (cause) {
               // Not running is what was asked for.

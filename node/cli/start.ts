@@ -39,13 +39,16 @@ export function registerStart(program: Command): void {
 
 function startOptions(context: Context, flags: StartFlags): StartOptions {
   const { profile, join, region, zone, http, listen = [], label = {} } = flags
-  const { data, socket, config } = context
-  return { data, socket, config, profile, join, listen, region, zone, labels: label, http }
+  const { config, given } = context
+  return { ...given, config, profile, join, listen, region, zone, labels: label, http }
 }
 
 async function detach(context: Context, start: StartOptions): Promise<number> {
   const { spawnDaemon } = await import('../spawn-daemon.ts')
-  welcome(context, await spawnDaemon({ program: context.program, start, detached: true }))
+  welcome(
+    context,
+    await spawnDaemon({ program: context.program, data: context.data, socket: context.socket, start, detached: true }),
+  )
   return 0
 }
 

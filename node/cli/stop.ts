@@ -23,7 +23,7 @@ export function registerStop(program: Command): void {
  * @returns its process number
  * @throws SwarmError NO_DAEMON, or TIMEOUT when it is still there
  */
-export async function stopDaemon(context: Pick<Context, 'socket' | 'env'>): Promise<number> {
+export async function stopDaemon(context: Pick<Context, 'socket' | 'token'>): Promise<number> {
   const { pid } = await withDaemon(context, (client) => client.call('node.stop', {}))
   const { waitForExit } = await import('../processes.ts')
   if (await waitForExit(pid, STOP_TIMEOUT_MS)) return pid

@@ -44,7 +44,7 @@ export class TestDaemon {
     const data = options.data ?? scratchDirectory()
     const running = startDaemonCommand({ ...options, data })
     let ended: Ran | undefined
-    running.ended.then((ran) => {
+    void running.ended.then((ran) => {
       ended = ran
     })
     const status = await eventually(

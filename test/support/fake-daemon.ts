@@ -6,6 +6,7 @@ import { FakeNode } from './fake-node.ts'
 const [, , socket = '', http] = process.argv
 const node = new FakeNode()
 const daemon = await Daemon.start({
+  connectionsMax: 64,
   socket,
   http,
   log: openLog({ level: 'info', to: 'stderr' }),

@@ -14,7 +14,7 @@ import { scratchDirectory } from '../support/scratch.ts'
 const log = openLog({ level: 'fatal', to: 'stderr' }).module('ipc')
 const servers: IpcServer[] = []
 
-async function serve(options: { path?: string; token?: string } = {}) {
+async function serve(options: { path?: string; token?: string; connectionsMax?: number } = {}) {
   const path = options.path ?? join(scratchDirectory(), 's')
   const node = new FakeNode()
   const stops: string[] = []
@@ -222,6 +222,14 @@ describe('many clients', () => {
     expect(server.connectionCount).toBe(500)
     for (const control of clients) control.close()
     await eventually('all to be forgotten', () => server.connectionCount === 0)
+  })
+
+  it('one too many is told so and turned away; there is room again when another leaves', async () => {
+    const { path } = await serve({ connectionsMax: 2 })
+    const [first] = [await client(path), await client(path)]
+    expect(await codeOf(client(path))).toBe('OVERLOADED')
+    first.close()
+    await eventually('room', () => client(path).then(Boolean, () => false))
   })
 
   it('one that reads nothing loses events and is told how many, while the others get all', async () => {

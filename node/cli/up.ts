@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { action, quoted } from './command.ts'
+import { action, type Context, quoted } from './command.ts'
 import { table } from './table.ts'
 import { parseCount } from './values.ts'
 
@@ -11,9 +11,11 @@ export function registerUp(program: Command): void {
   program
     .command('up')
     .description('a local swarm of separate processes on loopback, for development')
-    .option('--nodes <n>', 'how many', parseCount(1, NODES_MAX), 3)
+    .option('--nodes <n>', 'how many (default: up.nodes of the configuration)', parseCount(1, NODES_MAX))
     .action(
-      action<{ readonly nodes: number }>(async ({ terminal, data, program: script }, { nodes: nodeCount }) => {
+      action<{ readonly nodes?: number }>(async (context, options) => {
+        const { terminal, data, program: script } = context
+        const nodeCount = options.nodes ?? (await configuredCount(context))
         const { LocalSwarm } = await import('../local-swarm.ts')
         const swarm = new LocalSwarm({ directory: localSwarmDirectory(data), program: script, detached: true })
         const starting = terminal.meter('starting', nodeCount)
@@ -43,6 +45,11 @@ export function registerUp(program: Command): void {
         }
       }),
     )
+}
+
+async function configuredCount({ config, given, env }: Context): Promise<number> {
+  const { resolveSettings } = await import('../settings.ts')
+  return resolveSettings({ config, ...given, listen: [], labels: {} }, env).config.up.nodes
 }
 
 /** Where the nodes of the local swarm have their data directories. */

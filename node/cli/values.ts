@@ -1,10 +1,10 @@
 import { InvalidArgumentError } from 'commander'
 
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
-/** Milliseconds of `250ms`, `30s`, `5m` or `24h`; undefined when it is none of these. */
+/** Milliseconds of `250ms`, `30s`, `5m`, `24h` or `7d`; undefined when it is none of these. */
 export function durationMs(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text)
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text)
   if (match === null) return undefined
   const ms = Math.round(Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS])
   return Number.isSafeInteger(ms) ? ms : undefined

@@ -116,6 +116,32 @@ describe('what is taken', () => {
   })
 })
 
+describe('a bad configuration', () => {
+  it('tells all problems at once, in the foreground, in the background and when checked', async () => {
+    const data = scratchDirectory()
+    const file = join(data, 'swarm.yaml')
+    writeFileSync(file, 'node:\n  regoin: eu-west\nlog:\n  level: loud\nmembership:\n  rings: 99\n')
+    const commands = [['config', 'check'], ['start'], ['start', '--detach']]
+    const all = await Promise.all(commands.map((args) => runCommand([...args, '--data', data, '--config', file])))
+    for (const { code, stdout, stderr } of all) {
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toMatch(/^swarm-node: .*3 problems.* \[BAD_CONFIGURATION\]$/m)
+      for (const path of ['node.regoin', 'log.level', 'membership.rings']) expect(stderr).toContain(path)
+      expect(stderr).toContain('Did you mean node.region?')
+    }
+    expect(readdirSync(data)).toEqual(['swarm.yaml'])
+  })
+
+  it('is told beside the daemon that runs by a good one, which can be asked for its own', async () => {
+    const daemon = await TestDaemon.start({ args: ['--region', 'eu-west'] })
+    const { stdout } = await daemon.command('config', 'show', '--running', '--json')
+    const { values } = JSON.parse(stdout)
+    expect(values).toContainEqual({ path: 'node.region', value: 'eu-west', origin: 'flag --region' })
+    const here = JSON.parse((await daemon.command('config', 'show', '--json')).stdout)
+    expect(here.values).toContainEqual({ path: 'node.region', value: 'default', origin: 'default' })
+  })
+})
+
 describe('a damaged store', () => {
   it('is refused, never silently cut', async () => {
     const daemon = await TestDaemon.start()

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createMeter } from '../../node/cli/meter.ts'
 import { table } from '../../node/cli/table.ts'
@@ -5,7 +7,10 @@ import { wantsColours } from '../../node/cli/terminal.ts'
 import { collectLabel, durationMs, formatSeconds, parseCount } from '../../node/cli/values.ts'
 import { nodeVersionProblem } from '../../node/node-version.ts'
 import { dataDirectory, socketPath } from '../../node/paths.ts'
-import { startArguments } from '../../node/start-options.ts'
+import { resolveSettings } from '../../node/settings.ts'
+import { PROFILES, startArguments } from '../../node/start-options.ts'
+import { PROFILES as CONFIGURED_PROFILES, parseDuration } from '../../src/config/index.ts'
+import { scratchDirectory } from '../support/scratch.ts'
 
 describe('durations', () => {
   it.each([
@@ -14,10 +19,11 @@ describe('durations', () => {
     ['5m', 300_000],
     ['24h', 86_400_000],
     ['1.5s', 1_500],
+    ['7d', 604_800_000],
     ['0s', 0],
   ])('%s', (text, ms) => expect(durationMs(text)).toBe(ms))
 
-  it.each(['', '5', 'ms', '5 m', '-5s', '5d', '1e3s', '5s ', '99999999999999999h'])('not %j', (text) =>
+  it.each(['', '5', 'ms', '5 m', '-5s', '5w', '1e3s', '5s ', '99999999999999999h'])('not %j', (text) =>
     expect(durationMs(text)).toBeUndefined(),
   )
 
@@ -127,4 +133,53 @@ it('start options survive the way through a command line', () => {
   expect(startArguments(options)).toEqual([
     ...['start', '--join', 'T', '--data', '/d', '--socket', '/s', '--listen', '/ip4/1.2.3.4/tcp/1', '--label', 'a=b'],
   ])
+})
+
+describe('settings', () => {
+  const file = () => {
+    const path = join(scratchDirectory(), 'swarm.yaml')
+    writeFileSync(
+      path,
+      'data: /from/file\nnode:\n  region: eu-west\nnetwork:\n  bootstrap:\n    - /dns4/a/tcp/1/p2p/QmNode\n',
+    )
+    return path
+  }
+
+  it('come from the file, the environment and the flags, the later over the earlier', () => {
+    const start = { config: file(), join: 'T', listen: ['/ip4/1.2.3.4/tcp/5'], labels: { gpu: 'V100' }, zone: 'b' }
+    const settings = resolveSettings(start, { SWARM_NODE_NODE_REGION: 'us-east', SWARM_NODE_NODE_ZONE: 'a' })
+    expect(settings.start).toEqual({ data: '/from/file', socket: '/from/file/swarm.sock', join: 'T' })
+    expect(settings.config.node).toEqual({ region: 'us-east', zone: 'b', labels: { gpu: 'V100' } })
+    expect(settings.contacts).toEqual([{ node: 'QmNode', addresses: ['/dns4/a/tcp/1'] }])
+    expect(settings.network(['worker']).listen).toEqual(['/ip4/1.2.3.4/tcp/5'])
+    expect(settings.report.values).toContainEqual({ path: 'node.zone', value: 'b', origin: 'flag --zone' })
+  })
+
+  it('relay where the roles say so, unless told otherwise', () => {
+    const relay = (roles: 'relay'[], env = {}) =>
+      resolveSettings({ listen: [], labels: {} }, env).network(roles).relay?.serve
+    expect(relay(['relay'])).toBe(true)
+    expect(relay([])).toBe(false)
+    expect(relay([], { SWARM_NODE_NETWORK_RELAY_SERVER: 'on' })).toBe(true)
+    expect(relay(['relay'], { SWARM_NODE_NETWORK_RELAY_SERVER: 'off' })).toBe(false)
+  })
+
+  it('of a swarm are those of its genesis, and to want others is a problem', () => {
+    const plain = resolveSettings({ listen: [], labels: {} }, {})
+    expect(plain.within({ 'membership.suspicionMaxMs': '9000' }).membership.suspicionMaxMs).toBe(9000)
+    const other = resolveSettings({ listen: [], labels: {} }, { SWARM_NODE_MEMBERSHIP_SUSPICION_MAX_MS: '9001' })
+    expect(() => other.within({ 'membership.suspicionMaxMs': '9000' })).toThrow(/cluster-wide/)
+  })
+
+  it('tell every problem at once, and a file that cannot be read', () => {
+    const env = { SWARM_NODE_LOG_LEVEL: 'loud', SWARM_NODE_UP_NODES: '0' }
+    expect(() => resolveSettings({ listen: [], labels: {} }, env)).toThrow(/log\.level[\s\S]*up\.nodes/)
+    expect(() => resolveSettings({ config: '/nowhere.yaml', listen: [], labels: {} }, {})).toThrow(/nowhere\.yaml/)
+  })
+})
+
+it('the command line and the configuration agree on profiles and durations', () => {
+  expect(PROFILES).toEqual(CONFIGURED_PROFILES)
+  for (const text of ['250ms', '30s', '5m', '24h', '7d', '1.5s', '5', 'x'])
+    expect(durationMs(text)).toBe(parseDuration(text))
 })

@@ -20,7 +20,7 @@ async function serve(options: { path?: string; token?: string; connectionsMax?: 
   const stops: string[] = []
   const faults: unknown[] = []
   const server = await IpcServer.listen({
-    connectionsMax: 64,
+    connectionsMax: options.connectionsMax ?? 1_000,
     path,
     node,
     token: options.token,

@@ -53,8 +53,10 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
   readonly #claimed = new Map<NodeId, number>()
   /** Greatest incarnation of a node that any other has believed: so it was published. */
   readonly #published = new Map<NodeId, number>()
+  readonly #programs = new Map<number, P>()
   readonly #readAt: number[] = []
-  readonly #runningByNode = new Map<NodeId, number>()
+  /** Machines that run with each key: one, or two while there is a twin. */
+  readonly #machinesOf = new Map<NodeId, Set<number>>()
   readonly #startedAt = new Map<number, Millis>()
   readonly #false = new Set<string>()
   #nodeMs = 0
@@ -83,8 +85,10 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
   }
 
   onBoot(machine: Machine, program: P): void {
+    this.#programs.set(machine.index, program)
     this.#startedAt.set(machine.index, this.#sim.now)
-    this.#runningByNode.set(machine.node, (this.#runningByNode.get(machine.node) ?? 0) + 1)
+    const machines = this.#machinesOf.get(machine.node) ?? new Set()
+    this.#machinesOf.set(machine.node, machines.add(machine.index))
     this.#seen.set(machine.index, new Map())
     const published = this.#published.get(machine.node)
     const own = program.membership.self().incarnation
@@ -94,15 +98,15 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
   }
 
   onDown(machine: Machine): void {
+    this.#ask(this.#programs.get(machine.index))
+    this.#programs.delete(machine.index)
     this.#nodeMs += this.#sim.now - (this.#startedAt.get(machine.index) ?? this.#sim.now)
     this.#startedAt.delete(machine.index)
-    this.#runningByNode.set(machine.node, (this.#runningByNode.get(machine.node) ?? 1) - 1)
+    this.#machinesOf.get(machine.node)?.delete(machine.index)
     this.#seen.delete(machine.index)
   }
 
   onTurn(machine: Machine, program: P): void {
-    const own = program.membership.self()
-    if (own.incarnation > (this.#claimed.get(own.node) ?? -1)) this.#claimed.set(own.node, own.incarnation)
     const { readEveryMs } = this.#options
     if (readEveryMs > 0) {
       if (this.#sim.now < (this.#readAt[machine.index] ?? 0)) return
@@ -147,13 +151,28 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
       const clause = Math.floor(before / 4) > incarnation ? 'M-1' : 'M-2'
       this.#violate(clause, machine, `${node} went back from ${textOf(before)} to ${textOf(rank)}`)
     }
-    const claimed = this.#claimed.get(node)
+    const claimed = this.#claimOf(member)
     if (claimed === undefined || incarnation > claimed) {
       this.#violate('M-1', machine, `${node} is believed at ${incarnation}, but has only claimed ${claimed}`)
     }
     if (node !== machine.node && incarnation > (this.#published.get(node) ?? -1)) this.#published.set(node, incarnation)
-    const isFalse = state === 'dead' && (this.#runningByNode.get(node) ?? 0) > 0 && incarnation === claimed
+    const isFalse = state === 'dead' && (this.#machinesOf.get(node)?.size ?? 0) > 0 && incarnation === claimed
     if (isFalse) this.#false.add(`${node} ${incarnation}`)
+  }
+
+  /** What a node has claimed; whoever holds its key is asked when what is known cannot be all. */
+  #claimOf({ node, incarnation, state }: ViewedMember): number | undefined {
+    const known = this.#claimed.get(node)
+    if (known !== undefined && known >= incarnation && state !== 'dead') return known
+    for (const machine of this.#machinesOf.get(node) ?? []) this.#ask(this.#programs.get(machine))
+    return this.#claimed.get(node)
+  }
+
+  #ask(program: P | undefined): void {
+    const own = program?.membership.self()
+    if (own !== undefined && own.incarnation > (this.#claimed.get(own.node) ?? -1)) {
+      this.#claimed.set(own.node, own.incarnation)
+    }
   }
 
   #violate(clause: string, machine: Machine, text: string): void {

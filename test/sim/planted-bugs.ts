@@ -46,7 +46,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     what: 'time in which this node slept counts against others (M-13)',
     file: 'membership/core.ts',
     find: '    if (lagMs <= ground.params.lagToleranceMs) return\n',
-    replace: '    if (lagMs >= 0) return\n',
+    replace: '    if (lagMs <= Number.MAX_VALUE) return\n',
     campaign: 'pauses',
     seeds: 8,
   },

@@ -9,7 +9,7 @@ import { run } from './wiring.ts'
 const HELP = `usage: npm run sim -- NAME [--count N] [--seed S] [--nodes N] [--trace] [--json]
 
 ${CAMPAIGNS.map(({ name, help, count }) => `  ${name.padEnd(12)} ${help} (${count} seeds)`).join('\n')}
-  ${'planted'.padEnd(12)} every seeded bug, and the first seed that finds it
+  ${'planted'.padEnd(12)} every seeded bug (or those named after it), and the first seed that finds it
 
   --count N   that many seeds, from --seed on (default: see above, from 1)
   --seed S    without --count: this seed only
@@ -48,7 +48,7 @@ function main(): number {
   const count = wholeNumber(values.count)
   const nodes = wholeNumber(values.nodes)
   if (Number.isNaN(count) || Number.isNaN(nodes)) return usage(2, '--count and --nodes want a positive whole number')
-  if (name === 'planted') return runPlanted(count)
+  if (name === 'planted') return runPlanted(positionals.slice(1), count)
   const campaign = campaignOf(name)
   if (campaign === undefined) return usage(2, `there is no campaign called ${name}`)
   const first = values.seed ?? '1'

@@ -9,7 +9,8 @@ const LEAKS = new RegExp(
   [
     word('(?<![\\w.])/wo', 'rk/'),
     // Made-up homes in examples are nobody's.
-    word('(?<![\\w.])/ho', 'me/(?!(?:a|user)\\b)\\w'),
+    // Made-up homes in examples are nobody's.
+    word('(?<![\\w.])/ho', 'me/(?!(?:ann|bob|user)\\b)\\w'),
     word('(?<![\\w.])/ro', 'ot/'),
     word('(?<![\\w.])/Us', 'ers/\\w'),
     word('\\.libr', 'ary/'),

@@ -10,7 +10,7 @@ const LEAKS = new RegExp(
     word('(?<![\\w.])/wo', 'rk/'),
     // Made-up homes in examples are nobody's.
     // Made-up homes in examples are nobody's.
-    word('(?<![\\w.])/ho', 'me/(?!(?:ann|bob|user)\\b)\\w'),
+    word('(?<![\\w.])/ho', 'me/(?!(?:ada|ann|bob|user)\\b)\\w'),
     word('(?<![\\w.])/ro', 'ot/'),
     word('(?<![\\w.])/Us', 'ers/\\w'),
     word('\\.libr', 'ary/'),

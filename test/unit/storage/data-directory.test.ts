@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SwarmError } from '../../../src/kernel/index.ts'
@@ -18,10 +19,24 @@ const source = join(import.meta.dirname, '../../../src/storage/index.ts')
 
 describe('data directory', () => {
   let root: string
+  /** Processes of a test; none outlives it, however it ends. */
+  const children: ChildProcess[] = []
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'swarm-node-data-'))
   })
-  afterEach(() => rmSync(root, { recursive: true }))
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL')
+    rmSync(root, { recursive: true, force: true })
+  })
+
+  function run(program: string): ChildProcessByStdio<Writable, Readable, null> {
+    const importing = `import { openDataDirectory } from ${JSON.stringify(source)}\n${program}`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', importing, root], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    children.push(child)
+    return child
+  }
 
   const refusal = (act: () => unknown): SwarmError => {
     try {
@@ -57,13 +72,9 @@ describe('data directory', () => {
   })
 
   it('S-11: is free again when its holder was killed', { timeout: 20_000 }, async () => {
-    const program = `import { openDataDirectory } from ${JSON.stringify(source)}
-      globalThis.held = openDataDirectory(process.argv[1])
+    const holder = run(`globalThis.held = openDataDirectory(process.argv[1])
       console.log('held')
-      setInterval(() => undefined, 1000)`
-    const holder = spawn(process.execPath, ['--input-type=module', '-e', program, root], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+      process.stdin.resume()`)
     const exited = once(holder, 'exit')
     await once(holder.stdout, 'data')
     expect(refusal(() => openDataDirectory(root)).data.pid).toBe(holder.pid)
@@ -74,14 +85,11 @@ describe('data directory', () => {
   })
 
   it('S-11: of many that start at once, one gets it', { timeout: 30_000 }, async () => {
-    const program = `import { openDataDirectory } from ${JSON.stringify(source)}
-      try { globalThis.held = openDataDirectory(process.argv[1]); console.log('held') } catch (e) { console.log(e.code) }
+    const program = `try { globalThis.held = openDataDirectory(process.argv[1]); console.log('held') }
+      catch (e) { console.log(e.code) }
       process.stdin.resume()`
-    const starters = Array.from({ length: 4 }, () =>
-      spawn(process.execPath, ['--input-type=module', '-e', program, root], { stdio: ['pipe', 'pipe', 'inherit'] }),
-    )
+    const starters = Array.from({ length: 4 }, () => run(program))
     const said = await Promise.all(starters.map(async ({ stdout }) => String((await once(stdout, 'data'))[0]).trim()))
-    for (const { stdin } of starters) stdin.end()
     expect(said.sort()).toEqual(['DATA_DIRECTORY_IN_USE', 'DATA_DIRECTORY_IN_USE', 'DATA_DIRECTORY_IN_USE', 'held'])
   })
 

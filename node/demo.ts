@@ -7,7 +7,7 @@ import { stopDaemon } from './cli/stop.ts'
 import { table } from './cli/table.ts'
 import { openTerminal, type Terminal } from './cli/terminal.ts'
 import { LocalSwarm, peersOf, type RunningNode } from './local-swarm.ts'
-import { endProcess } from './processes.ts'
+import { endProcess, isRunning } from './processes.ts'
 
 /** `npm run demo`: a swarm of separate processes, shown as each of them sees it, and gone without a trace afterwards. */
 
@@ -33,18 +33,24 @@ interface View {
 async function main(): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'swarm-demo-'))
   const pids: number[] = []
+  let interrupted = false
   const cleanUp = async () => {
-    await Promise.all(pids.map((pid) => endProcess(pid, GRACE_MS)))
-    await rm(directory, { recursive: true, force: true })
+    // More may start while the first are ending.
+    while (pids.some(isRunning)) await Promise.all(pids.map((pid) => endProcess(pid, GRACE_MS)))
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 })
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
+      interrupted = true
       process.stderr.write('\ninterrupted: ending the processes\n')
       void cleanUp().finally(() => process.exit(1))
     })
   }
   try {
-    return await demonstrate(openTerminal(false), directory, (pid) => pids.push(pid))
+    return await demonstrate(openTerminal(false), directory, (pid) => {
+      pids.push(pid)
+      if (interrupted) throw new Error('it was interrupted')
+    })
   } catch (cause) {
     process.stderr.write(`the demonstration failed: ${cause instanceof Error ? cause.message : String(cause)}\n`)
     return 1

@@ -18,9 +18,18 @@ export interface Running {
   readonly ended: Promise<Ran>
 }
 
-/** Starts `swarm-node` with these arguments, in an environment that knows no daemon of the person who runs the tests. */
+/** Starts `swarm-node` with these arguments. */
 export function startCommand(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+  return startScript(PROGRAM, args, env)
+}
+
+/** Starts a script in an environment that knows no daemon of the person who runs the tests. */
+export function startScript(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Running {
+  const child = spawn(process.execPath, [script, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, XDG_STATE_HOME: '/nonexistent', HOME: '/nonexistent', ...env },
   })

@@ -1,5 +1,4 @@
 export { ByteReader, ByteWriter } from './bytes.ts'
-export type { DiskEntry, DiskFault, DiskFile, DiskOp, DiskPort } from './disk-port.ts'
 export {
   COORDINATE_AXIS_MAX,
   COORDINATE_ERROR_MAX,
@@ -7,6 +6,7 @@ export {
   networkCoordinate,
   predictedRttMs,
 } from './coordinates.ts'
+export type { DiskEntry, DiskFault, DiskFile, DiskOp, DiskPort } from './disk-port.ts'
 export { decodeMessage, encodeMessage, type RawMessage, readMessage, writeMessage } from './message.ts'
 export {
   LANES,

@@ -64,7 +64,7 @@ function drawWeather(random: Random): Weather {
     duplicateRate: rate(0.4, 0.1),
     reorderRate: rate(0.4, 0.3),
     reorderMs: random.between(1, 500),
-    corruptRate: rate(0.1, 0.01),
+    corruptRate: rate(0.15, 0.1),
   }
 }
 
@@ -82,7 +82,7 @@ export function lossAndPauses(name: string, seed: string, nodes: number, safetyM
     settleMs: 30_000,
     weather: { ...CALM, lossRate: 0.05 },
     halfOpenRate: 0,
-    faults: { pause: { everyMs: 20_000, forMs: [2_000, 2_000] } },
+    faults: { pause: { everyMs: 8_000, forMs: [2_000, 2_000] } },
   }
 }
 

@@ -35,5 +35,12 @@ export {
   type Scenario,
 } from './scenario.ts'
 export { Simulation, type SimulationOptions, simAddress, simNodeId } from './simulation.ts'
-export { bootSwarm, type Contact, type NodeParts, type SwarmBootOptions, SwarmProgram } from './swarm-program.ts'
+export {
+  bootSwarm,
+  type Contact,
+  type NodeParts,
+  reservedOn,
+  type SwarmBootOptions,
+  SwarmProgram,
+} from './swarm-program.ts'
 export { Trace } from './trace.ts'

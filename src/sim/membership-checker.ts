@@ -29,6 +29,10 @@ export interface MembershipCheckerOptions {
   readonly readEveryMs: number
   /** A second machine has the key of the first: what concerns that key is not judged by M-8. */
   readonly twins: boolean
+  /** The greatest incarnation that a machine's log, as it is on the disk now, has reserved (M-8). */
+  reservedOn(machine: Machine): number
+  /** No suspicion ends in death sooner than this, whoever claims what (M-10); 0 where views are not read every turn. */
+  readonly suspicionMsMin: number
   /** Whether bodies are corrupted: only then may a peer that does nothing wrong be cut off. */
   readonly corrupted: boolean
 }
@@ -53,6 +57,10 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
   readonly #claimed = new Map<NodeId, number>()
   /** Greatest incarnation of a node that any other has believed: so it was published. */
   readonly #published = new Map<NodeId, number>()
+  /** When each machine began to doubt each node. */
+  readonly #doubtedAt = new Map<string, Millis>()
+  /** With which incarnation the present life of a node began. */
+  readonly #bornAt = new Map<NodeId, number>()
   readonly #programs = new Map<number, P>()
   readonly #readAt: number[] = []
   /** Machines that run with each key: one, or two while there is a twin. */
@@ -92,6 +100,7 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
     this.#seen.set(machine.index, new Map())
     const published = this.#published.get(machine.node)
     const own = program.membership.self().incarnation
+    this.#bornAt.set(machine.node, own)
     if (published !== undefined && own <= published && !this.#options.twins) {
       this.#violate('M-8', machine, `${machine.node} restarts at ${own}, but has published ${published} before`)
     }
@@ -155,9 +164,34 @@ export class MembershipChecker<P extends MembershipProgram> implements Checker<P
     if (claimed === undefined || incarnation > claimed) {
       this.#violate('M-1', machine, `${node} is believed at ${incarnation}, but has only claimed ${claimed}`)
     }
-    if (node !== machine.node && incarnation > (this.#published.get(node) ?? -1)) this.#published.set(node, incarnation)
-    const isFalse = state === 'dead' && (this.#machinesOf.get(node)?.size ?? 0) > 0 && incarnation === claimed
-    if (isFalse) this.#false.add(`${node} ${incarnation}`)
+    if (node !== machine.node) this.#publishes(machine, node, incarnation)
+    this.#timesDoubt(machine, member)
+    // The death of an earlier life is no mistake, however late it is noticed.
+    const isOfThisLife = incarnation >= (this.#bornAt.get(node) ?? Number.POSITIVE_INFINITY)
+    if (state === 'dead' && isOfThisLife && (this.#machinesOf.get(node)?.size ?? 0) > 0)
+      this.#false.add(`${node} ${incarnation}`)
+  }
+
+  /** M-10: whoever is called dead had its time to contradict. A clock that runs slow by 1% is forgiven. */
+  #timesDoubt(machine: Machine, { node, state, incarnation }: ViewedMember): void {
+    const key = `${machine.index} ${node}`
+    if (state === 'suspect') this.#doubtedAt.set(key, this.#sim.now)
+    if (state !== 'dead' || node === machine.node) return
+    const doubtedMs = this.#sim.now - (this.#doubtedAt.get(key) ?? this.#sim.now)
+    if (doubtedMs < this.#options.suspicionMsMin * 0.99) {
+      this.#violate('M-10', machine, `${node}(${incarnation}) is dead after ${doubtedMs.toFixed(0)} ms of doubt`)
+    }
+  }
+
+  /** Somebody else believes it, so it was published: and so it must have been durable before (M-8, R-1). */
+  #publishes(at: Machine, node: NodeId, incarnation: number): void {
+    if (incarnation <= (this.#published.get(node) ?? -1)) return
+    this.#published.set(node, incarnation)
+    const holders = this.#sim.machines.filter((machine) => machine.node === node)
+    const reserved = Math.max(...holders.map((machine) => this.#options.reservedOn(machine)))
+    if (incarnation > reserved) {
+      this.#violate('M-8', at, `${node} has published ${incarnation}, but only ${reserved} is reserved in its log`)
+    }
   }
 
   /** What a node has claimed; whoever holds its key is asked when what is known cannot be all. */

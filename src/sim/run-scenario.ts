@@ -3,6 +3,7 @@ import type { Violation } from './checker.ts'
 import { FaultDriver, machinesOf } from './fault-driver.ts'
 import { isCutPairs, isLossAndPauses } from './generate.ts'
 import type { Latency } from './latency.ts'
+import type { Machine } from './machine.ts'
 import { disagreement, MembershipChecker, type MembershipProgram } from './membership-checker.ts'
 import type { NetworkCounts } from './network.ts'
 import type { Boot } from './program.ts'
@@ -27,6 +28,8 @@ export interface RunOptions<P extends MembershipProgram> {
   readonly membersMax: number
   readonly linksMax: number
   readonly readEveryMs: number
+  readonly suspicionMsMin: number
+  reservedOn(machine: Machine): number
   readonly onTrace?: ((line: string) => void) | undefined
 }
 
@@ -70,6 +73,8 @@ export function runScenario<P extends MembershipProgram>(options: RunOptions<P>)
     membersMax: options.membersMax,
     linksMax: options.linksMax,
     readEveryMs: options.readEveryMs,
+    suspicionMsMin: options.readEveryMs > 0 ? 0 : options.suspicionMsMin,
+    reservedOn: (machine) => options.reservedOn(machine),
     twins: scenario.faults.twin !== undefined,
     corrupted: scenario.weather.corruptRate > 0,
   })

@@ -4,6 +4,7 @@ import type { MemberFacts, MembershipOptions, MembershipView } from '../membersh
 import { decodeNodeRecord, type Swarm, SwarmHost } from '../swarm/index.ts'
 import type { Lane, LinkDownReason, MessageKind, PeerCredentials } from '../wire/index.ts'
 import type { SimKeys } from './keys.ts'
+import type { Machine } from './machine.ts'
 import type { MembershipProgram } from './membership-checker.ts'
 import type { Boot, Host } from './program.ts'
 
@@ -100,6 +101,18 @@ export class SwarmProgram implements MembershipProgram {
   onFailed(cause: unknown): void {
     this.#driver.onFailed(cause)
   }
+}
+
+/** What the log on a machine's disk says now, for checkers. */
+export function reservedOn(machine: Machine): number {
+  let reserved = 0
+  for (const bytes of machine.log.records) {
+    const entry = decodeNodeRecord(bytes)
+    if (!entry.ok || entry.value.kind !== 'membership') continue
+    const { record } = entry.value
+    if (record.kind === 'incarnation') reserved = record.ceiling
+  }
+  return reserved
 }
 
 function partsOf(host: Host, options: SwarmBootOptions): NodeParts {

@@ -12,6 +12,7 @@ import {
   type NodeParts,
   parseLatencyMatrix,
   type RunResult,
+  reservedOn,
   runScenario,
   type Scenario,
   SimKeys,
@@ -76,6 +77,8 @@ export function run(scenario: Scenario, choices: RunChoices = {}): RunResult {
     membersMax: params.membersMax,
     linksMax: params.linksMax,
     readEveryMs: scenario.nodes <= 32 ? 0 : 20_000,
+    suspicionMsMin: params.suspicionLostMinMs,
+    reservedOn,
     onTrace: choices.onTrace,
   })
 }

@@ -1,4 +1,11 @@
-import { EXIT_INVARIANT, InvariantError, type NodeStatus, realClock, writeCrashReport } from '../src/index.ts'
+import {
+  EXIT_INVARIANT,
+  InvariantError,
+  type NodeStatus,
+  realClock,
+  SwarmError,
+  writeCrashReport,
+} from '../src/index.ts'
 import { wantsColours } from './cli/terminal.ts'
 import { Daemon } from './daemon.ts'
 import { openLog } from './log.ts'
@@ -48,8 +55,13 @@ export async function runDaemon(options: StartOptions, onRunning: (status: NodeS
   process.exit(problems.length === 0 ? 0 : 1)
 }
 
-/** Ends the process at once: after a broken invariant nothing it holds can be believed (U-4). */
+/** Ends the process at once: after this nothing that it holds in memory can be believed (U-4, U-5). */
 function crash(cause: unknown, data: string, state: () => unknown): never {
+  if (cause instanceof SwarmError) {
+    // The disk or another part of the host failed, and not this program: no report, but the word for it.
+    process.stderr.write(`swarm-node: ${cause.message} [${cause.code}]\n`)
+    process.exit(cause.exitCode)
+  }
   const report = writeCrashReport(data, realClock, cause, state)
   const invariant = cause instanceof InvariantError
   const what = cause instanceof Error ? cause.message : String(cause)

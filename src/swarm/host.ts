@@ -51,6 +51,9 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   readonly #options: SwarmHostOptions
   readonly #held: Held[] = []
   #heldFrom = 0
+  /** Nothing leaves before this record is durable. */
+  #barrier: LogIndex = 0
+  #durable: LogIndex = 0
   #lastMessage: Message | undefined
   #lastBody: Uint8Array = new Uint8Array(0)
   #scheduledFor: Millis | undefined
@@ -80,7 +83,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     assert(!this.#stepping, 'a port called back from inside a call into it', { input: input.kind })
     this.#stepping = true
     const effects = this.#options.swarm.step(this.#options.now(), input)
-    this.#perform(effects, 0)
+    this.#performInOrder(effects)
     this.#stepping = false
     const at = this.#options.swarm.deadline()
     if (this.#scheduledFor === undefined || at < this.#scheduledFor) {
@@ -124,6 +127,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   }
 
   onDurable(upTo: LogIndex): void {
+    this.#durable = Math.max(this.#durable, upTo)
     while (this.#heldFrom < this.#held.length) {
       const held = this.#held[this.#heldFrom] as Held
       if (held.upTo > upTo) break
@@ -151,6 +155,13 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     this.#options.observe({ kind: 'message-malformed', peer: from, message: kind, reason: decoded.error })
   }
 
+  /** behind a barrier everything waits, whichever step asked for it. */
+  #performInOrder(effects: readonly SwarmEffect[]): void {
+    if (effects.length === 0) return
+    if (this.#barrier <= this.#durable) this.#perform(effects, 0)
+    else this.#hold(this.#barrier, () => this.#performInOrder(effects))
+  }
+
   #perform(effects: readonly SwarmEffect[], from: number): void {
     for (let i = from; i < effects.length; i++) {
       const effect = effects[i] as SwarmEffect
@@ -160,6 +171,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
       }
       const index = this.#append(effect.record)
       if (index === undefined) return
+      if (effect.barrier === true) this.#barrier = index
       if (i + 1 < effects.length) this.#hold(index, () => this.#perform(effects, i + 1))
       return
     }

@@ -92,7 +92,12 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   #forward(now: Millis, effect: MembershipEffect, effects: SwarmEffect[]): void {
     switch (effect.kind) {
       case 'persist':
-        effects.push({ kind: 'persist', record: { kind: 'membership', record: effect.record } })
+        effects.push({
+          kind: 'persist',
+          record: { kind: 'membership', record: effect.record },
+          // M-8: from here on any message may tell of an incarnation that this reserves. Rare: one in 64 is reserved.
+          barrier: effect.record.kind === 'incarnation',
+        })
         return
       case 'event':
         this.#onMembershipEvent(now, effect.event, effects)

@@ -4,12 +4,12 @@ import type { Message } from './codec.ts'
 import type { CoreObservation } from './observations.ts'
 import type { NodeRecord } from './records.ts'
 
-/** How busy this host is, measured by the runtime about once a second. */
+/** How busy this host is, measured by the runtime every other second. */
 export interface LoadSample {
   /** Share of one core that this process used; above 1 with threads. */
   readonly cpuShare: number
   readonly rssBytes: number
-  /** 99th percentile of how late timers fired. */
+  /** The worst lateness of a timer since the last sample. */
   readonly eventLoopLagMs: number
 }
 
@@ -27,6 +27,7 @@ export type SwarmInput =
 export type SwarmEffect =
   | { readonly kind: 'send'; readonly to: NodeId; readonly message: Message }
   | { readonly kind: 'publish'; readonly message: Message }
-  | { readonly kind: 'persist'; readonly record: NodeRecord }
+  /** With `barrier`, what later steps ask for waits too: every message from now on may rest on this record. */
+  | { readonly kind: 'persist'; readonly record: NodeRecord; readonly barrier?: boolean }
   | { readonly kind: 'observe'; readonly observation: CoreObservation }
   | Extract<MembershipEffect, { kind: 'connect' | 'disconnect' | 'penalise' }>

@@ -126,6 +126,18 @@ describe('the durability barrier', () => {
     expect(t.calls).toEqual(['append 1', 'connect nodeA'])
   })
 
+  it('R-1b holds back what later steps ask for, in order, behind a barrier', () => {
+    const barrier = { ...persist(1), barrier: true } as SwarmEffect
+    const again = { ...persist(2), barrier: true } as SwarmEffect
+    const t = scripted([barrier, send(A, 1)], [{ kind: 'connect', peer: A, addresses: [] }, again], [send(A, 2)])
+    for (let i = 0; i < 3; i++) t.host.tick()
+    expect(t.calls).toEqual(['append 1'])
+    t.host.onDurable(1)
+    expect(t.calls).toEqual(['append 1', 'send membership.ping to nodeA', 'connect nodeA', 'append 2'])
+    t.host.onDurable(2)
+    expect(t.calls.at(-1)).toBe('send membership.ping to nodeA')
+  })
+
   it('R-3 releases in the order asked for, and one commit may release many', () => {
     const order: number[] = []
     const t = scripted()

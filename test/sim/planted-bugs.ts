@@ -105,15 +105,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seeds: 20,
   },
   {
-    name: 'unverified',
-    what: 'signatures are not looked at',
-    file: 'membership/judge.ts',
-    find: "if (!verifier.verify('presence', entry.presence))",
-    replace: 'if (!verifier)',
-    campaign: 'membership',
-    seeds: 30,
-  },
-  {
     name: 'deaf-to-return',
     what: 'a member that came back is believed only at its second word',
     file: 'membership/roster.ts',
@@ -132,6 +123,16 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seeds: 20,
   },
   {
+    name: 'no-host-barrier',
+    what: 'later steps do not wait for a reserved incarnation (R-1b)',
+    file: 'swarm/swarm.ts',
+    find: "barrier: effect.record.kind === 'incarnation'",
+    replace: 'barrier: false',
+    campaign: 'membership',
+    firstSeed: 60,
+    seeds: 5,
+  },
+  {
     name: 'death-believed',
     what: 'a claim of death is believed at once (M-10)',
     file: 'membership/suspicion.ts',
@@ -139,14 +140,5 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     replace: '    if (this.#deathClaimed) return this.startedAt\n',
     campaign: 'membership',
     seeds: 40,
-  },
-  {
-    name: 'heard-ignored',
-    what: 'who was heard is declared dead all the same (M-12)',
-    file: 'membership/detector.ts',
-    find: '    if (suspicion.heard) {\n',
-    replace: '    if (suspicion.heard && ground.awake < 0) {\n',
-    campaign: 'pauses',
-    seeds: 8,
   },
 ]

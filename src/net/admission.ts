@@ -19,6 +19,7 @@ import { Gate, type Passage } from './gate.ts'
 import type { NetworkClock, NetworkOptions } from './options.ts'
 import { ADMISSION_TIMEOUT_MS } from './params.ts'
 import { crossed, Refusal } from './refusal.ts'
+import { joinWrites } from './stream-tuning.ts'
 
 /** Without the swarm id, so that members of another swarm are told so instead of finding no common protocol. */
 export const ADMISSION_PROTOCOL = `${PROTOCOL_PREFIX}/admission/1`
@@ -131,6 +132,7 @@ export class AdmissionControl {
     options: SecureConnectionOptions = {},
     secure: ConnectionEncrypter,
   ): Promise<SecuredConnection> {
+    joinWrites(raw)
     const timeout = AbortSignal.timeout(ADMISSION_TIMEOUT_MS)
     const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout])
     const noiseOptions = { ...options, signal, skipStreamMuxerNegotiation: true }

@@ -2,7 +2,7 @@ import { BoundedMap, type NodeId } from '../kernel/index.ts'
 import type { Ground } from './ground.ts'
 import type { Links } from './links.ts'
 import { ADDRESSES_MAX, REMEMBERED_PEERS_MAX } from './messages.ts'
-import { isUp } from './table.ts'
+import { type Entry, isUp } from './table.ts'
 import { Timer } from './timers.ts'
 
 /** Remembered peers that a node without any link dials at once. */
@@ -59,7 +59,7 @@ export class Recontact {
     const { timers, awake, params, random, table, links } = this.#ground
     timers.arm(this.#round, awake + params.recontactIntervalMs * random.between(0.75, 1))
     const dead = table.randomDead(random)
-    if (dead !== undefined) this.#dial({ node: dead.node, addresses: dead.judged.presence.addresses })
+    if (dead !== undefined) this.#dial({ node: dead.node, addresses: this.#addressesOf(dead) })
     if (links.size === 0) {
       for (const seed of random.sample(this.#seeds, DIALS_ALONE)) this.#dial(seed)
       return
@@ -67,6 +67,13 @@ export class Recontact {
     // Whoever was never met in this life may be on an island whose members know of nobody here (M-7).
     const unmet = this.#seeds.filter(({ node }) => table.get(node) === undefined)
     if (unmet.length > 0) this.#dial(random.pick(unmet))
+  }
+
+  /** Where it said it was, and where it was before: its last word may have been that of a copy of it elsewhere. */
+  #addressesOf({ node, judged }: Entry): readonly string[] {
+    const said = judged.presence.addresses
+    const before = this.#seeds.find((seed) => seed.node === node)?.addresses ?? []
+    return [...said, ...before.filter((address) => !said.includes(address))]
   }
 
   #dial(peer: Peer): void {

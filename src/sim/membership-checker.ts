@@ -9,6 +9,8 @@ export interface MembershipReading {
   members(): Iterable<ViewedMember>
   self(): ViewedMember
   neighbours(): readonly NodeId[]
+  /** Local health: 0 is well; above it the node's own time-outs are stretched (M-15). */
+  readonly health: number
 }
 
 export interface ViewedMember {

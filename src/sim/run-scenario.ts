@@ -133,6 +133,9 @@ function simulationOf<P extends MembershipProgram>(options: RunOptions<P>): Simu
   })
 }
 
+/** The longest that a node in a calm swarm may take to trust itself again. */
+const RECOVER_MS = 180_000
+
 /** M-5: after all is well, one of the core dies, and the rest must know in time. */
 function detection<P extends MembershipProgram>(
   sim: Simulation<P>,
@@ -141,6 +144,11 @@ function detection<P extends MembershipProgram>(
   boundMs: number,
 ): number | undefined {
   sim.run(sim.now + settleMs)
+  // M-5 speaks of nodes in good health: what they stretched for the faults before has to come back first (M-15).
+  until(sim, 'M-15', RECOVER_MS, () => {
+    const unwell = core.find((machine) => (sim.programOf(machine)?.membership.health ?? 0) > 0)
+    return unwell === undefined ? undefined : `machine ${unwell} does not get well`
+  })
   if (sim.violations.length > 0) return undefined
   const random = sim.random.fork('victim')
   const victim = random.pick(core)

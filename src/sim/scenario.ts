@@ -65,7 +65,7 @@ export interface Scenario {
   readonly safetyMs: number
   /** At least this share of the members is healed after the safety phase; the rest is switched off. */
   readonly coreShareMin: number
-  /** From agreement on, before a crash is tried: M-5 speaks of nodes in good health, and M-15 stretches time-outs. */
+  /** From agreement on, before a crash is tried. */
   readonly settleMs: number
   readonly weather: Weather
   /** Share of silent links that are noticed ten times too late. */

@@ -163,7 +163,7 @@ describe('links (SI-7, SI-10)', () => {
 
 describe('gossip', () => {
   it('reaches everyone once, over neighbours', () => {
-    const { sim, toy } = linkedToys(12, { transport: { gossipFanout: 4 } })
+    const { sim, toy } = linkedToys(12, { transport: { gossipFanout: 8 } })
     toy(0).guarded(() => toy(0).host.network.publish('directory.digest', new TextEncoder().encode('news')))
     sim.run(sim.now + 100)
     for (let i = 1; i < 12; i++) expect(toy(i).heard.map(({ text }) => text)).toEqual(['news'])

@@ -87,15 +87,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seeds: 20,
   },
   {
-    name: 'no-barrier',
-    what: 'what follows a persist does not wait for the disk (R-1)',
-    file: 'swarm/host.ts',
-    find: 'this.#hold(index, () => this.#perform(effects, i + 1))',
-    replace: 'this.#perform(effects, i + 1)',
-    campaign: 'membership',
-    seeds: 30,
-  },
-  {
     name: 'no-recontact',
     what: 'the dead are never dialled again',
     file: 'membership/recontact.ts',

@@ -110,6 +110,10 @@ export class NodeView implements OpenedNode {
     return this.#parts.observer.counters()
   }
 
+  network(): ReturnType<Libp2pNetwork['stats']> {
+    return this.#parts.network.stats()
+  }
+
   recentEvents(): ReturnType<Observer['recentEvents']> {
     return this.#parts.observer.recentEvents()
   }

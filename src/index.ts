@@ -48,7 +48,7 @@ export {
   type MembershipParams,
   type MembershipView,
 } from './membership/index.ts'
-export type { Libp2pNetwork, NetworkOptions } from './net/index.ts'
+export type { Libp2pNetwork, NetworkOptions, NetworkStats } from './net/index.ts'
 export { createNetwork } from './network.ts'
 export { AdmissionDesk } from './runtime/admission-desk.ts'
 export { type Clock, realClock } from './runtime/clock.ts'

@@ -125,9 +125,11 @@ export class SimPort implements NetworkPort {
     network.counts.sent += 1
     network.counts.sentBytes += body.length
     network.trace.record('send', network.queue.now, machine.index, body.length, body, () => `${kind} to ${to}`)
-    if (rules.delivery === 'resumed') return this.#sendNumbered(end, kind, body)
+    // SI-4: from here on these are the network's bytes, whatever the sender does with its own.
+    const copy = body.slice()
+    if (rules.delivery === 'resumed') return this.#sendNumbered(end, kind, copy)
     if (end.inFlight >= IN_FLIGHT_MAX) return 'full'
-    this.#sendMomentary(end, kind, body)
+    this.#sendMomentary(end, kind, copy)
     return 'queued'
   }
 

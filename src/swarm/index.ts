@@ -1,4 +1,4 @@
-export { BODIES, decodeBody, encodeBody, type Message } from './codec.ts'
+export { BODIES, encodeBody, type Message } from './codec.ts'
 export { composeSwarm, type SwarmOptions } from './compose.ts'
 export { SwarmHost, type SwarmHostOptions } from './host.ts'
 export {
@@ -8,6 +8,6 @@ export {
   type ObservationRow,
   rowOf,
 } from './observations.ts'
-export { decodeNodeRecord, encodeNodeRecord, type NodeRecord, nodeRecord } from './records.ts'
+export { decodeNodeRecord, encodeNodeRecord, type NodeRecord } from './records.ts'
 export { Swarm, type SwarmCores } from './swarm.ts'
 export type { LoadSample, SwarmEffect, SwarmInput } from './types.ts'

@@ -23,7 +23,7 @@ export interface NodeRuntimeOptions {
 }
 
 /** How often the process's own load is measured and the log's size looked at. */
-const SAMPLE_INTERVAL_MS = 1000
+const SAMPLE_INTERVAL_MS = 2000
 
 /** One node on a real host: the loop with a real clock and one timer, load samples, and compaction. */
 export class NodeRuntime {
@@ -39,7 +39,10 @@ export class NodeRuntime {
     this.#options = options
     this.#meter = new LoadMeter(options.clock)
     this.#load = this.#meter.sample()
-    this.#alarm = new Alarm(options.clock, () => this.#guard(() => this.host.tick()))
+    this.#alarm = new Alarm(options.clock, (lateMs) => {
+      this.#meter.late(lateMs)
+      this.#guard(() => this.host.tick())
+    })
     this.host = new SwarmHost({
       swarm: options.swarm,
       network: options.network,
@@ -82,7 +85,6 @@ export class NodeRuntime {
   stop(): void {
     clearInterval(this.#sampler)
     this.#alarm.cancel()
-    this.#meter.stop()
   }
 
   #sample(): void {

@@ -153,6 +153,10 @@ export class SimPort implements NetworkPort {
     this.process.later(() => this.#tellDown(peer, reason))
   }
 
+  renewed(): void {
+    // Simulated connections do not end with certificates.
+  }
+
   penalise(peer: NodeId, points: number, _reason: string): void {
     const total = (this.#penalties.get(peer) ?? 0) + points
     this.#penalties.set(peer, total >= PENALTY_MAX ? 0 : total)

@@ -8,12 +8,21 @@ import type {
   MembershipInput,
   MembershipView,
 } from '../membership/index.ts'
+import {
+  ISSUER_LABEL,
+  type RenewalCore,
+  type RenewalEffect,
+  type RenewalInput,
+  type RenewalMessage,
+  type RenewalView,
+} from '../renewal/index.ts'
 import type { Message } from './codec.ts'
 import type { LoadSample, SwarmEffect, SwarmInput } from './types.ts'
 
 export interface SwarmCores {
   readonly membership: MembershipCore
   readonly directory: DirectoryCore
+  readonly renewal: RenewalCore
 }
 
 /**
@@ -23,10 +32,12 @@ export interface SwarmCores {
 export class Swarm implements Core<SwarmInput, SwarmEffect> {
   readonly #membership: MembershipCore
   readonly #directory: DirectoryCore
+  readonly #renewal: RenewalCore
 
   constructor(cores: SwarmCores) {
     this.#membership = cores.membership
     this.#directory = cores.directory
+    this.#renewal = cores.renewal
   }
 
   get membership(): MembershipView {
@@ -37,8 +48,12 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     return this.#directory
   }
 
+  get renewal(): RenewalView {
+    return this.#renewal
+  }
+
   deadline(): Millis {
-    return earliest(this.#membership.deadline(), this.#directory.deadline())
+    return earliest(earliest(this.#membership.deadline(), this.#directory.deadline()), this.#renewal.deadline())
   }
 
   step(now: Millis, input: SwarmInput): readonly SwarmEffect[] {
@@ -47,6 +62,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'tick':
         if (this.#membership.deadline() <= now) this.#stepMembership(now, TICK, effects)
         if (this.#directory.deadline() <= now) this.#stepDirectory(now, TICK, effects)
+        if (this.#renewal.deadline() <= now) this.#stepRenewal(now, TICK, effects)
         break
       case 'message':
         this.#onMessage(now, input.from, input.message, effects)
@@ -54,17 +70,25 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'link-up':
         this.#stepMembership(now, input, effects)
         this.#stepDirectory(now, { kind: 'link-up', peer: input.peer.node }, effects)
+        this.#stepRenewal(now, input, effects)
         break
       case 'link-down':
         this.#stepMembership(now, input, effects)
         this.#stepDirectory(now, { kind: 'link-down', peer: input.peer }, effects)
+        this.#stepRenewal(now, { kind: 'link-down', peer: input.peer }, effects)
         break
       case 'facts':
-      case 'certificate':
       case 'introduce':
-      case 'revoke':
       case 'leave':
         this.#stepMembership(now, input, effects)
+        break
+      case 'revoke':
+        this.#stepMembership(now, input, effects)
+        this.#stepRenewal(now, input, effects)
+        break
+      case 'clock':
+      case 'issued':
+        this.#stepRenewal(now, input, effects)
         break
       case 'load':
         this.#stepDirectory(now, { kind: 'report', report: this.#report(input.sample) }, effects)
@@ -77,6 +101,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
 
   #onMessage(now: Millis, from: NodeId, message: Message, effects: SwarmEffect[]): void {
     if (isDirectoryMessage(message)) this.#stepDirectory(now, { kind: 'message', from, message }, effects)
+    else if (isRenewalMessage(message)) this.#stepRenewal(now, { kind: 'message', from, message }, effects)
     else this.#stepMembership(now, { kind: 'message', from, message }, effects)
   }
 
@@ -87,6 +112,29 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   #stepDirectory(now: Millis, input: DirectoryInput | Tick, effects: SwarmEffect[]): void {
     // Its events are for cores that choose among candidates.
     for (const effect of this.#directory.step(now, input)) if (effect.kind !== 'event') effects.push(effect)
+  }
+
+  #stepRenewal(now: Millis, input: RenewalInput | Tick, effects: SwarmEffect[]): void {
+    for (const effect of this.#renewal.step(now, input)) this.#forwardRenewal(now, effect, effects)
+  }
+
+  #forwardRenewal(now: Millis, effect: RenewalEffect, effects: SwarmEffect[]): void {
+    switch (effect.kind) {
+      case 'hold':
+        // The only core so far that asks for links: with a second one, membership gets the union.
+        this.#stepMembership(now, effect, effects)
+        return
+      case 'certified': {
+        const { certificate } = effect
+        // G-6: a barrier, because any message of membership may carry the certificate from its next step on.
+        effects.push({ kind: 'persist', record: { kind: 'certificate', bytes: certificate }, barrier: true })
+        this.#stepMembership(now, { kind: 'certificate', certificate }, effects)
+        effects.push(effect)
+        return
+      }
+      default:
+        effects.push(effect)
+    }
   }
 
   #forward(now: Millis, effect: MembershipEffect, effects: SwarmEffect[]): void {
@@ -112,19 +160,19 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'member-up': {
         const { node, region, zone } = event.member
         effects.push({ kind: 'observe', observation: { kind: event.kind, node, region, zone } })
-        this.#stepDirectory(now, profileOf(event.member), effects)
+        this.#introduce(now, event.member, effects)
         return
       }
       case 'member-updated':
-        this.#stepDirectory(now, profileOf(event.member), effects)
+        this.#introduce(now, event.member, effects)
         return
       case 'member-down':
       case 'member-left':
         effects.push({ kind: 'observe', observation: { kind: event.kind, node: event.node } })
-        this.#stepDirectory(now, { kind: 'member-down', node: event.node }, effects)
+        this.#dismiss(now, event.node, effects)
         return
       case 'member-forgotten':
-        this.#stepDirectory(now, { kind: 'member-down', node: event.node }, effects)
+        this.#dismiss(now, event.node, effects)
         return
       case 'member-cleared':
       case 'member-suspect':
@@ -133,6 +181,19 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       default:
         unreachable(event)
     }
+  }
+
+  #introduce(now: Millis, member: Member, effects: SwarmEffect[]): void {
+    this.#stepDirectory(now, profileOf(member), effects)
+    const { node, certificateEpoch: epoch, certificateExpiresAt } = member
+    const issuesFor = member.labels[ISSUER_LABEL]
+    const shown = { node, epoch, certificateExpiresAt, issuesFor }
+    this.#stepRenewal(now, { kind: 'member-up', member: shown }, effects)
+  }
+
+  #dismiss(now: Millis, node: NodeId, effects: SwarmEffect[]): void {
+    this.#stepDirectory(now, { kind: 'member-down', node }, effects)
+    this.#stepRenewal(now, { kind: 'member-down', node }, effects)
   }
 
   #report(load: LoadSample): OwnReport {
@@ -152,6 +213,10 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
 
 function isDirectoryMessage(message: Message): message is DirectoryMessage {
   return message.kind.startsWith('directory.')
+}
+
+function isRenewalMessage(message: Message): message is RenewalMessage {
+  return message.kind.startsWith('renewal.')
 }
 
 function profileOf(member: Member): DirectoryInput {

@@ -5,6 +5,7 @@ import { type Fault, isNode, lineOf, type Node, parse, type Repository, type Rul
 export const PROTOCOLS = [
   'membership',
   'directory',
+  'renewal',
   'link',
   'election',
   'consensus',

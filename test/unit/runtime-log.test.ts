@@ -67,6 +67,7 @@ describe('a node whose log fails (U-5)', () => {
       publish: () => {},
       connect: (peer) => void asked.push(`connect ${peer}`),
       disconnect: () => {},
+      renewed: () => {},
       penalise: () => {},
     }
     runtime = new NodeRuntime({

@@ -64,6 +64,7 @@ export class NodeView implements OpenedNode {
       addresses: network.addresses().map((address) => `${address}/p2p/${self.node}`),
       socket: settings.start.socket,
       uptimeSeconds: Math.round((realClock.now() - this.#startedAt) / 1000),
+      certificateExpiresAt: new Date(runtime.host.swarm.renewal.certificate.notAfter).toISOString(),
       roles: self.roles,
       region: self.region,
       zone: self.zone,

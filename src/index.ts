@@ -15,6 +15,7 @@ export {
 } from './config/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
+  type Certificate,
   createSigner,
   errorOf,
   KeyPair,
@@ -56,6 +57,8 @@ export {
   EXIT_INVARIANT,
   type FoundingTerms,
   found,
+  isInForce,
+  issuerFor,
   Lifecycle,
   NodeRuntime,
   NodeState,
@@ -64,6 +67,7 @@ export {
   realClock,
   recall,
   refreshed,
+  renewed,
   type Standing,
   standing,
   writeCrashReport,
@@ -77,4 +81,4 @@ export {
   readSecretFile,
   writeSecretFile,
 } from './storage/index.ts'
-export { composeSwarm, type HostObservation, OBSERVATIONS, rowOf } from './swarm/index.ts'
+export { composeSwarm, type HostObservation, ISSUER_LABEL, OBSERVATIONS, rowOf } from './swarm/index.ts'

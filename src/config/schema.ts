@@ -30,9 +30,10 @@ const NAME: Form = {
   pattern: /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/,
   example: 'eu-west',
 }
+/** Labels that begin with `swarm.` are the program's own: others rely on what they say. */
 const LABEL_KEY: Form = {
-  rule: 'a name of up to 32 characters',
-  pattern: /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,30}[A-Za-z0-9])?$/,
+  rule: 'a name of up to 32 characters (`swarm.` is reserved)',
+  pattern: /^(?!swarm\.)[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,30}[A-Za-z0-9])?$/,
   example: 'gpu.model',
 }
 const LABEL_VALUE: Form = { rule: 'a text of up to 64 characters', pattern: /^[^\p{C}]{0,64}$/u, example: 'V100' }

@@ -4,4 +4,15 @@ export { EXIT_INVARIANT, writeCrashReport } from './crash.ts'
 export { Lifecycle, type Part, type StopReport } from './lifecycle.ts'
 export { NodeRuntime, type NodeRuntimeOptions } from './node-runtime.ts'
 export { NodeState } from './node-state.ts'
-export { type FoundingTerms, found, needsTicket, recall, refreshed, type Standing, standing } from './standing.ts'
+export {
+  type FoundingTerms,
+  found,
+  isInForce,
+  issuerFor,
+  needsTicket,
+  recall,
+  refreshed,
+  renewed,
+  type Standing,
+  standing,
+} from './standing.ts'

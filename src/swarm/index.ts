@@ -1,3 +1,4 @@
+export { DUE_SHARE_MAX, ISSUER_LABEL, type IssueRequest } from '../renewal/index.ts'
 export { BODIES, encodeBody, type Message } from './codec.ts'
 export { composeSwarm, type SwarmOptions } from './compose.ts'
 export { SwarmHost, type SwarmHostOptions } from './host.ts'

@@ -47,6 +47,7 @@ export class FakeNode implements OpenedNode {
       addresses: ['/ip4/127.0.0.1/tcp/4001'],
       socket: '',
       uptimeSeconds: 3661,
+      certificateExpiresAt: '2026-04-01T00:00:00.000Z',
       roles: ['worker'],
       region: 'eu-west',
       zone: '',

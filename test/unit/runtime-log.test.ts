@@ -57,6 +57,7 @@ describe('a node whose log fails (U-5)', () => {
     const log = opened()
     const swarm = {
       step: (_now: Millis, input: SwarmInput) => {
+        if (input.kind === 'clock') return []
         inputs.push(input)
         return EFFECTS
       },
@@ -79,6 +80,8 @@ describe('a node whose log fails (U-5)', () => {
       ledger: new TicketLedger(),
       compactAfterBytes: 1024,
       observe: () => {},
+      issue: () => ({ ok: false, error: 'no key' }),
+      certified: () => {},
       fatal: (cause) => causes.push(cause),
     })
     log.attach(runtime.host)

@@ -67,6 +67,15 @@ export class Detector {
     if (!links.has(entry.node)) watch.heardAt = awake + params.connectPatienceMs - this.#cycleMs
     // Spread over the cycle, so that the neighbours of one node are not probed in one burst.
     this.#await(watch, Math.max(awake, watch.heardAt + this.#cycleMs * random.between(0.1, 1)))
+    this.measure(entry.node)
+  }
+
+  /** A neighbour over a new link is pinged at once: who may never need to ask whether it lives still wants to know how far it is. */
+  measure(node: NodeId): void {
+    const link = this.#ground.links.get(node)
+    const watch = this.#watches.get(node)
+    if (link === undefined || link.rttMs !== undefined || watch === undefined) return
+    if (watch.probe === undefined && watch.entry.suspicion === undefined) this.#await(watch, this.#ground.awake)
   }
 
   /** Stops judging it, unless a doubt is still open. */

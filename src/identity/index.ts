@@ -25,7 +25,6 @@ export type { Admission, MemberParty, NewcomerParty } from './judgement.ts'
 export { KeyPair, newNonce, nodeIdOf, publicKeyOf, verifySignature } from './keys.ts'
 export {
   CERTIFICATE_BYTES_MAX,
-  CERTIFICATE_TTL_MS,
   CERTIFICATE_TTL_MS_MAX,
   CLOCK_TOLERANCE_MS,
   GENESIS_BYTES_MAX,

@@ -51,7 +51,7 @@ function bannedIn(node: Node, parent: Node | undefined): string | undefined {
   if (node.type === 'MemberExpression' && nameOf(node.object) === 'Math' && nameOf(node.property) === 'random')
     return 'Math.random'
   if (node.type !== 'Identifier' || !WORDS.has(nameOf(node) ?? '')) return undefined
-  return isOnlyAName(node, parent) ? undefined : nameOf(node)
+  return isOnlyAName(node, parent) || isGivenTime(node, parent) ? undefined : nameOf(node)
 }
 
 /** Names of fields and methods are the module's own affair: `host.process` is not the global. */
@@ -59,4 +59,10 @@ function isOnlyAName(node: Node, parent: Node | undefined): boolean {
   if (parent === undefined || parent.computed === true) return false
   if (parent.type === 'MemberExpression') return parent.property === node
   return 'key' in parent && isNode(parent.key) && parent.key === node && parent.shorthand !== true
+}
+
+/** `new Date(wall)` reads no clock: it is how a given time becomes words. */
+function isGivenTime(node: Node, parent: Node | undefined): boolean {
+  if (nameOf(node) !== 'Date' || parent?.type !== 'NewExpression' || parent.callee !== node) return false
+  return Array.isArray(parent.arguments) && parent.arguments.length > 0
 }

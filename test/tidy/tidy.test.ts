@@ -65,6 +65,8 @@ describe('banned words', () => {
   it.each([
     'const now = Date.now()',
     'const date = new Date()',
+    'const date = new Clock(Date)',
+    'const text = Date(1)',
     'const at = performance.now()',
     'const chance = Math.random()',
     'setTimeout(() => {}, 1)',
@@ -85,6 +87,7 @@ describe('banned words', () => {
     '// Date.now() and async are banned here',
     "const text = 'async Date process'",
     'const x = input.process',
+    'const text = new Date(input.wallNow).toISOString()',
     'const y = { process: 1, crypto: 2 }',
     'interface Facts { readonly performance: number }',
     'const r = Math.floor(1.5)',

@@ -54,6 +54,17 @@ const SYNC = {
   penalty: 20,
 } as const
 
+/** Agreement repeats on its own whatever a decision still needs, so a lost message costs time and nothing else. */
+const AGREEMENT = {
+  via: 'link',
+  lane: 'control',
+  bytesMax: 64 * KIB,
+  whenFull: 'drop',
+  delivery: 'momentary',
+  perSecondMax: 5_000,
+  penalty: 20,
+} as const
+
 export const MESSAGE_KINDS = {
   'membership.ping': { code: 1, ...PROBE },
   'membership.ack': { code: 2, ...PROBE },
@@ -74,6 +85,17 @@ export const MESSAGE_KINDS = {
   },
   'directory.sync-request': { code: 17, ...SYNC },
   'directory.sync-reply': { code: 18, ...SYNC },
+
+  'consensus.request': { code: 32, ...AGREEMENT, bytesMax: 256 * KIB },
+  'consensus.proposal': { code: 33, ...AGREEMENT, bytesMax: 256 * KIB },
+  'consensus.vote': { code: 34, ...AGREEMENT, perSecondMax: 20_000 },
+  'consensus.certificate': { code: 35, ...AGREEMENT },
+  'consensus.status': { code: 36, ...AGREEMENT, bytesMax: 1 * KIB },
+  'consensus.fetch': { code: 37, ...AGREEMENT, bytesMax: 1 * KIB },
+  'consensus.blocks': { code: 38, ...AGREEMENT, lane: 'bulk', bytesMax: 512 * KIB },
+  'consensus.snapshot': { code: 39, ...AGREEMENT, lane: 'bulk', bytesMax: 256 * KIB },
+  'consensus.evidence': { code: 40, ...AGREEMENT, perSecondMax: 50 },
+  'consensus.announce': { code: 41, ...AGREEMENT, via: 'gossip', bytesMax: 1 * KIB, perSecondMax: 500 },
 } as const satisfies Record<string, MessageKindRules>
 
 export type MessageKind = keyof typeof MESSAGE_KINDS

@@ -67,7 +67,7 @@ export class Context {
 
   /** Our estimate of the wall clock, if the host has told. */
   get wall(): WallMillis | undefined {
-    return this.#clock === undefined ? undefined : ((this.#clock.wall + this.now - this.#clock.at) as WallMillis)
+    return this.#clock === undefined ? undefined : (Math.floor(this.#clock.wall + this.now - this.#clock.at) as WallMillis)
   }
 
   setClock(wall: WallMillis): void {

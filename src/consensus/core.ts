@@ -108,7 +108,7 @@ export class ConsensusCore implements Core<Input, Effect> {
   constructor(options: ConsensusOptions) {
     const params = consensusParams(options.params)
     const rules = options.rules ?? RULES
-    const hashing = new Hashing(options.hash)
+    const hashing = Hashing.with(options.hash)
     const group = new Group(options.group, 1 as Epoch, options.genesisMembers, rules)
     const context = new Context({ signer: options.signer, params, rules, hashing, group })
     this.#context = context
@@ -726,6 +726,16 @@ export class ConsensusCore implements Core<Input, Effect> {
 
   #status(): Status {
     return { kind: 'status', epoch: this.epoch, view: this.#voting.view, height: this.#chain.height }
+  }
+
+  /** What is held in memory, for tests of the bounds and for metrics (B-9). */
+  load(): { readonly views: number; readonly chainBytes: number; readonly requests: number; readonly inspections: number } {
+    return {
+      views: this.#voting.ledger.views,
+      chainBytes: this.#chain.bytes,
+      requests: this.#pool.size,
+      inspections: this.#context.outstanding,
+    }
   }
 
   /** What `council status` shows. */

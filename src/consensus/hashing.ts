@@ -15,8 +15,18 @@ export class Hashing {
   readonly #known = new WeakMap<object, Digest>()
   readonly #lengths = new WeakMap<object, number>()
 
-  constructor(hash: HashFunction) {
+  private constructor(hash: HashFunction) {
     this.bytes = hash
+  }
+
+  /** The one of this function: groups on one node share what they have hashed. */
+  static with(hash: HashFunction): Hashing {
+    let hashing = SHARED.get(hash)
+    if (hashing === undefined) {
+      hashing = new Hashing(hash)
+      SHARED.set(hash, hashing)
+    }
+    return hashing
   }
 
   /** A block's digest is its header's: the header holds the payload's. */
@@ -69,3 +79,5 @@ export class Hashing {
     return digest
   }
 }
+
+const SHARED = new WeakMap<HashFunction, Hashing>()

@@ -1,7 +1,6 @@
-import type { HashFunction, Machine, Refusal } from '../../src/consensus/index.ts'
+import type { Claim, Digest, HashFunction, Machine, Refusal } from '../../src/consensus/index.ts'
 import type { Domain, Signer } from '../../src/identity/types.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
-import type { Claim, Digest } from '../../src/consensus/index.ts'
 
 /** 64 bits of FNV-1a in two lanes: quick, and nobody in the harness looks for collisions. */
 function fnv(bytes: Uint8Array, seed: number): [number, number] {

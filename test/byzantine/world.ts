@@ -42,7 +42,11 @@ export interface Envelope {
 export interface Behaviour {
   readonly name: string
   /** What it really sends when the correct member would send this to that node; an empty list withholds. */
-  readonly sends?: (host: Host, to: NodeId, message: Message) => readonly { readonly to: NodeId; readonly message: Message }[]
+  readonly sends?: (
+    host: Host,
+    to: NodeId,
+    message: Message,
+  ) => readonly { readonly to: NodeId; readonly message: Message }[]
   /** Extra delay in ms of what it sends. */
   readonly delays?: (host: Host, message: Message) => number
   /** What the correct member inside gets to see; undefined swallows it. */
@@ -93,7 +97,11 @@ export interface WorldOptions {
   readonly seed: string
   readonly members: readonly NodeId[]
   /** One per host; twins share a node id. */
-  readonly hosts: readonly { readonly node: NodeId; readonly behaviour?: Behaviour | undefined; readonly honest?: boolean }[]
+  readonly hosts: readonly {
+    readonly node: NodeId
+    readonly behaviour?: Behaviour | undefined
+    readonly honest?: boolean
+  }[]
   readonly params?: Partial<ConsensusParams>
   readonly rules?: Rules
   /** Disk latency in ms; 0: at once. */

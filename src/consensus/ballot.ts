@@ -19,11 +19,6 @@ export class Ballot {
     return this.#own
   }
 
-  /** The highest view with a vote of ours. */
-  get highest(): View {
-    return Math.max(this.#own.prepared, this.#own.committed, this.#own.skipped) as View
-  }
-
   /** Each returns the vote to be made durable and then sent, or nothing if the rules forbid it. */
   prepare(view: View, digest: Digest): Vote | undefined {
     if (!this.#rules.mayPrepare(this.#own, view)) return undefined

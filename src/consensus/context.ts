@@ -61,13 +61,20 @@ export class Context {
     return this.#group.seatOf(this.self) !== undefined
   }
 
+  /** The mark of what was last written. */
+  get mark(): number {
+    return this.#mark
+  }
+
   get outstanding(): number {
     return this.#inspection.outstanding
   }
 
   /** Our estimate of the wall clock, if the host has told. */
   get wall(): WallMillis | undefined {
-    return this.#clock === undefined ? undefined : (Math.floor(this.#clock.wall + this.now - this.#clock.at) as WallMillis)
+    return this.#clock === undefined
+      ? undefined
+      : (Math.floor(this.#clock.wall + this.now - this.#clock.at) as WallMillis)
   }
 
   setClock(wall: WallMillis): void {

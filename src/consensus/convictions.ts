@@ -22,6 +22,10 @@ export class Convictions {
     return [...this.#held.values()]
   }
 
+  get any(): boolean {
+    return this.#held.size > 0
+  }
+
   has(node: NodeId): boolean {
     return this.#held.has(node)
   }

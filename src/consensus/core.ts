@@ -497,7 +497,8 @@ export class ConsensusCore implements Core<Input, Effect> {
   /** Runs everything that can go on, until nothing moves. */
   #settle(): void {
     for (let round = 0; round < ROUNDS_PER_STEP; round++) {
-      const before = this.#stamp()
+      // Whatever moves us is written down, so nothing written means that nothing moved.
+      const before = this.#context.mark
       this.#finalise()
       this.#applyStable()
       this.#sendRequests()
@@ -505,14 +506,10 @@ export class ConsensusCore implements Core<Input, Effect> {
       this.#proposing.consider()
       this.#voting.setBusy(this.#busy())
       this.#voting.tick()
-      if (this.#stamp() === before) break
+      if (this.#context.mark === before) break
     }
     this.#syncing.settle(this.#busy() || this.#intake.pending > 0, this.#moved, this.#voting.pace.timeoutMs())
     this.#moved = false
-  }
-
-  #stamp(): string {
-    return `${this.epoch} ${this.#voting.view} ${this.#chain.height} ${this.#voting.ballot.highest}`
   }
 
   /** Whether there is something to decide (B-27). */
@@ -522,9 +519,9 @@ export class ConsensusCore implements Core<Input, Effect> {
       this.#pool.size > 0 ||
       !this.#proposing.tipFinal ||
       this.#checkpointing.pending !== undefined ||
-      this.#evidence().length > 0 ||
+      (this.#convictions.any && this.#evidence().length > 0) ||
       this.#voting.othersSkip() ||
-      !this.#context.group.sameMembers(this.#execution.nextMembers(this.#context.group))
+      this.#execution.membersChange(this.#context.group)
     )
   }
 
@@ -729,7 +726,12 @@ export class ConsensusCore implements Core<Input, Effect> {
   }
 
   /** What is held in memory, for tests of the bounds and for metrics (B-9). */
-  load(): { readonly views: number; readonly chainBytes: number; readonly requests: number; readonly inspections: number } {
+  load(): {
+    readonly views: number
+    readonly chainBytes: number
+    readonly requests: number
+    readonly inspections: number
+  } {
     return {
       views: this.#voting.ledger.views,
       chainBytes: this.#chain.bytes,

@@ -33,6 +33,8 @@ export class Execution {
   readonly #hashing: Hashing
   readonly #windows: ClientWindows
   readonly #convicted = new Set<NodeId>()
+  /** Asked for at every step, changed by blocks only. */
+  #next: { readonly group: Group; readonly members: readonly NodeId[]; readonly differs: boolean } | undefined
 
   constructor(machine: Machine, hashing: Hashing, params: ConsensusParams, rules: Rules) {
     this.#machine = machine
@@ -56,6 +58,7 @@ export class Execution {
   /** Applies a final block. What does not count or is refused changes nothing. */
   apply(block: Block): readonly RequestResult[] {
     const { height, at } = block.header
+    this.#next = undefined
     for (const { signer } of block.evidence) {
       if (this.#convicted.size < CONVICTED_MAX) this.#convicted.add(signer)
     }
@@ -78,7 +81,17 @@ export class Execution {
 
   /** The membership after the next checkpoint, as the state is now (B-24). */
   nextMembers(group: Group): readonly NodeId[] {
-    return group.towards(this.#machine.members(), this.#convicted)
+    if (this.#next?.group !== group) {
+      const members = group.towards(this.#machine.members(), this.#convicted)
+      this.#next = { group, members, differs: !group.sameMembers(members) }
+    }
+    return this.#next.members
+  }
+
+  /** Whether a change of membership is due. */
+  membersChange(group: Group): boolean {
+    this.nextMembers(group)
+    return this.#next?.differs === true
   }
 
   /** The state after a boundary block, with what a member signs about it. */
@@ -101,6 +114,7 @@ export class Execution {
   /** Replaces the state by a certified one; the block time it ends at, or undefined if it is not a state of this version. */
   restore(chunks: readonly Uint8Array[]): WallMillis | undefined {
     if (chunks.length > CHUNKS_MAX || chunks.some((chunk) => chunk.length > CHUNK_BYTES_MAX)) return undefined
+    this.#next = undefined
     const frame = decode(frameShape, chunks[0] ?? new Uint8Array(0))
     if (!frame.ok) return undefined
     const windows = chunks.slice(1, 1 + frame.value.windows).map((chunk) => decode(clientsShape, chunk))

@@ -104,7 +104,7 @@ export class Proposing {
       .filter(({ signer }) => !included.has(signer))
       .slice(0, EVIDENCE_PER_BLOCK_MAX)
     // A change of membership waits for a checkpoint, so the segment ends here if it is known to be due (B-24).
-    const changes = !group.sameMembers(this.#execution.nextMembers(group))
+    const changes = this.#execution.membersChange(group)
     if (requests.length === 0 && evidence.length === 0 && !changes) return undefined
     const body = { requests, evidence }
     const header = (boundary: boolean): Header => ({

@@ -9,8 +9,15 @@ const signedRequest = record({ group: text<GroupId>(GROUP_ID_BYTES_MAX), request
 
 /** The bytes a member signs for a vote. The group is in them, so that a vote says nothing in another group. */
 export function voteBytes(group: GroupId, vote: Vote): Uint8Array {
-  return encode(signedVote, { group, vote })
+  const known = KNOWN.get(vote)
+  if (known?.group === group) return known.bytes
+  const bytes = encode(signedVote, { group, vote })
+  KNOWN.set(vote, { group, bytes })
+  return bytes
 }
+
+/** A certificate's signatures are all over the same vote. */
+const KNOWN = new WeakMap<Vote, { readonly group: GroupId; readonly bytes: Uint8Array }>()
 
 export function requestBytes(group: GroupId, request: SignedRequest['request']): Uint8Array {
   return encode(signedRequest, { group, request })

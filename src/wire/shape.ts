@@ -30,10 +30,13 @@ export type Value<S> = S extends Shape<infer T> ? T : never
 
 /** Canonical bytes of a value. A value outside its shape is a bug of ours. */
 export function encode<T>(shape: Shape<T>, value: T): Uint8Array {
-  const writer = new ByteWriter()
-  shape.write(writer, value)
-  return writer.finish()
+  // Most values are small and many: one writer serves all of them, since no shape encodes while it writes.
+  SCRATCH.clear()
+  shape.write(SCRATCH, value)
+  return SCRATCH.finish()
 }
+
+const SCRATCH = new ByteWriter(4096)
 
 /** Reads a value that takes up all of the bytes; anything else is a reason, never a throw (W-2). */
 export function decode<T>(shape: Shape<T>, bytes: Uint8Array): Result<T> {

@@ -19,15 +19,14 @@ export const fakeHash: HashFunction = (bytes) => {
   return (a.toString(16).padStart(8, '0') + b.toString(16).padStart(8, '0')).padEnd(64, '0') as Digest
 }
 
-const keySeeds = new Map<string, number>()
+const keySeeds = new Map<NodeId, number>()
 function keySeed(signer: NodeId, domain: Domain): number {
-  const name = `${signer}/${domain}`
-  let seed = keySeeds.get(name)
+  let seed = keySeeds.get(signer)
   if (seed === undefined) {
-    seed = fnv(new TextEncoder().encode(name), 7)[0]
-    keySeeds.set(name, seed)
+    seed = fnv(new TextEncoder().encode(signer), 7)[0]
+    keySeeds.set(signer, seed)
   }
-  return seed
+  return seed ^ domain.length
 }
 
 export function fakeSignature(signer: NodeId, domain: Domain, bytes: Uint8Array): Uint8Array {

@@ -80,12 +80,13 @@ function where1(host: Host): string {
 /** B-11: views in a row without a decision, once the first two decisions after healing have set the pace. */
 function checkPace(checker: Checker, healedAt: number, world: World): void {
   const after = checker.decisions.filter(({ at }) => at > healedAt).slice(2)
-  const f = faultsTolerated(world.honest[0]?.core.members.length ?? 1)
+  const { members, quorum } = world.honest[0]?.core.status() ?? { members: [], quorum: 0 }
+  const out = members.length - quorum
   for (const [i, decision] of after.entries()) {
     const before = after[i - 1]
     if (before === undefined || before.epoch !== decision.epoch) continue
-    // f faulty primaries, f more that may be sat out, and the view of which the commits are on their way.
-    if (decision.view - before.view > 2 * f + 2) {
+    // As many faulty primaries as may be, as many more sat out (B-26), and the view of which the commits are on their way.
+    if (decision.view - before.view > 2 * out + 2) {
       checker.violations.push({ clause: 'B-11', what: `no decision from view ${before.view} to ${decision.view}` })
     }
   }

@@ -11,6 +11,7 @@ import {
   type Outcome,
   RULES,
   type Rules,
+  type View,
 } from '../../src/consensus/index.ts'
 import type { Signer } from '../../src/identity/types.ts'
 import { type Millis, type NodeId, Random, TICK, type Tick, type WallMillis } from '../../src/kernel/index.ts'
@@ -300,6 +301,14 @@ export class World {
         else this.watcher?.onTransferred(host, event.height)
         return
       }
+      case 'announce':
+        // Gossip, as followers hear it: from somebody, sometimes.
+        for (const other of this.hosts) {
+          if (host.core.members.includes(other.node) || !host.random.chance(0.3)) continue
+          const message: Message = { kind: 'status', epoch: effect.epoch, view: 0 as View, height: effect.height }
+          this.#deliver(host, other.node, message)
+        }
+        return
       default:
         return
     }

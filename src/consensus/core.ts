@@ -225,6 +225,7 @@ export class ConsensusCore implements Core<Input, Effect> {
   /** Tells the others that we are here, and what we said before we went. */
   #start(): void {
     this.#started = true
+    this.#voting.recount()
     const pending = this.#checkpointing.pending
     if (pending !== undefined && this.#context.member) this.#voting.cast(pending.vote)
     if (this.#recovery.asking) {
@@ -562,7 +563,7 @@ export class ConsensusCore implements Core<Input, Effect> {
     const results = this.#execution.apply(block)
     this.#chain.finalise(entry)
     for (const { request } of block.requests) this.#pool.remove(request)
-    const decision: Decision = { block, digest, results }
+    const decision: Decision = { block, digest, results, certificate }
     this.#intake.finalised(decision)
     const operations = results.reduce((sum, { outcomes }) => sum + outcomes.length, 0)
     this.#context.observe({ kind: 'consensus.finalised', height: header.height, view: certificate.view, operations })

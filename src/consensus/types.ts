@@ -260,6 +260,8 @@ export interface Decision {
   readonly block: Block
   readonly digest: Digest
   readonly results: readonly RequestResult[]
+  /** Of this block or of a descendant that became final with it: who decided (proof.ts). */
+  readonly certificate: CommitCertificate
 }
 
 export interface RequestResult {

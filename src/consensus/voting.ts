@@ -267,6 +267,12 @@ export class Voting {
     else this.#busySince ??= this.#context.now
   }
 
+  /** Looks at the votes taken from the log: in a small group they may be all that is needed. */
+  recount(): void {
+    for (const { vote } of this.ownVotes())
+      if (vote.kind !== 'checkpoint' && this.inWindow(vote.view)) this.#count(vote)
+  }
+
   /** When this view will have taken too long. */
   timeoutAt(): Millis {
     if (this.#busySince === undefined || this.ballot.own.skipped >= this.#view) return NEVER

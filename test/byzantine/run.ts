@@ -25,9 +25,11 @@ function campaign(): number {
       if (runs >= count) break
       runs += 1
       const before = performance.now()
-      failures += report(kind, seed) ? 0 : 1
+      const result = report(kind, seed)
+      failures += result.passed ? 0 : 1
       const entry = spent.get(kind) ?? { runs: 0, ms: 0, messages: 0 }
       entry.runs += 1
+      entry.messages += result.messages
       entry.ms += performance.now() - before
       spent.set(kind, entry)
     }
@@ -39,22 +41,24 @@ function campaign(): number {
     `${runs} scenarios in ${took.toFixed(1)} s (${(runs / took).toFixed(0)}/s; ${(runs / ((cpu.user + cpu.system) / 1e6)).toFixed(0)} per second of CPU), ${failures} failed`,
   )
   for (const [kind, entry] of spent)
-    console.log(`  ${kind.padEnd(11)} ${(entry.runs / (entry.ms / 1000)).toFixed(0)}/s`)
+    console.log(
+      `  ${kind.padEnd(11)} ${(entry.runs / (entry.ms / 1000)).toFixed(0)}/s, ${(entry.messages / entry.runs).toFixed(0)} messages each`,
+    )
   return failures
 }
 
-function report(kind: Kind, seed: number): boolean {
+function report(kind: Kind, seed: number): { readonly passed: boolean; readonly messages: number } {
   const bug = flag('bug')
   try {
     const result = runScenario(kind, seed, bug === undefined ? {} : (BUGS[bug]?.wiring ?? {}))
-    if (result.violations.length === 0) return true
+    if (result.violations.length === 0) return { passed: true, messages: result.messages }
     console.log(`FAILED ${kind}:${seed}  ${result.about}`)
     for (const { clause, what } of result.violations.slice(0, 3)) console.log(`  ${clause} ${what}`)
   } catch (error) {
     console.log(`FAILED ${kind}:${seed}  threw`, error)
   }
   console.log(`  again: node test/byzantine/run.ts --replay ${kind}:${seed}${bug === undefined ? '' : ` --bug ${bug}`}`)
-  return false
+  return { passed: false, messages: 0 }
 }
 
 function bugs(): number {
@@ -95,5 +99,5 @@ function violated(kind: Kind, seed: number, bug: string): string | undefined {
 const again = flag('replay')
 if (again !== undefined) {
   const [kind, seed] = again.split(':')
-  if (report(kind as Kind, Number(seed))) console.log('passed')
+  if (report(kind as Kind, Number(seed)).passed) console.log('passed')
 } else process.exitCode = Math.min(1, process.argv.includes('--bugs') ? bugs() : campaign())

@@ -79,7 +79,10 @@ function where1(host: Host): string {
 
 /** B-11: views in a row without a decision, once the first two decisions after healing have set the pace. */
 function checkPace(checker: Checker, healedAt: number, world: World): void {
-  const after = checker.decisions.filter(({ at }) => at > healedAt).slice(2)
+  const after = checker.decisions
+    .filter(({ at }) => at > healedAt)
+    .slice(2)
+    .sort((a, b) => a.epoch - b.epoch || a.view - b.view)
   const { members, quorum } = world.honest[0]?.core.status() ?? { members: [], quorum: 0 }
   const out = members.length - quorum
   for (const [i, decision] of after.entries()) {

@@ -93,15 +93,13 @@ export class Judging {
       signature: proposal.signature,
     }
     const known = this.#candidates.get(seat)
-    if (known !== undefined && known.proposal.view >= view) {
-      // The second of two different proposals in a view is evidence, and nothing else.
-      if (known.proposal.view === view && known.digest !== digest) {
-        this.#voting.receive(seat, from, {
-          vote: { kind: 'prepare', epoch: proposal.epoch, view, digest },
-          signature: cast.signature,
-        })
-      }
-      return
+    if (known !== undefined && known.proposal.view > view) return
+    if (known?.proposal.view === view) {
+      if (known.digest === digest) return
+      // Two different proposals in one view are evidence; the second is looked at only if the first got nothing from us.
+      const vote = { kind: 'prepare', epoch: proposal.epoch, view, digest } as const
+      this.#voting.receive(seat, from, { vote, signature: proposal.signature })
+      if (!this.#context.rules.mayPrepare(this.#voting.ballot.own, view)) return
     }
     const fault = this.#fault(proposal)
     if (fault !== undefined) {

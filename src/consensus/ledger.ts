@@ -1,5 +1,6 @@
 import { conflict, sameVote } from './evidence.ts'
 import type { Group } from './group.ts'
+import type { Rules } from './rules.ts'
 import type { CastVote, CommitVote, Digest, PrepareVote, Seat, SkipVote, View } from './types.ts'
 
 export type ViewVote = PrepareVote | CommitVote | SkipVote
@@ -41,8 +42,11 @@ export class VoteLedger {
   readonly group: Group
   readonly #pages = new Map<View, Page>()
 
-  constructor(group: Group) {
+  readonly #rules: Rules
+
+  constructor(group: Group, rules: Rules) {
     this.group = group
+    this.#rules = rules
   }
 
   get views(): number {
@@ -74,7 +78,10 @@ export class VoteLedger {
 
   /** Votes for a block in a view. Counted by digest: others in the same view are others' votes. */
   tally(kind: 'prepare' | 'commit', view: View, digest: Digest): Tally {
-    return tallyOf(this.#pages.get(view)?.[kind] ?? [], (vote) => vote.kind !== 'skip' && vote.digest === digest)
+    return tallyOf(
+      this.#pages.get(view)?.[kind] ?? [],
+      (vote) => vote.kind !== 'skip' && this.#rules.counts(vote.digest, digest),
+    )
   }
 
   /** Skips of a view whose tips are no higher than a certificate that we can show (B-16). */

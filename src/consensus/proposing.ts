@@ -71,7 +71,7 @@ export class Proposing {
     }
     if (path.kind !== 'known') return
     const ground = path.entries.reduce(onto, this.#chain.head)
-    const settled = ground.header.boundary ? this.#events.boundary(ground.header.height) : 'stable'
+    const settled = this.#context.rules.needsCheckpoint(ground) ? this.#events.boundary(ground.header.height) : 'stable'
     if (settled === 'closed') return
     if (settled === 'stable') {
       const block = this.#newBlock(ground, path.entries)

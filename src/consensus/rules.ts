@@ -27,6 +27,8 @@ export interface Rules {
   quorum(memberCount: number): number
   /** B-3: seats that count towards a certificate. */
   distinct(seats: readonly Seat[]): number
+  /** B-3: whether a vote for one block counts for another. */
+  counts(voted: Digest, wanted: Digest): boolean
   /** Whose turn a view is. */
   primarySeat(epoch: Epoch, view: View, memberCount: number): Seat
   /** B-14 */
@@ -47,8 +49,6 @@ export interface Rules {
   mustEnd(segmentHeights: number, segmentBytes: number, limits: { heights: number; bytes: number }): boolean
   /** B-7: whether a statement of one epoch has a say in another. */
   sameEpoch(statement: Epoch, current: Epoch): boolean
-  /** B-19: whether the log may be cut at a height. */
-  mayCut(checkpoint: 'own-vote' | 'stable'): boolean
   /** B-23 */
   believesChunk(certified: Digest, found: Digest): boolean
   /** B-21: whether a nonce that the window calls used is refused. */
@@ -68,6 +68,7 @@ export interface Rules {
 export const RULES: Rules = {
   quorum,
   distinct: (seats) => new Set(seats).size,
+  counts: (voted, wanted) => voted === wanted,
   primarySeat: (epoch, view, memberCount) => ((epoch + view) % memberCount) as Seat,
   mayPrepare: (own, view) => view > own.prepared,
   mayCommit: (own, view, digest, current) =>
@@ -84,7 +85,6 @@ export const RULES: Rules = {
   needsCheckpoint: (ground) => ground.header.boundary,
   mustEnd: (segmentHeights, segmentBytes, limits) => segmentHeights >= limits.heights || segmentBytes >= limits.bytes,
   sameEpoch: (statement, current) => statement === current,
-  mayCut: (checkpoint) => checkpoint === 'stable',
   believesChunk: (certified, found) => certified === found,
   refusesReplay: () => true,
   abstains: (view, proven) => view <= proven + 1,

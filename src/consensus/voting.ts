@@ -70,7 +70,7 @@ export class Voting {
     this.#context = context
     this.#events = events
     this.ballot = new Ballot(group.epoch, rules)
-    this.ledger = new VoteLedger(group)
+    this.ledger = new VoteLedger(group, rules)
     this.pace = new Pace(params, rules, group.size, group.q)
     this.anchor = anchor
     this.#view = 1 as View

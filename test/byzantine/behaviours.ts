@@ -10,6 +10,7 @@ import type {
   Proposal,
   Seat,
   SignedRequest,
+  TipCertificate,
   View,
   Vote,
 } from '../../src/consensus/index.ts'
@@ -316,6 +317,34 @@ function replaying(): Behaviour {
   }
 }
 
+/** Builds on a block that was certified some views ago, with its true certificate and whatever skip it holds. */
+function forking(): Behaviour {
+  const headers = new Map<Digest, Header>()
+  const tips: TipCertificate[] = []
+  const remember = (proposal: Proposal): void => {
+    headers.set(digestOf(proposal.block), proposal.block.header)
+    if (proposal.tip !== undefined && tips.length < 200) tips.push(proposal.tip)
+  }
+  return {
+    name: 'fork-old-tip',
+    hears: (_host, _from, message) => {
+      if (message.kind === 'proposal') remember(message)
+      return message
+    },
+    sends: (host, to, message) => {
+      if (message.kind !== 'proposal') return [{ to, message }]
+      remember(message)
+      const older = tips.filter((tip) => tip.epoch === message.epoch && tip.view < (message.tip?.view ?? 0))
+      const tip = older.at(-1 - (message.view % 2)) ?? older.at(-1)
+      const parent = tip === undefined ? undefined : headers.get(tip.digest)
+      if (tip === undefined || parent === undefined) return [{ to, message }]
+      const height = (parent.height + 1) as Height
+      const block = altered(message.block, {}, { parent: tip.digest, height, boundary: height % 5 === 0 })
+      return [{ to, message: proposing(host.node, message, block, { tip }) }]
+    },
+  }
+}
+
 function serving(name: string, change: (message: Message, host: Host) => Message | undefined): Behaviour {
   return {
     name,
@@ -445,9 +474,12 @@ export const BEHAVIOURS: Readonly<Record<string, () => Behaviour>> = {
       return message
     }),
   'bad-chunk-only': () =>
-    serving('bad-chunk-only', (message) =>
-      message.kind === 'chunk' ? { ...message, bytes: operation('[9,9,["a","b"') } : message,
-    ),
+    serving('bad-chunk-only', (message) => {
+      if (message.kind !== 'chunk' || message.index === 0) return message
+      // Another digit for every digit: it reads as well as the true one.
+      return { ...message, bytes: message.bytes.map((byte) => (byte >= 49 && byte <= 56 ? byte + 1 : byte)) }
+    }),
+  'fork-old-tip': forking,
   'lies-about-height': () =>
     serving('lies-about-height', (message) => {
       if (message.kind === 'status')

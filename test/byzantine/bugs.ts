@@ -1,4 +1,4 @@
-import { RULES, type Rules, type Seat } from '../../src/consensus/index.ts'
+import { RULES, type Rules, type Seat, type View } from '../../src/consensus/index.ts'
 import type { Kind, Wiring } from './scenario.ts'
 
 export interface Bug {
@@ -9,7 +9,7 @@ export interface Bug {
   readonly kinds: readonly Kind[]
 }
 
-const ALL: readonly Kind[] = ['twins', 'fuzz', 'behaviour', 'pair', 'crash', 'membership', 'lossy']
+const ALL: readonly Kind[] = ['twins', 'fuzz', 'behaviour', 'pair', 'crash', 'membership', 'lossy', 'aimed']
 
 function planted(clause: string, rules: Partial<Rules>, kinds: readonly Kind[] = ALL): Bug {
   return { clause, wiring: { rules: { ...RULES, ...rules } }, kinds }
@@ -23,9 +23,17 @@ export const BUGS: Readonly<Record<string, Bug>> = {
   'vote before durable': { clause: 'B-19', wiring: { barrier: false }, kinds: ['crash'] },
   'prepares twice': planted('B-14', { mayPrepare: (own, view) => view >= own.prepared }),
   'commit after skip': planted('B-15', {
-    mayCommit: (own, view, _digest, current) => view >= current && view > own.committed,
+    mayCommit: (own, view, digest, current) => RULES.mayCommit({ ...own, skipped: 0 as View }, view, digest, current),
   }),
-  'late certificate commits': planted('B-15', { mayCommit: (own, view) => view > own.committed }),
+  'late certificate commits': planted('B-15', {
+    mayCommit: (own, view, digest) => RULES.mayCommit({ ...own, skipped: 0 as View }, view, digest, view),
+  }),
+  'commits against its own prepare': planted('B-15', {
+    mayCommit: (own, view, digest, current) =>
+      RULES.mayCommit({ ...own, preparedDigest: digest }, view, digest, current),
+  }),
+  'votes counted without digest': planted('B-3', { counts: () => true }),
+  'own vote not counted': { clause: 'B-13', wiring: { countsOwn: false }, kinds: ALL },
   'skip after commit': planted('B-16', {
     maySkip: (own, view) => view > own.skipped,
     skipTip: (tip) => Math.max(0, tip - 1) as typeof tip,
@@ -39,13 +47,12 @@ export const BUGS: Readonly<Record<string, Bug>> = {
   'boundary without checkpoint': planted('B-18', { needsCheckpoint: () => false }),
   'segments without end': planted('B-18', { mustEnd: () => false }),
   'epoch not checked': planted('B-7', { sameEpoch: () => true }),
-  'log cut before stable': planted('B-19', { mayCut: () => true }),
+  'log cut before stable': { clause: 'B-19', wiring: { cutsEarly: true }, kinds: ['crash'] },
   'snapshot believed': planted('B-23', { believesChunk: () => true }),
   'replays applied': planted('B-21', { refusesReplay: () => false }),
   'votes after amnesia': planted('B-20', { abstains: () => false }),
   'damage not reported': { clause: 'B-20', wiring: { tellsSuspect: false }, kinds: ['crash'] },
   'membership at a stroke': planted('B-24', { membershipStep: () => 64 }),
   'time-outs do not grow': planted('B-13', { timeoutMs: () => 3 }),
-  'everyone sat out': planted('B-26', { sitOutMax: (n) => n }),
   'first member always primary': planted('B-12', { primarySeat: () => 0 as Seat }),
 }

@@ -26,6 +26,9 @@ export interface Violation {
 const voteBytes = record({ group: text(64), vote: voteShape })
 const requestBytes = record({ group: text(64), request: requestShape })
 
+/** As the world sets it. */
+const SEGMENT_HEIGHTS = 5
+
 const thirds = (n: number): number => Math.floor((n - 1) / 3)
 const needed = (n: number): number => Math.floor((n + thirds(n)) / 2) + 1
 
@@ -205,6 +208,11 @@ export class Checker implements Watcher {
     if (below !== undefined && below.digest !== header.parent && !this.#tooMany)
       this.#break('B-1', `${host.node} finalised a block off its parent`)
     if (height === 1 && header.parent !== GENESIS) this.#break('B-1', `${host.node} started elsewhere`)
+    // B-18: a segment has five blocks here.
+    let open = 0
+    for (let at = height; finals.get(at)?.block.header.boundary === false; at--) open += 1
+    if (open >= SEGMENT_HEIGHTS && !this.#tooMany)
+      this.#break('B-18', `${host.node} finalised ${open} blocks without a boundary`)
     for (const [other, theirs] of this.#finals) {
       const same = theirs.get(height)
       if (same !== undefined && same.digest !== digest && !this.#tooMany) {

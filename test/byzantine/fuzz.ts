@@ -13,7 +13,7 @@ export function fuzzBehaviour(random: Random, rounds: number, anyScope: boolean)
     round: 1 + random.below(rounds),
     kind: random.pick(['votes', 'votes', 'proposal', 'certificates', 'any'] as const),
     receivers: random.uint32(),
-    mutation: random.below(8),
+    mutation: random.below(9),
     drops: random.chance(0.2),
   }))
   const seen: Digest[] = []

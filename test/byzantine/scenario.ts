@@ -11,6 +11,8 @@ export interface Wiring {
   readonly rules?: Rules
   /** False: sends do not wait for the disk. */
   readonly barrier?: boolean
+  readonly countsOwn?: boolean
+  readonly cutsEarly?: boolean
   /** False: a restarted member is not told that its log may be damaged. */
   readonly tellsSuspect?: boolean
 }
@@ -22,7 +24,7 @@ export interface Result {
   readonly decisions: number
 }
 
-export const KINDS = ['twins', 'fuzz', 'behaviour', 'pair', 'crash', 'membership', 'lossy', 'liars'] as const
+export const KINDS = ['twins', 'fuzz', 'behaviour', 'pair', 'crash', 'membership', 'lossy', 'aimed', 'liars'] as const
 export type Kind = (typeof KINDS)[number]
 
 /** Decisions demanded once everything is healed. */
@@ -142,6 +144,8 @@ function optionsOf(seed: string, wiring: Wiring, rest: Omit<WorldOptions, 'seed'
     seed,
     ...(wiring.rules === undefined ? {} : { rules: wiring.rules }),
     ...(wiring.barrier === undefined ? {} : { barrier: wiring.barrier }),
+    ...(wiring.countsOwn === undefined ? {} : { countsOwn: wiring.countsOwn }),
+    ...(wiring.cutsEarly === undefined ? {} : { cutsEarly: wiring.cutsEarly }),
     ...rest,
   }
 }
@@ -392,6 +396,56 @@ const lossy: Maker = (random, seed, wiring) => {
   }
 }
 
+/** In drawn views commits reach one member only, or proposals nobody, while a primary makes the worst of it. */
+const aimed: Maker = (random, seed, wiring) => {
+  const n = random.pick([4, 4, 5, 7])
+  const members = nodes(n)
+  const lying = random.pick([
+    'fork-old-tip',
+    'fork-old-tip',
+    'equivocate-by-subset',
+    'equivocate-by-time',
+    'skip-all-commit-all',
+  ])
+  const liars = random.sample(members, 1 + random.below(faultsTolerated(n)))
+  const views = Array.from({ length: 12 }, () => ({
+    commitsTo: random.chance(0.5) ? random.below(n) : undefined,
+    proposals: random.chance(0.7),
+  }))
+  const hosts = members.map((node) => ({ node, behaviour: liars.includes(node) ? BEHAVIOURS[lying]?.() : undefined }))
+  const world = new World(
+    optionsOf(seed, wiring, {
+      members,
+      hosts,
+      route: ({ from, to, message }, { random: dice }) => {
+        const view = views[roundOf(from, message)]
+        if (view?.proposals === false && message.kind === 'proposal' && from.honest) return undefined
+        for (const of of commitsIn(message)) {
+          const only = views[of]?.commitsTo
+          if (only !== undefined && only !== to.index) return undefined
+        }
+        if (message.kind === 'blocks') return undefined
+        return delayOf(dice)
+      },
+    }),
+  )
+  return {
+    world,
+    about: `n=${n}, ${liars.join(' ')} ${lying}`,
+    chaosMs: 420,
+    heal: () => {
+      world.route = undefined
+    },
+  }
+}
+
+/** Views that a message tells commits of. */
+function commitsIn(message: Envelope['message']): readonly number[] {
+  if (message.kind === 'votes') return message.votes.flatMap(({ vote }) => (vote.kind === 'commit' ? [vote.view] : []))
+  if (message.kind !== 'certificates' && message.kind !== 'standing') return []
+  return message.certificates.flatMap((certificate) => (certificate.kind === 'commit' ? [certificate.view] : []))
+}
+
 const PLAYS: Readonly<Record<Kind, Maker>> = {
   twins: twins(false),
   fuzz,
@@ -400,5 +454,6 @@ const PLAYS: Readonly<Record<Kind, Maker>> = {
   crash,
   membership,
   lossy,
+  aimed,
   liars: twins(true),
 }

@@ -109,6 +109,10 @@ export interface WorldOptions {
   readonly diskMs?: number
   /** Whether sends wait for the disk; false is a planted bug. */
   readonly barrier?: boolean
+  /** Whether own votes come back once they are durable; false is a planted bug. */
+  readonly countsOwn?: boolean
+  /** Whether signing a checkpoint cuts the log; true is a planted bug. */
+  readonly cutsEarly?: boolean
   /** What the network does to a message: its delay, or undefined if it is lost. */
   readonly route?: (envelope: Envelope, world: World) => number | undefined
 }
@@ -233,7 +237,7 @@ export class World {
         } else this.#hold(host, effect)
       }
       if (inputs.length === 0 && durable > 0) {
-        inputs.push({ kind: 'durable', mark: durable })
+        if (this.options.countsOwn !== false) inputs.push({ kind: 'durable', mark: durable })
         durable = 0
       }
     }
@@ -244,6 +248,7 @@ export class World {
     const { disk } = host
     const compacts = effect.kind === 'compact'
     const records = effect.kind === 'compact' ? effect.records : [effect.record]
+    if (this.options.cutsEarly === true) cutEarly(host, records)
     if (host.honest) for (const record of records) this.watcher?.onPersist(host, record)
     if ((this.options.diskMs ?? 0) === 0) {
       disk.durable = compacts ? [...records] : disk.durable
@@ -270,7 +275,7 @@ export class World {
       const released = host.held.filter((held) => held.mark <= mark)
       host.held = host.held.filter((held) => held.mark > mark)
       for (const { effect } of released) this.#perform(host, effect)
-      this.step(host, { kind: 'durable', mark })
+      if (this.options.countsOwn !== false) this.step(host, { kind: 'durable', mark })
     })
   }
 
@@ -438,6 +443,15 @@ export class World {
     }
     heap[i] = last
   }
+}
+
+/** The planted bug of a log that is cut when a checkpoint is signed, not when it is stable. */
+function cutEarly({ disk }: Host, records: readonly LogRecord[]): void {
+  const [first] = records
+  if (first?.kind !== 'vote' || first.cast.vote.kind !== 'checkpoint') return
+  const kept = (record: LogRecord): boolean => record.kind !== 'proposal' && record.kind !== 'block'
+  disk.durable = disk.durable.filter(kept)
+  disk.buffered = disk.buffered.map((group) => ({ ...group, records: group.records.filter(kept) }))
 }
 
 /** Node ids of n members: a, b, c … */

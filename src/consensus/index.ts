@@ -11,6 +11,14 @@ export {
   consensusParams,
   OPERATION_BYTES_MAX,
 } from './params.ts'
+export {
+  type DecisionProof,
+  decisionProofShape,
+  type Founding,
+  type Proven,
+  proofOf,
+  verifyDecision,
+} from './proof.ts'
 export { type LogRecord, logRecordShape } from './records.ts'
 export { RULES, type Rules } from './rules.ts'
 export type * from './types.ts'

@@ -147,6 +147,11 @@ export class Context {
     this.#effects.push({ kind: 'observe', observation })
   }
 
+  /** Whether nothing has been asked for in this step so far. */
+  get idle(): boolean {
+    return this.#effects.length === 0
+  }
+
   /** Hands over what the step has asked for, in order. */
   take(): readonly Effect[] {
     const effects = this.#effects

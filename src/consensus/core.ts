@@ -46,6 +46,14 @@ export interface ConsensusOptions {
 /** Inputs that lead on at once to more of the same are followed this often in a step; the rest waits for the next. */
 const ROUNDS_PER_STEP = 64
 
+const NO_EFFECTS: readonly Effect[] = []
+
+/** Whether an input can only have added to the count of a block's votes. */
+function isMereVote(input: Input | Tick): boolean {
+  if (input.kind !== 'message' || input.message.kind !== 'votes') return false
+  return input.message.votes.every(({ vote }) => vote.kind === 'prepare' || vote.kind === 'commit')
+}
+
 /**
  * One group's consensus on one node: a member's, or a follower's where the node is not (or no longer) a member.
  * The clauses and the proof stand in README.md.
@@ -94,21 +102,18 @@ export class ConsensusCore implements Core<Input, Effect> {
   deadline(): Millis {
     const { now } = this.#desks.context
     if (!this.#started) return now
-    const desks = [
-      this.#desks.voting.timeoutAt(),
-      this.#desks.proposing.deadline(),
-      this.#desks.syncing.deadline(),
-      this.#desks.transfer.deadline(),
-      this.#desks.recovery.deadline(),
-      this.#desks.intake.deadline(),
-    ]
-    return desks.reduce(earliest)
+    const { voting, proposing, syncing, transfer, recovery, intake } = this.#desks
+    let first = earliest(voting.timeoutAt(), proposing.deadline())
+    first = earliest(first, earliest(syncing.deadline(), transfer.deadline()))
+    return earliest(first, earliest(recovery.deadline(), intake.deadline()))
   }
 
   step(now: Millis, input: Input | Tick): readonly Effect[] {
     this.#desks.context.now = now
     if (!this.#started) this.#start()
     this.#take(input)
+    // Most messages are votes that do not complete anything: then there is nothing to settle.
+    if (this.#desks.context.idle && isMereVote(input)) return NO_EFFECTS
     this.#settle()
     return this.#desks.context.take()
   }

@@ -18,6 +18,8 @@ interface Flight {
   submits: readonly Submitted[]
 }
 
+const NOTHING: readonly SignedRequest[] = []
+
 /** Client, numbers and lengths of a request, generously. */
 const REQUEST_OVERHEAD_BYTES = 160
 const OPERATION_OVERHEAD_BYTES = 4
@@ -58,6 +60,7 @@ export class Intake {
 
   /** Requests to send now. */
   bundle(floor: Height): readonly SignedRequest[] {
+    if (this.#queue.size === 0) return NOTHING
     const bundled: SignedRequest[] = []
     while (this.#queue.size > 0 && this.#flights.size < this.#context.params.requestsInFlight) {
       bundled.push(this.#next(floor))

@@ -18,6 +18,8 @@ interface Page {
   readonly prepare: Row
   readonly commit: Row
   readonly skip: Row
+  /** What is certified here already, so that further votes for it need no counting. */
+  readonly certified: { prepare: Digest | undefined; commit: Digest | undefined }
 }
 
 /** What became of a vote: `conflict` names an earlier vote of that seat that no correct member would have signed too. */
@@ -94,6 +96,15 @@ export class VoteLedger {
     return present(this.#pages.get(view)?.skip ?? [])
   }
 
+  isCertified(kind: 'prepare' | 'commit', view: View, digest: Digest): boolean {
+    return this.#pages.get(view)?.certified[kind] === digest
+  }
+
+  setCertified(kind: 'prepare' | 'commit', view: View, digest: Digest): void {
+    const page = this.#pages.get(view)
+    if (page !== undefined) page.certified[kind] = digest
+  }
+
   /** A vote whose signature was found bad was never cast. */
   drop(slot: Slot): void {
     const row = this.#pages.get(slot.vote.view)?.[slot.vote.kind]
@@ -117,7 +128,7 @@ export class VoteLedger {
   #page(view: View): Page {
     let page = this.#pages.get(view)
     if (page === undefined) {
-      page = { prepare: [], commit: [], skip: [] }
+      page = { prepare: [], commit: [], skip: [], certified: { prepare: undefined, commit: undefined } }
       this.#pages.set(view, page)
     }
     return page

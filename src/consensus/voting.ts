@@ -153,10 +153,10 @@ export class Voting {
   }
 
   #countDigest(kind: 'prepare' | 'commit', view: View, digest: Digest): void {
-    const key = `${kind} ${this.ledger.group.epoch} ${view} ${digest}`
-    if (this.#believed.has(key)) return
+    if (this.ledger.isCertified(kind, view, digest)) return
     const tally = this.ledger.tally(kind, view, digest)
     if (tally.good.length >= this.ledger.group.q) {
+      this.ledger.setCertified(kind, view, digest)
       const about = { epoch: this.ledger.group.epoch, view, digest }
       const signatures = tally.good.slice(0, this.ledger.group.q)
       if (kind === 'prepare') this.certified(assemble('prepare', about, signatures))
@@ -205,6 +205,7 @@ export class Voting {
   certified(certificate: TipCertificate): void {
     const { view, digest, epoch } = certificate
     this.#believed.set(`prepare ${epoch} ${view} ${digest}`, view)
+    this.ledger.setCertified('prepare', view, digest)
     if (view > this.#tip.view) {
       this.#tip = { view, digest, certificate }
       // What moves us must outlive us: a later skip names it (B-16), and it proves to others where we are (B-20).
@@ -242,6 +243,7 @@ export class Voting {
     const key = `commit ${epoch} ${view} ${digest}`
     if (this.#believed.has(key)) return
     this.#believed.set(key, view)
+    this.ledger.setCertified('commit', view, digest)
     if (this.#committed === undefined || view > this.#committed.view) this.#committed = certificate
     if (view > this.#tip.view) this.certified(certificate)
     this.#events.onCommitted(certificate)

@@ -196,8 +196,8 @@ export class ByteReader {
   }
 }
 
-/** Below this length building the string by hand is faster than a call into the text decoder. */
-const SHORT_TEXT_BYTES = 64
+/** Up to this length building the string by hand is faster than a call into the text decoder (about 70 ns whatever it reads). */
+const SHORT_TEXT_BYTES = 8
 
 function shortAscii(bytes: Uint8Array): string | undefined {
   let text = ''

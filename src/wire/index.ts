@@ -1,4 +1,12 @@
 export { ByteReader, ByteWriter } from './bytes.ts'
+export {
+  COORDINATE_AXIS_MAX,
+  COORDINATE_ERROR_MAX,
+  type NetworkCoordinate,
+  networkCoordinate,
+  predictedRttMs,
+} from './coordinates.ts'
+export type { DiskEntry, DiskFault, DiskFile, DiskOp, DiskPort } from './disk-port.ts'
 export { decodeMessage, encodeMessage, type RawMessage, readMessage, writeMessage } from './message.ts'
 export {
   LANES,
@@ -14,6 +22,7 @@ export type {
   LogHandler,
   LogIndex,
   LogPort,
+  LogRefusal,
   NetworkHandler,
   NetworkPort,
   PeerCredentials,

@@ -63,19 +63,29 @@ export interface NetworkPort {
 /** A record's place in the log: 1 for the first, without gaps. */
 export type LogIndex = number
 
+/** Why a log wants no new work now. Work already admitted may still be appended, within the log's bound. */
+export type LogRefusal = 'OVERLOADED' | 'DISK_FULL' | 'STORE_FAILED'
+
 /**
- * An append-only log of records on stable storage. `append` never waits; the log groups what was appended while the
- * last group was on its way to the disk, and reports how far it is durable.
+ * An append-only log of records on stable storage. `append` never waits; the log groups what one turn of the loop
+ * appends and what comes while the last group is on its way to the disk, and reports how far it is durable.
  */
 export interface LogPort {
-  /** Takes a record. It is durable once {@link LogHandler.onDurable} has reported its index or a later one. */
-  append(record: Uint8Array): LogIndex
   /**
-   * Replaces everything appended so far by these records, which must say the same in fewer words (a snapshot).
-   * Atomic: a crash leaves the old records or the new ones.
+   * Takes (copies) a record. It is durable once {@link LogHandler.onDurable} has reported its index or a later one.
+   *
+   * @throws SwarmError OVERLOADED or DISK_FULL at the bound on waiting bytes, STORE_FAILED after a failure,
+   * SHUTTING_DOWN after close. Nothing was taken then; whoever sheds new work on {@link refusal} does not get here.
+   */
+  append(record: Uint8Array): LogIndex
+  /** Whether new work must be shed, and why. After DISK_FULL, asking is what makes the log look for space again. */
+  refusal(): LogRefusal | undefined
+  /**
+   * Replaces everything appended so far by these records, which must say the same in fewer words (a snapshot) and must
+   * not change any more. Atomic: a crash leaves the old records or the new ones. Indices go on growing.
    */
   compact(records: readonly Uint8Array[]): void
-  /** Bytes on disk since the last compaction; the owner decides when it is worth another. */
+  /** Bytes appended since the last compaction was asked for; the owner decides when it is worth another. */
   readonly bytesSinceCompaction: number
 }
 

@@ -1,0 +1,62 @@
+import type { Command } from 'commander'
+import type { NodeEvent } from '../../src/index.ts'
+import { action, withDaemon } from './command.ts'
+import type { Terminal } from './terminal.ts'
+import { collect, parseCount } from './values.ts'
+
+interface EventsOptions {
+  readonly follow?: boolean
+  readonly kind?: readonly string[]
+  readonly limit: number
+}
+
+export function registerEvents(program: Command): void {
+  program
+    .command('events')
+    .description('what happened lately on this node; with --follow, what happens from now on')
+    .option('-f, --follow', 'go on until interrupted, one event per line')
+    .option('--kind <kind>', 'only events of this kind; several times', collect)
+    .option('--limit <n>', 'how many past events', parseCount(1, 1000), 100)
+    .action(
+      action<EventsOptions>(async (context, options) => {
+        const filter = options.kind === undefined ? {} : { kinds: [...options.kind] }
+        if (options.follow === true) return follow(context, filter)
+        const { events } = await withDaemon(context, (client) =>
+          client.call('node.events', { ...filter, limit: options.limit }),
+        )
+        const text = () => events.map((event) => describeEvent(event, context.terminal)).join('\n') || 'nothing yet'
+        context.terminal.result({ events }, text)
+        return 0
+      }),
+    )
+}
+
+/** Until the person has seen enough, or the daemon goes. */
+function follow(
+  context: Parameters<typeof withDaemon>[0] & { readonly terminal: Terminal },
+  filter: { readonly kinds?: string[] },
+): Promise<number> {
+  return withDaemon(context, async (client) => {
+    let enough = false
+    const stop = () => {
+      enough = true
+      client.close()
+    }
+    process.once('SIGINT', stop)
+    process.once('SIGTERM', stop)
+    await client.subscribe(filter, (event) =>
+      context.terminal.result(event, () => describeEvent(event, context.terminal)),
+    )
+    await client.closed
+    if (enough) return 0
+    const { SwarmError } = await import('../../src/index.ts')
+    throw new SwarmError('NO_DAEMON', 'the daemon closed the connection; see whether it still runs: swarm-node status')
+  })
+}
+
+function describeEvent({ kind, at, ...fields }: NodeEvent, { colours }: Terminal): string {
+  const words = Object.entries(fields).map(
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  )
+  return [colours.dim(at), colours.cyan(kind), ...words].join(' ')
+}

@@ -1,0 +1,104 @@
+import { Command, CommanderError } from 'commander'
+import { VERSION } from '../version.ts'
+import { registerConfig } from './config.ts'
+import { registerDown } from './down.ts'
+import { registerEvents } from './events.ts'
+import { registerPeers } from './peers.ts'
+import { registerStart } from './start.ts'
+import { registerStatus } from './status.ts'
+import { registerStop } from './stop.ts'
+import { registerTicket } from './ticket.ts'
+import { registerUp } from './up.ts'
+import { registerVersion } from './version.ts'
+
+/** Bad usage (spec/interfaces.md, "exit"). */
+const EXIT_USAGE = 2
+
+/** Runs the command line and leaves the exit code in `process.exitCode`; the process ends when nothing is left to do. */
+export async function main(argv: readonly string[]): Promise<void> {
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'EPIPE') process.exit(0)
+    throw cause
+  })
+  try {
+    await createProgram().parseAsync(argv)
+  } catch (cause) {
+    process.exitCode = await report(cause, argv)
+  }
+}
+
+export function createProgram(): Command {
+  const program = new Command('swarm-node')
+    .description('A daemon, one per host, that makes a fleet of agents coordinate itself with no server in the middle.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .option('--json', 'print one JSON document (streams: one per line) and nothing else')
+    .option('--data <dir>', 'data directory (SWARM_NODE_DATA)')
+    .option('--socket <path>', 'socket of the daemon (SWARM_NODE_SOCKET)')
+    .option('--config <file>', 'configuration file, YAML or JSON')
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('Add --help to see what there is.')
+    .exitOverride()
+    .addHelpText('after', FIRST_STEPS)
+  for (const register of COMMANDS) register(program)
+  return program
+}
+
+const COMMANDS = [
+  registerStart,
+  registerStop,
+  registerUp,
+  registerDown,
+  registerTicket,
+  registerStatus,
+  registerPeers,
+  registerEvents,
+  registerConfig,
+  registerVersion,
+]
+
+const FIRST_STEPS = `
+First steps:
+  swarm-node start                    a swarm of one, useful at once
+  swarm-node ticket create            a ticket for the next host, where it is:
+  swarm-node start --join TICKET      joins it
+  swarm-node up --nodes 5             or a whole swarm on this machine, to play with`
+
+/** Says what went wrong, and returns the exit code for it. */
+async function report(cause: unknown, argv: readonly string[]): Promise<number> {
+  const json = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined).includes('--json')
+  if (cause instanceof CommanderError) {
+    if (cause.exitCode === 0) return 0
+    // commander has said it on standard error already.
+    if (json) printError('BAD_USAGE', cause.message.replace(/^error: /, ''), {})
+    return EXIT_USAGE
+  }
+  const { InvariantError, SwarmError } = await import('../../src/index.ts')
+  const known = cause instanceof SwarmError
+  const code = known ? cause.code : cause instanceof InvariantError ? 'INVARIANT' : 'INTERNAL'
+  const message = cause instanceof Error ? cause.message : String(cause)
+  if (json) printError(code, message, known ? cause.data : {})
+  process.stderr.write(errorText(code, message, known ? cause.data : {}))
+  if (known) return cause.exitCode
+  process.stderr.write(`${cause instanceof Error ? cause.stack : ''}\nThis is a bug; please report it.\n`)
+  return code === 'INVARIANT' ? 70 : 1
+}
+
+function printError(code: string, message: string, data: Readonly<Record<string, unknown>>): void {
+  process.stdout.write(`${JSON.stringify({ error: { ...data, code, message } })}\n`)
+}
+
+/** The sentence with its code; below it the single problems of an error that has several. */
+function errorText(code: string, message: string, data: Readonly<Record<string, unknown>>): string {
+  const [sentence = '', ...below] = message.split('\n')
+  const { problems } = data
+  // A message of several lines has its problems in it already.
+  const listed =
+    below.length === 0 && Array.isArray(problems) ? problems.map((problem) => `  ${describe(problem)}`) : below
+  return [`swarm-node: ${sentence} [${code}]`, ...listed, ''].join('\n')
+}
+
+function describe(problem: unknown): string {
+  if (typeof problem !== 'object' || problem === null) return String(problem)
+  return Object.values(problem).join(': ')
+}

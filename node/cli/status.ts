@@ -1,0 +1,42 @@
+import type { Command } from 'commander'
+import type { NodeStatus } from '../../src/index.ts'
+import { action, withDaemon } from './command.ts'
+import type { Terminal } from './terminal.ts'
+import { formatSeconds } from './values.ts'
+
+export function registerStatus(program: Command): void {
+  program
+    .command('status')
+    .description('what this node knows of itself')
+    .action(
+      action(async (context) => {
+        const status = await withDaemon(context, (client) => client.call('node.status', {}))
+        context.terminal.result(status, () => describeStatus(status, context.terminal))
+        return 0
+      }),
+    )
+}
+
+function describeStatus(status: NodeStatus, { colours }: Terminal): string {
+  const tasks = Object.entries(status.tasks).filter(([, count]) => count > 0)
+  const rows: readonly (readonly [string, string])[] = [
+    ['node', colours.bold(status.node)],
+    ['swarm', status.swarm],
+    ['state', status.state === 'running' ? colours.green(status.state) : colours.yellow(status.state)],
+    ['version', status.version],
+    ['up', formatSeconds(status.uptimeSeconds)],
+    ['roles', status.roles.join(', ') || 'none'],
+    ['place', [status.region, status.zone].filter((part) => part !== '').join(' / ') || 'not set'],
+    ...status.addresses.map((address, i) => [i === 0 ? 'addresses' : '', address] as const),
+    ['socket', status.socket],
+    ...(status.http === undefined ? [] : [['http', `http://${status.http}`] as const]),
+    ['agents', String(status.agents)],
+    ['tasks', tasks.map(([state, count]) => `${count} ${state}`).join(', ') || 'none'],
+    ['journals', String(status.journals)],
+    [
+      'process',
+      `${status.pid}, ${Math.round(status.memoryBytes / 1024 / 1024)} MiB, lag ${status.eventLoopLagMs.toFixed(1)} ms`,
+    ],
+  ]
+  return rows.map(([name, value]) => `${colours.dim(name.padEnd(10))} ${value}`).join('\n')
+}

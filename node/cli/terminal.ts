@@ -1,0 +1,45 @@
+import type { WriteStream } from 'node:tty'
+import pc from 'picocolors'
+import { createMeter, type Meter } from './meter.ts'
+
+export type Colours = ReturnType<typeof pc.createColors>
+
+/** Width of a table when nobody looks. */
+const COLUMNS_DEFAULT = 100
+
+/**
+ * Where a command writes (spec/interfaces.md, "Command line"): with `--json` standard output carries JSON and nothing
+ * else; words for people go to standard error. Without it, results go to standard output as text.
+ */
+export interface Terminal {
+  readonly json: boolean
+  readonly colours: Colours
+  readonly columns: number
+  /** The command's result: one JSON document, or its text. Of a stream: one line of either. */
+  result(document: unknown, text: () => string): void
+  /** A word to the person at the screen; never part of the result. */
+  say(text: string): void
+  /** Progress of long work: a bar on a terminal, nothing elsewhere. */
+  meter(label: string, total: number): Meter
+}
+
+export function openTerminal(json: boolean, env: Readonly<Record<string, string | undefined>> = process.env): Terminal {
+  const colours = pc.createColors(wantsColours(process.stdout, env))
+  return {
+    json,
+    colours,
+    columns: process.stdout.columns ?? COLUMNS_DEFAULT,
+    result: (document, text) => {
+      process.stdout.write(`${json ? JSON.stringify(document) : text()}\n`)
+    },
+    say: (text) => {
+      process.stderr.write(`${text}\n`)
+    },
+    meter: (label, total) => createMeter(process.stderr, label, total, wantsColours(process.stderr, env)),
+  }
+}
+
+/** Colours only on a terminal that can show them, and never against `NO_COLOR` (no-color.org). */
+export function wantsColours(stream: Partial<WriteStream>, env: Readonly<Record<string, string | undefined>>): boolean {
+  return stream.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb'
+}

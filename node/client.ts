@@ -1,0 +1,206 @@
+import { connect, type Socket } from 'node:net'
+import {
+  ClientCodec,
+  type ClientEvent,
+  type HelloResult,
+  IPC_PROTOCOL,
+  type MethodName,
+  type NodeEvent,
+  type Outcome,
+  type ParamsOf,
+  type ResultOf,
+  SwarmError,
+} from '../src/index.ts'
+import { assertPathFits } from './socket-file.ts'
+
+/** A daemon in good health answers in microseconds; one that stands still is worth telling about. */
+const CALL_TIMEOUT_MS = 10_000
+
+export interface ControlOptions {
+  readonly socket: string
+  /** What this client calls itself, `name/version`. */
+  readonly client: string
+  readonly token?: string | undefined
+  /** For the connection and for every call that does not say otherwise. */
+  readonly timeoutMs?: number | undefined
+}
+
+interface Waiting {
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: SwarmError) => void
+  readonly timer: NodeJS.Timeout
+}
+
+/**
+ * A connection to a daemon over its socket.
+ *
+ * @throws SwarmError from every method: NO_DAEMON (nobody answers, or no longer), TIMEOUT, or what the daemon answered
+ */
+export class ControlClient {
+  readonly #socket: Socket
+  readonly #options: ControlOptions
+  readonly #codec = new ClientCodec()
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #listeners = new Map<string, (event: NodeEvent) => void>()
+  #gone: SwarmError | undefined
+  #refusal: SwarmError | undefined
+  #hello: HelloResult | undefined
+  /** Settles when the connection has ended, whoever ended it. */
+  readonly closed: Promise<void>
+
+  /** Connects and says hello. */
+  static async connect(options: ControlOptions): Promise<ControlClient> {
+    assertPathFits(options.socket)
+    const client = new ControlClient(await open(options), options)
+    try {
+      const token = options.token === undefined ? {} : { token: options.token }
+      const params = { protocol: IPC_PROTOCOL, client: options.client, ...token }
+      client.#hello = (await client.#request('hello', params, options.timeoutMs)) as HelloResult
+      return client
+    } catch (cause) {
+      client.close()
+      throw cause
+    }
+  }
+
+  private constructor(socket: Socket, options: ControlOptions) {
+    this.#socket = socket
+    this.#options = options
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
+    socket.on('data', (bytes) => {
+      for (const event of this.#codec.receive(bytes)) this.#take(event)
+    })
+    socket.on('error', () => {})
+    socket.on('close', () =>
+      this.#lose('the daemon closed the connection; see whether it still runs: swarm-node status'),
+    )
+  }
+
+  /** What the daemon said of itself. */
+  get hello(): HelloResult {
+    if (this.#hello === undefined) throw new SwarmError('NO_DAEMON', 'the daemon has not answered yet')
+    return this.#hello
+  }
+
+  async call<M extends MethodName>(method: M, params: ParamsOf<M>, timeoutMs?: number): Promise<ResultOf<M>> {
+    return (await this.#request(method, params, timeoutMs)) as ResultOf<M>
+  }
+
+  /** Calls the listener for every event that passes the filter, in order; the returned function ends that. */
+  async subscribe(
+    filter: ParamsOf<'events.subscribe'>,
+    listener: (event: NodeEvent) => void,
+  ): Promise<() => Promise<void>> {
+    // Registered by the answer itself, in the same turn: the next line may already be its first event.
+    const { subscription } = (await this.#request('events.subscribe', filter, undefined, (result) => {
+      this.#listeners.set((result as ResultOf<'events.subscribe'>).subscription, listener)
+    })) as ResultOf<'events.subscribe'>
+    return async () => {
+      this.#listeners.delete(subscription)
+      await this.call('events.unsubscribe', { subscription })
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  #request(
+    method: string,
+    params: unknown,
+    timeoutMs = this.#options.timeoutMs ?? CALL_TIMEOUT_MS,
+    onResult: (result: unknown) => void = () => {},
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#gone !== undefined) {
+        reject(this.#gone)
+        return
+      }
+      const { id, bytes } = this.#codec.request(method, params)
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id)
+        reject(new SwarmError('TIMEOUT', `the daemon did not answer ${method} within ${timeoutMs} ms; try again`))
+      }, timeoutMs)
+      const settle = (result: unknown) => {
+        onResult(result)
+        resolve(result)
+      }
+      this.#waiting.set(id, { resolve: settle, reject, timer })
+      this.#socket.write(bytes)
+    })
+  }
+
+  #take(event: ClientEvent): void {
+    switch (event.kind) {
+      case 'answer':
+        this.#settle(event.id, event.outcome)
+        break
+      case 'notification':
+        if (event.method === 'event') this.#deliver(event.params)
+        break
+      case 'refused':
+        // Kept for whoever waits: the daemon closes after it.
+        this.#refusal = new SwarmError(event.error.code, event.error.message, { data: event.error.data ?? {} })
+        break
+      case 'broken':
+        this.#lose(`${event.message}; is that a socket of swarm-node?`)
+        this.#socket.destroy()
+        break
+    }
+  }
+
+  #settle(id: number, outcome: Outcome): void {
+    const waiting = this.#waiting.get(id)
+    if (waiting === undefined) return
+    this.#waiting.delete(id)
+    clearTimeout(waiting.timer)
+    if (outcome.ok) waiting.resolve(outcome.result)
+    else waiting.reject(new SwarmError(outcome.error.code, outcome.error.message, { data: outcome.error.data ?? {} }))
+  }
+
+  #deliver(params: Readonly<Record<string, unknown>>): void {
+    const { subscription, ...event } = params
+    if (typeof event.kind !== 'string' || typeof event.at !== 'string') return
+    this.#listeners.get(String(subscription))?.(event as NodeEvent)
+  }
+
+  #lose(message: string): void {
+    if (this.#gone !== undefined) return
+    const gone = this.#refusal ?? new SwarmError('NO_DAEMON', message)
+    this.#gone = gone
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer)
+      reject(gone)
+    }
+    this.#waiting.clear()
+  }
+}
+
+/** A connected socket. */
+function open({ socket: path, timeoutMs = CALL_TIMEOUT_MS }: ControlOptions): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path)
+    const timer = setTimeout(() => {
+      socket.destroy()
+      reject(new SwarmError('TIMEOUT', `nobody accepted the connection to ${path} within ${timeoutMs} ms`))
+    }, timeoutMs)
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      socket.removeAllListeners('error')
+      resolve(socket)
+    })
+    socket.once('error', (cause: NodeJS.ErrnoException) => {
+      clearTimeout(timer)
+      reject(unreachableDaemon(path, cause))
+    })
+  })
+}
+
+function unreachableDaemon(path: string, cause: NodeJS.ErrnoException): SwarmError {
+  if (cause.code === 'EACCES' || cause.code === 'EPERM') {
+    const message = `this user may not use the socket ${path}; run as the user that started the daemon`
+    return new SwarmError('UNAUTHORISED', message, { cause })
+  }
+  const message = `no daemon answers on ${path}; start one with: swarm-node start`
+  return new SwarmError('NO_DAEMON', message, { cause, data: { socket: path } })
+}

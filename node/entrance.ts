@@ -1,0 +1,43 @@
+import {
+  type Clock,
+  errorOf,
+  found,
+  type NodeState,
+  needsTicket,
+  parseTicket,
+  recall,
+  refreshed,
+  type Standing,
+  type SwarmId,
+  type Ticket,
+} from '../src/index.ts'
+import type { NodeKeys } from './keys.ts'
+import type { Settings } from './settings.ts'
+
+/** How this node comes to be a member of its swarm. */
+export type Entrance =
+  /** By a ticket, which its issuer exchanges for a certificate. */
+  | { readonly kind: 'join'; readonly swarm: SwarmId; readonly ticket: Ticket }
+  /** As the founder of a swarm of one. */
+  | { readonly kind: 'found'; readonly swarm: SwarmId; readonly standing: Standing }
+  /** As the member that it was; `renew` when its certificate is a new one. */
+  | { readonly kind: 'return' | 'renew'; readonly swarm: SwarmId; readonly standing: Standing }
+
+/** @throws SwarmError TICKET_*, ALREADY_MEMBER, CERTIFICATE_*, STORE_DAMAGED */
+export function entranceOf(settings: Settings, state: NodeState, keys: NodeKeys, clock: Clock): Entrance {
+  const known = recall(state)
+  const ticket = settings.start.join === undefined ? undefined : readTicket(settings.start.join)
+  if (ticket !== undefined && needsTicket(known, ticket, clock)) return { kind: 'join', swarm: ticket.swarm, ticket }
+  if (known === undefined) {
+    const made = found(keys.node, keys.makeAuthority(), settings.founding, clock)
+    return { kind: 'found', swarm: made.founding.swarm, standing: made }
+  }
+  const now = refreshed(known, keys.node, keys.authority(), clock)
+  return { kind: now === known ? 'return' : 'renew', swarm: now.founding.swarm, standing: now }
+}
+
+function readTicket(text: string): Ticket {
+  const ticket = parseTicket(text)
+  if (!ticket.ok) throw errorOf(ticket.error)
+  return ticket.value
+}

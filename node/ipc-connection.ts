@@ -1,0 +1,121 @@
+import type { Socket } from 'node:net'
+import type { NodeEvent, Outcome, SessionInput } from '../src/index.ts'
+import { type Call, type Clock, type CloseReason, type Failure, Session, type SessionGreeting } from '../src/index.ts'
+
+/** After a last line, how long a client may take to read it before the connection is cut. */
+const LINGER_MS = 1_000
+
+export interface ConnectionHost {
+  readonly clock: Clock
+  readonly greeting: SessionGreeting
+  perform(call: Call): Promise<Outcome>
+  /** Asks for one `flush` at the end of this turn of the loop. */
+  wantsFlush(connection: IpcConnection): void
+  onClosed(connection: IpcConnection, reason: CloseReason | 'gone', error?: Failure): void
+  /** A broken invariant. Must end the process. */
+  fatal(cause: unknown): void
+}
+
+/** One client: a socket and its session. Everything of one turn of the loop leaves in one write. */
+export class IpcConnection {
+  readonly #socket: Socket
+  readonly #host: ConnectionHost
+  readonly #session: Session
+  #unwritten: Uint8Array[] = []
+  #ended = false
+
+  constructor(socket: Socket, host: ConnectionHost) {
+    this.#socket = socket
+    this.#host = host
+    this.#session = new Session(host.greeting, host.clock.now())
+    socket.on('data', (bytes) => this.#step({ kind: 'received', bytes }))
+    socket.on('end', () => this.#step({ kind: 'ended' }))
+    // 'close' always follows, and says all there is to say: the client went away.
+    socket.on('error', () => {})
+    socket.on('close', () => this.#finish('gone'))
+  }
+
+  get subscribed(): boolean {
+    return this.#session.subscribed
+  }
+
+  /** Whether the session waits for a tick. */
+  get wantsTicks(): boolean {
+    return Number.isFinite(this.#session.deadline())
+  }
+
+  tick(): void {
+    this.#step({ kind: 'tick' })
+  }
+
+  event(event: NodeEvent): void {
+    this.#step({ kind: 'event', event })
+  }
+
+  shutDown(): void {
+    this.#step({ kind: 'shut-down' })
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  /** Writes what this turn of the loop has gathered. */
+  flush(): void {
+    if (this.#unwritten.length === 0 || this.#socket.destroyed) return
+    const bytes = this.#unwritten.length === 1 ? this.#unwritten[0] : Buffer.concat(this.#unwritten)
+    this.#unwritten = []
+    if (bytes === undefined) return
+    this.#socket.write(bytes, (cause) => {
+      if (!cause) this.#step({ kind: 'sent', byteCount: bytes.length })
+    })
+  }
+
+  #step(input: SessionInput | { readonly kind: 'tick' }): void {
+    try {
+      for (const effect of this.#session.step(this.#host.clock.now(), input)) {
+        if (effect.kind === 'write') this.#write(effect.bytes)
+        else if (effect.kind === 'pause') this.#socket.pause()
+        else if (effect.kind === 'resume') this.#socket.resume()
+        else if (effect.kind === 'close') this.#close(effect.reason, effect.error)
+        else this.#call(effect)
+      }
+    } catch (cause) {
+      this.#host.fatal(cause)
+    }
+  }
+
+  #write(bytes: Uint8Array): void {
+    if (this.#unwritten.length === 0) this.#host.wantsFlush(this)
+    this.#unwritten.push(bytes)
+  }
+
+  #call(call: Call): void {
+    this.#host
+      .perform(call)
+      .then((outcome) => this.#step({ kind: 'respond', id: call.id, outcome }))
+      .catch((cause) => this.#host.fatal(cause))
+  }
+
+  /**
+   * Sends what was written, then closes. What the client still sends is read and dropped meanwhile: closing over unread
+   * bytes would reset the connection and could cost the client the error that explains it.
+   */
+  #close(reason: CloseReason, error?: Failure): void {
+    this.flush()
+    this.#finish(reason, error)
+    if (reason === 'slow-reader') {
+      this.#socket.destroy()
+      return
+    }
+    this.#socket.end()
+    this.#socket.resume()
+    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref()
+  }
+
+  #finish(reason: CloseReason | 'gone', error?: Failure): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#host.onClosed(this, reason, error)
+  }
+}

@@ -1,0 +1,72 @@
+import {
+  type Call,
+  type Failure,
+  type HostMethod,
+  InvariantError,
+  type MetricsReport,
+  type Outcome,
+  type ParamsOf,
+  type ResultOf,
+  SwarmError,
+} from '../src/index.ts'
+import type { NodeHandle } from './node-handle.ts'
+
+/** How each method is answered. The type asks for every method of the registry, once. */
+export type Handlers = {
+  readonly [M in HostMethod]: (params: ParamsOf<M>) => ResultOf<M> | Promise<ResultOf<M>>
+}
+
+/** How many events `node.events` gives unless asked for another number. */
+const EVENTS_DEFAULT = 100
+
+/** What the methods need beside the node itself. */
+export interface MethodHost {
+  readonly node: NodeHandle
+  metrics(): Promise<MetricsReport>
+  /** Begins an orderly stop of the process and returns at once; `reason` is for the log. */
+  requestStop(reason: string): void
+}
+
+export function handlersOf({ node, metrics, requestStop }: MethodHost): Handlers {
+  return {
+    'node.status': () => node.status(),
+    'node.peers': () => node.peers(),
+    'node.agents': () => node.agents(),
+    'node.metrics': metrics,
+    'node.events': ({ kinds, limit = EVENTS_DEFAULT }) => {
+      const events = node.recentEvents().filter((event) => kinds === undefined || kinds.includes(event.kind))
+      return { events: events.slice(-limit) }
+    },
+    'node.stop': () => {
+      // After this turn of the loop, so that the answer is on its way before the socket closes.
+      setImmediate(() => requestStop('asked to over the socket'))
+      return { pid: process.pid }
+    },
+    'config.show': () => node.config(),
+    'ticket.create': (params) => node.createTicket(params),
+  }
+}
+
+/**
+ * Performs one call. Operational failures become coded answers; anything else is `INTERNAL` to the client and is
+ * reported whole to `onFault`.
+ *
+ * @throws InvariantError, which must end the process
+ */
+export async function perform(handlers: Handlers, call: Call, onFault: (cause: unknown) => void): Promise<Outcome> {
+  try {
+    // `Call` pairs each method with its own parameters, and `Handlers` with its own handler.
+    const handler = handlers[call.method] as (params: unknown) => unknown
+    return { ok: true, result: await handler(call.params) }
+  } catch (cause) {
+    if (cause instanceof InvariantError) throw cause
+    if (cause instanceof SwarmError) return { ok: false, error: failureOf(cause) }
+    onFault(cause)
+    const message = `${call.method} failed for a reason that is in this node's log; please report it`
+    return { ok: false, error: { code: 'INTERNAL', message } }
+  }
+}
+
+function failureOf(error: SwarmError): Failure {
+  return { code: error.code, message: error.message, data: error.data }
+}

@@ -1,0 +1,146 @@
+import { chmod } from 'node:fs/promises'
+import { createServer, type Server, type Socket } from 'node:net'
+import { isMainThread } from 'node:worker_threads'
+import { type Clock, ERROR_CODES, realClock, type SessionGreeting, SwarmError } from '../src/index.ts'
+import { type ConnectionHost, IpcConnection } from './ipc-connection.ts'
+import { handlersOf, type MethodHost, perform } from './ipc-methods.ts'
+import type { Logger } from './log.ts'
+import { clearSocketPath } from './socket-file.ts'
+
+/** Connections that may wait to be accepted; the operating system may have a lower limit of its own. */
+const BACKLOG = 4_096
+
+/** How often sessions that have not said hello are looked at. */
+const TICK_MS = 1_000
+
+/** How long clients get to take their last answers when the daemon stops. */
+const STOP_MS = 1_000
+
+export interface IpcServerOptions extends MethodHost {
+  readonly path: string
+  readonly log: Logger
+  /** Demanded of clients when the socket is shared. */
+  readonly token?: string | undefined
+  /** Clients at once; an idle one costs about 10 KiB. */
+  readonly connectionsMax: number
+  /** A broken invariant was met. Must end the process. */
+  fatal(cause: unknown): void
+  readonly clock?: Clock
+}
+
+/** The agent and control socket: mode 0600, one session per connection. */
+export class IpcServer {
+  readonly #options: IpcServerOptions
+  readonly #server: Server
+  readonly #connections = new Set<IpcConnection>()
+  /** Those with something to write at the end of this turn of the loop. */
+  #unflushed: IpcConnection[] = []
+  readonly #unsubscribe: () => void
+  readonly #ticker: NodeJS.Timeout
+
+  /** @throws SwarmError when the socket cannot be had; see {@link clearSocketPath} */
+  static async listen(options: IpcServerOptions): Promise<IpcServer> {
+    await clearSocketPath(options.path)
+    const server = new IpcServer(options)
+    try {
+      await server.#listen()
+    } catch (cause) {
+      await server.stop()
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new SwarmError('ADDRESS_IN_USE', `cannot listen on ${options.path} (${reason}); use --socket`, { cause })
+    }
+    return server
+  }
+
+  private constructor(options: IpcServerOptions) {
+    this.#options = options
+    const host = this.#host(options)
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket, host))
+    this.#unsubscribe = options.node.onEvent((event) => {
+      for (const connection of this.#connections) if (connection.subscribed) connection.event(event)
+    })
+    this.#ticker = setInterval(() => {
+      for (const connection of this.#connections) if (connection.wantsTicks) connection.tick()
+    }, TICK_MS).unref()
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  /** Answers what is in flight, closes every connection and removes the socket. */
+  async stop(): Promise<void> {
+    clearInterval(this.#ticker)
+    this.#unsubscribe()
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    for (const connection of this.#connections) connection.shutDown()
+    const cut = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy()
+    }, STOP_MS)
+    await closed
+    clearTimeout(cut)
+  }
+
+  async #listen(): Promise<void> {
+    const { path } = this.#options
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      // The mode must be right from the first moment, and only the mask can do that; workers may not set it.
+      const mask = isMainThread ? process.umask(0o177) : undefined
+      this.#server.listen({ path, backlog: BACKLOG }, () => {
+        this.#server.off('error', reject)
+        resolve()
+      })
+      if (mask !== undefined) process.umask(mask)
+    })
+    await chmod(path, 0o600)
+    this.#server.on('error', (cause) => this.#options.log.error({ err: cause }, 'the socket server failed'))
+  }
+
+  #accept(socket: Socket, host: ConnectionHost): void {
+    const { connectionsMax } = this.#options
+    if (this.#connections.size >= connectionsMax) {
+      socket.on('error', () => {})
+      socket.end(tooMany(connectionsMax), () => socket.destroy())
+      return
+    }
+    this.#connections.add(new IpcConnection(socket, host))
+  }
+
+  #host(options: IpcServerOptions): ConnectionHost {
+    const { node, log } = options
+    const handlers = handlersOf(options)
+    const hello = { node: node.node, swarm: node.swarm, version: node.version, features: [] }
+    const greeting: SessionGreeting = { hello, token: options.token }
+    return {
+      clock: options.clock ?? realClock,
+      greeting,
+      perform: (call) =>
+        perform(handlers, call, (cause) => log.error({ err: cause, method: call.method }, 'a call failed')),
+      wantsFlush: (connection) => {
+        // After all input of this turn was read: one write per client, however many answers.
+        if (this.#unflushed.length === 0) setImmediate(() => this.#flush())
+        this.#unflushed.push(connection)
+      },
+      onClosed: (connection, reason, error) => {
+        this.#connections.delete(connection)
+        if (error !== undefined) log.info({ reason, code: error.code }, `a client was refused: ${error.message}`)
+        else log.debug({ reason }, 'a client left')
+      },
+      fatal: options.fatal,
+    }
+  }
+
+  #flush(): void {
+    const connections = this.#unflushed
+    this.#unflushed = []
+    for (const connection of connections) connection.flush()
+  }
+}
+
+/** There is no session yet that could say it. */
+function tooMany(connectionsMax: number): string {
+  const { code, message } = new SwarmError('OVERLOADED', `this node has ${connectionsMax} connections; try again later`)
+  const error = { code: ERROR_CODES[code].rpc, message, data: { code, retryAfterMs: 1_000 } }
+  return `${JSON.stringify({ jsonrpc: '2.0', id: null, error })}\n`
+}

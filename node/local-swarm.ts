@@ -1,0 +1,218 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type NodeStatus, type PeerReport, SwarmError } from '../src/index.ts'
+import { ControlClient } from './client.ts'
+import { spawnDaemon, statusOf } from './spawn-daemon.ts'
+import { CLIENT_NAME } from './version.ts'
+
+/** Starting a process takes a core for half a second: more at once would only make all of them slow. */
+const STARTS_AT_ONCE = 4
+
+/** How long the members may take to find each other once all run. */
+const CONVERGE_TIMEOUT_MS = 60_000
+const POLL_MS = 100
+
+/** What is remembered between `up` and the next `up`: the same nodes come back on the same ports. */
+interface Plan {
+  readonly nodes: readonly { readonly port: number; readonly joined: boolean }[]
+}
+
+export interface LocalNode {
+  /** `node-1` and so on. */
+  readonly name: string
+  readonly data: string
+  readonly socket: string
+}
+
+export interface RunningNode extends LocalNode {
+  readonly status: NodeStatus
+}
+
+/** What `up` tells while it works. */
+export interface Progress {
+  started(node: RunningNode, count: number): void
+  /** How many nodes see all others. */
+  seen(count: number): void
+}
+
+export interface LocalSwarmOptions {
+  /** Holds one data directory per node. */
+  readonly directory: string
+  /** The command line's script, with which the processes are started. */
+  readonly program: string
+  /** Whether the processes outlive this one. */
+  readonly detached: boolean
+  onSpawned?(pid: number): void
+}
+
+/** A swarm of separate processes on this machine, one data directory each, for development and demonstration. */
+export class LocalSwarm {
+  readonly #options: LocalSwarmOptions
+
+  constructor(options: LocalSwarmOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Brings `nodeCount` nodes up and returns when each sees all others. Nodes that run already are left as they are.
+   *
+   * @throws SwarmError with the first reason why a node did not start, or TIMEOUT when they did not find each other
+   */
+  async up(nodeCount: number, progress: Progress): Promise<readonly RunningNode[]> {
+    await mkdir(this.#options.directory, { recursive: true, mode: 0o700 })
+    const plan = await this.#plan(nodeCount)
+    const founder = await this.#start(0, plan, undefined)
+    progress.started(founder, 1)
+    const newcomers = plan.nodes.slice(1, nodeCount).filter((node) => !node.joined).length
+    const ticket = newcomers === 0 ? undefined : await ticketFrom(founder, newcomers)
+    const nodes = [founder]
+    for (let first = 1; first < nodeCount; first += STARTS_AT_ONCE) {
+      const batch = range(first, Math.min(nodeCount, first + STARTS_AT_ONCE)).map(async (index) => {
+        const node = await this.#start(index, plan, ticket)
+        nodes.push(node)
+        progress.started(node, nodes.length)
+      })
+      // All are waited for even when one fails: none may be left half started and unknown.
+      const failed = (await Promise.allSettled(batch)).find((outcome) => outcome.status === 'rejected')
+      if (failed !== undefined) throw failed.reason
+    }
+    await this.#writePlan({ nodes: plan.nodes.map((node, i) => (i < nodeCount ? { ...node, joined: true } : node)) })
+    await converge(nodes, nodeCount, progress)
+    return nodes.sort((a, b) => indexOf(a) - indexOf(b))
+  }
+
+  /** Every node that was ever brought up here. */
+  async members(): Promise<readonly LocalNode[]> {
+    const plan = await this.#readPlan()
+    return plan.nodes.map((_, index) => this.#node(index))
+  }
+
+  #node(index: number): LocalNode {
+    const data = join(this.#options.directory, `node-${index + 1}`)
+    return { name: `node-${index + 1}`, data, socket: join(data, 'swarm.sock') }
+  }
+
+  async #start(index: number, plan: Plan, ticket: string | undefined): Promise<RunningNode> {
+    const node = this.#node(index)
+    const running = await statusOf(node.socket)
+    if (running !== undefined) return { ...node, status: running }
+    const entry = plan.nodes[index]
+    const { program, detached, onSpawned } = this.#options
+    const status = await spawnDaemon({
+      program,
+      data: node.data,
+      socket: node.socket,
+      start: {
+        data: node.data,
+        socket: node.socket,
+        profile: 'local',
+        join: entry?.joined === true ? undefined : ticket,
+        listen: [`/ip4/127.0.0.1/tcp/${entry?.port ?? 0}`],
+        labels: {},
+      },
+      detached,
+      ...(onSpawned === undefined ? {} : { onSpawned }),
+    })
+    return { ...node, status }
+  }
+
+  /** The plan so far, with new nodes on free ports. */
+  async #plan(nodeCount: number): Promise<Plan> {
+    const before = await this.#readPlan()
+    const added = Math.max(0, nodeCount - before.nodes.length)
+    const ports = await freePorts(added)
+    const plan = { nodes: [...before.nodes, ...ports.map((port) => ({ port, joined: false }))] }
+    await this.#writePlan(plan)
+    return plan
+  }
+
+  async #readPlan(): Promise<Plan> {
+    try {
+      return JSON.parse(await readFile(this.#planPath(), 'utf8')) as Plan
+    } catch (cause) {
+      if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return { nodes: [] }
+      const message = `${this.#planPath()} cannot be read; remove ${this.#options.directory} to begin anew`
+      throw new SwarmError('DATA_DIRECTORY_UNREADABLE', message, { cause })
+    }
+  }
+
+  async #writePlan(plan: Plan): Promise<void> {
+    await writeFile(this.#planPath(), `${JSON.stringify(plan)}\n`, { mode: 0o600 })
+  }
+
+  #planPath(): string {
+    return join(this.#options.directory, 'swarm.json')
+  }
+}
+
+/** Everything a node says of the others. */
+export async function peersOf(node: LocalNode): Promise<readonly PeerReport[]> {
+  return withClient(node, async (client) => (await client.call('node.peers', {})).peers)
+}
+
+async function ticketFrom(node: LocalNode, uses: number): Promise<string> {
+  return withClient(node, async (client) => (await client.call('ticket.create', { uses })).ticket)
+}
+
+/** Waits until every node sees all others alive. */
+async function converge(nodes: readonly RunningNode[], nodeCount: number, progress: Progress): Promise<void> {
+  const until = performance.now() + CONVERGE_TIMEOUT_MS
+  let waiting = nodes
+  for (;;) {
+    const seen = await Promise.all(waiting.map(async (node) => aliveOthers(node, await peersOf(node)) >= nodeCount - 1))
+    waiting = waiting.filter((_, i) => seen[i] === false)
+    progress.seen(nodeCount - waiting.length)
+    if (waiting.length === 0) return
+    if (performance.now() > until) {
+      const names = waiting.map((node) => node.name).join(', ')
+      throw new SwarmError(
+        'TIMEOUT',
+        `${names} did not see all others within ${CONVERGE_TIMEOUT_MS / 1000} s; see their logs`,
+      )
+    }
+    await delay(POLL_MS)
+  }
+}
+
+function aliveOthers(node: RunningNode, peers: readonly PeerReport[]): number {
+  return peers.filter((peer) => peer.state === 'alive' && peer.node !== node.status.node).length
+}
+
+async function withClient<T>(node: LocalNode, run: (client: ControlClient) => Promise<T>): Promise<T> {
+  const client = await ControlClient.connect({ socket: node.socket, client: CLIENT_NAME })
+  try {
+    return await run(client)
+  } finally {
+    client.close()
+  }
+}
+
+/** Ports that are free now; held together until all are known, so that no two are the same. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    range(0, count).map(
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
+          const server = createServer().once('error', reject)
+          server.listen(0, '127.0.0.1', () => resolve(server))
+        }),
+    ),
+  )
+  return Promise.all(
+    servers.map((server) => {
+      const address = server.address()
+      const port = typeof address === 'object' && address !== null ? address.port : 0
+      return new Promise<number>((resolve) => server.close(() => resolve(port)))
+    }),
+  )
+}
+
+function range(from: number, below: number): readonly number[] {
+  return Array.from({ length: Math.max(0, below - from) }, (_, i) => from + i)
+}
+
+function indexOf(node: LocalNode): number {
+  return Number(node.name.slice('node-'.length))
+}

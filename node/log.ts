@@ -1,0 +1,80 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import pc from 'picocolors'
+import { type DestinationStream, destination, type Level, type Logger as PinoLogger, pino } from 'pino'
+
+export type Logger = PinoLogger
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export interface LogOptions {
+  readonly level: LogLevel
+  /** Levels that differ for single modules, by the module's name. */
+  readonly modules?: Readonly<Record<string, LogLevel>> | undefined
+  /** Where lines go: a file's path, or standard error. */
+  readonly to: { readonly file: string } | 'stderr'
+  /** On standard error: lines for people instead of JSON. */
+  readonly pretty?: boolean | undefined
+  readonly colours?: boolean | undefined
+}
+
+/** One logger per module, all writing to one place; lines of a module below its level are not even made. */
+export interface Log {
+  module(name: string): Logger
+  /** Writes what is buffered; before a process ends. */
+  flush(): void
+}
+
+/** @throws when the file cannot be opened */
+export function openLog(options: LogOptions): Log {
+  const sink = openSink(options)
+  const root = pino({ base: null, level: 'trace', timestamp: pino.stdTimeFunctions.isoTime }, sink.stream)
+  const modules = new Map<string, Logger>()
+  return {
+    module(name) {
+      const known = modules.get(name)
+      if (known !== undefined) return known
+      const made = root.child({ module: name }, { level: options.modules?.[name] ?? options.level })
+      modules.set(name, made)
+      return made
+    },
+    flush: sink.flush,
+  }
+}
+
+function openSink(options: LogOptions): { readonly stream: DestinationStream; readonly flush: () => void } {
+  if (options.to === 'stderr' && options.pretty === true) {
+    const colours = pc.createColors(options.colours === true)
+    return { stream: { write: (line) => process.stderr.write(prettyLine(line, colours)) }, flush: () => {} }
+  }
+  if (options.to !== 'stderr') mkdirSync(dirname(options.to.file), { recursive: true, mode: 0o700 })
+  // Synchronous: a line that explains a crash must be out before the crash.
+  const stream = destination({ dest: options.to === 'stderr' ? 2 : options.to.file, sync: true, mode: 0o600 })
+  return { stream, flush: () => stream.flushSync() }
+}
+
+/** One JSON line as a person reads it: time, level, module, message, and what else it carries. */
+export function prettyLine(line: string, colours: ReturnType<typeof pc.createColors>): string {
+  const { time, level, module, msg, err, ...rest } = JSON.parse(line) as Record<string, unknown>
+  const label = pino.levels.labels[Number(level)] ?? 'info'
+  const fields = Object.entries(rest).map(
+    ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  )
+  const clock = String(time).slice(11, 23)
+  const words = [
+    colours.dim(clock),
+    paint(label as Level, colours)(label.toUpperCase().padEnd(5)),
+    colours.cyan(String(module ?? '')),
+    String(msg ?? ''),
+    colours.dim(fields.join(' ')),
+  ]
+  const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${String(err.stack)}` : ''
+  return `${words.filter((word) => word !== '').join(' ')}${stack}\n`
+}
+
+function paint(level: Level, colours: ReturnType<typeof pc.createColors>): (text: string) => string {
+  if (level === 'error' || level === 'fatal') return colours.red
+  if (level === 'warn') return colours.yellow
+  return level === 'info' ? colours.green : colours.dim
+}

@@ -1,0 +1,264 @@
+import {
+  AdmissionDesk,
+  composeSwarm,
+  createNetwork,
+  createSigner,
+  Lifecycle,
+  type MemberFacts,
+  type MemberParty,
+  type NodeId,
+  type NodeLog,
+  NodeRuntime,
+  NodeState,
+  openDataDirectory,
+  openNodeLog,
+  Random,
+  type Role,
+  realClock,
+  type Standing,
+  SwarmError,
+  standing,
+  TicketLedger,
+  type WallMillis,
+} from '../src/index.ts'
+import { type Entrance, entranceOf } from './entrance.ts'
+import { type NodeKeys, openKeys } from './keys.ts'
+import type { Log } from './log.ts'
+import type { OpenedNode } from './node-handle.ts'
+import { NodeView } from './node-view.ts'
+import { Observer } from './observer.ts'
+import type { Settings } from './settings.ts'
+import { VERSION } from './version.ts'
+
+export interface OpenOptions {
+  readonly settings: Settings
+  readonly log: Log
+  /** A broken invariant or a failed disk. Ends the process. */
+  fatal(cause: unknown): void
+}
+
+/** How long each part may take to stop before it is left behind. */
+const RUNTIME_STOP_MS = 1_000
+const NETWORK_STOP_MS = 3_000
+const LOG_STOP_MS = 5_000
+const DIRECTORY_STOP_MS = 1_000
+
+/** Time for the good-byes to leave the lanes; one that is lost costs the others a suspicion. */
+const GOODBYE_MS = 50
+
+type Network = Awaited<ReturnType<typeof createNetwork>>
+
+interface Contact {
+  readonly node: NodeId
+  readonly addresses: readonly string[]
+}
+
+/** What is there before this node is a member, and outlives the network. */
+interface Base {
+  readonly keys: NodeKeys
+  readonly nodeLog: NodeLog
+  readonly state: NodeState
+  readonly ledger: TicketLedger
+  readonly random: Random
+  readonly startedAt: WallMillis
+}
+
+/** What exists only once this node is a member. */
+interface Member {
+  readonly standing: Standing
+  readonly desk: AdmissionDesk
+  readonly runtime: NodeRuntime
+}
+
+/**
+ * Opens everything below the servers: data directory, log, identity, network, protocols. Leaves first; what was opened
+ * is closed again, in reverse, when a later part fails.
+ *
+ * @throws SwarmError with a coded reason
+ */
+export async function openNode(options: OpenOptions): Promise<OpenedNode> {
+  const lifecycle = new Lifecycle()
+  try {
+    return await new Composition(options, lifecycle).open()
+  } catch (cause) {
+    await lifecycle.stop()
+    throw cause
+  }
+}
+
+class Composition {
+  readonly #options: OpenOptions
+  readonly #lifecycle: Lifecycle
+  readonly #observer: Observer
+  #member: Member | undefined
+
+  constructor(options: OpenOptions, lifecycle: Lifecycle) {
+    this.#options = options
+    this.#lifecycle = lifecycle
+    this.#observer = new Observer(options.log)
+  }
+
+  async open(): Promise<OpenedNode> {
+    const { settings } = this.#options
+    const base = await this.#openBase()
+    const entrance = entranceOf(settings, base.state, base.keys, realClock)
+    const network = await this.#openNetwork(base, entrance)
+    const place = await this.#enter(entrance, network)
+    const agreed = settings.within(place.founding.genesis.parameters)
+    const runtime = this.#buildRuntime(base, entrance, place, network, agreed)
+    base.nodeLog.log.attach(runtime.host)
+    if (entrance.kind !== 'return') await remember(runtime, place, contactsOf(entrance))
+    const desk = this.#buildDesk(base, place, runtime)
+    this.#member = { standing: place, runtime, desk }
+    network.serve(runtime.host)
+    runtime.start()
+    await this.#keep('protocols', RUNTIME_STOP_MS, () => goodbye(runtime))
+    const { standing: known } = this.#member
+    const close = () => this.#close()
+    return new NodeView({ settings: agreed, standing: known, runtime, network, desk, observer: this.#observer, close })
+  }
+
+  async #openBase(): Promise<Base> {
+    const { data } = this.#options.settings.start
+    const directory = openDataDirectory(data)
+    await this.#keep('data directory', DIRECTORY_STOP_MS, async () => directory.release())
+    const keys = openKeys(data)
+    const nodeLog = await openNodeLog(directory.storePath, this.#options.settings.log)
+    await this.#keep('log', LOG_STOP_MS, () => nodeLog.close())
+    const state = NodeState.read(nodeLog.records)
+    const ledger = new TicketLedger()
+    for (const use of state.ticketUses) ledger.restore(use)
+    const startedAt = realClock.wallNow()
+    return { keys, nodeLog, state, ledger, startedAt, random: new Random(`${keys.node.node}/${startedAt}`) }
+  }
+
+  async #openNetwork(base: Base, entrance: Entrance): Promise<Network> {
+    const network = await createNetwork({
+      ...this.#options.settings.network(rolesOf(entrance)),
+      swarm: entrance.swarm,
+      seed: base.keys.node.exportSeed(),
+      clock: realClock,
+      random: base.random.fork('network'),
+      party: () => this.#party(base.keys),
+      grant: (ticket, newcomer) => this.#entered().desk.grant(ticket, newcomer),
+      onDiscovered: (peer, addresses) => this.#member?.runtime.introduce(peer, addresses),
+      onAddresses: () => this.#member?.runtime.updateFacts(this.#facts(base, network)),
+    })
+    // Before it starts: half of it may be there when the start fails.
+    await this.#keep('network', NETWORK_STOP_MS, () => network.stop())
+    await network.start()
+    return network
+  }
+
+  async #enter(entrance: Entrance, network: Network): Promise<Standing> {
+    const log = this.#options.log.module('daemon')
+    if (entrance.kind !== 'join') {
+      if (entrance.kind === 'found') log.info({ swarm: entrance.swarm }, 'founded a swarm')
+      return entrance.standing
+    }
+    const granted = await network.join(entrance.ticket)
+    log.info({ swarm: entrance.swarm, issuer: entrance.ticket.issuer }, 'joined the swarm')
+    return standing(granted.founding, granted.certificate)
+  }
+
+  #buildRuntime(base: Base, entrance: Entrance, place: Standing, network: Network, settings: Settings): NodeRuntime {
+    const { keys, state, ledger, nodeLog, random } = base
+    const swarm = composeSwarm({
+      signer: createSigner(keys.node, place.founding.swarm),
+      verifier: place.verifier,
+      random,
+      params: { membership: settings.membership, directory: settings.directory },
+      certificate: place.certificateBytes,
+      facts: this.#facts(base, network),
+      ceiling: state.ceiling,
+      peers: [...contactsOf(entrance), ...state.peers, ...settings.contacts],
+    })
+    return new NodeRuntime({
+      swarm,
+      network,
+      log: nodeLog.log,
+      clock: realClock,
+      state,
+      ledger,
+      compactAfterBytes: settings.config.storage.compactAfterBytes,
+      observe: (observation) => this.#observer.observe(observation),
+      fatal: this.#options.fatal,
+    })
+  }
+
+  #buildDesk(base: Base, place: Standing, runtime: NodeRuntime): AdmissionDesk {
+    return new AdmissionDesk({
+      node: base.keys.node.node,
+      founding: place.founding,
+      authority: base.keys.authority(),
+      ledger: base.ledger,
+      clock: realClock,
+      persist: (record, then) => runtime.host.persist(record, then),
+    })
+  }
+
+  #facts({ startedAt }: Base, network: Network): MemberFacts {
+    const { region, zone, labels } = this.#options.settings.config.node
+    return { addresses: network.addresses(), region, zone, labels, version: VERSION, startedAt }
+  }
+
+  #party(keys: NodeKeys): MemberParty | undefined {
+    if (this.#member === undefined) return undefined
+    const { founding, verifier, certificateBytes } = this.#member.standing
+    const authority = keys.authority()
+    return {
+      kind: 'member',
+      node: keys.node.node,
+      founding,
+      verifier,
+      certificate: certificateBytes,
+      isRevoked: ({ node }) => this.#options.settings.config.security.revokedNodes.includes(node),
+      authorities: new Set<NodeId>(authority === undefined ? [] : [authority.node]),
+    }
+  }
+
+  #entered(): Member {
+    if (this.#member !== undefined) return this.#member
+    throw new SwarmError('INTERNAL', 'nobody is let in before this node is a member itself')
+  }
+
+  /** Has something stopped once everything that rests on it has stopped. */
+  async #keep(name: string, stopTimeoutMs: number, stop: () => Promise<void>): Promise<void> {
+    await this.#lifecycle.add({ name, stopTimeoutMs, start: async () => {}, stop })
+  }
+
+  async #close(): Promise<void> {
+    const { problems } = await this.#lifecycle.stop()
+    if (problems.length === 0) return
+    const what = problems.map(({ part, problem }) => `${part}: ${problem}`).join('; ')
+    throw new SwarmError('INTERNAL', `not everything stopped: ${what}`)
+  }
+}
+
+/** Where a newcomer finds its swarm again, should it end before it has met anyone else. */
+function contactsOf(entrance: Entrance): readonly Contact[] {
+  if (entrance.kind !== 'join') return []
+  return [{ node: entrance.ticket.issuer, addresses: entrance.ticket.addresses }]
+}
+
+/** What this node may serve as; a newcomer's roles are those of its ticket. */
+function rolesOf(entrance: Entrance): readonly Role[] {
+  return entrance.kind === 'join' ? entrance.ticket.roles : entrance.standing.certificate.roles
+}
+
+/** Nothing is said in the name of a membership that a crash could take back. */
+async function remember(runtime: NodeRuntime, place: Standing, contacts: readonly Contact[]): Promise<void> {
+  runtime.host.persist({ kind: 'genesis', bytes: place.founding.bytes }, () => {})
+  if (contacts.length > 0) {
+    runtime.host.persist({ kind: 'membership', record: { kind: 'peers', peers: contacts } }, () => {})
+  }
+  await new Promise<void>((resolve) => {
+    runtime.host.persist({ kind: 'certificate', bytes: place.certificateBytes }, resolve)
+  })
+}
+
+async function goodbye(runtime: NodeRuntime): Promise<void> {
+  runtime.leave()
+  await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS))
+  runtime.stop()
+}

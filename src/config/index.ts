@@ -1,0 +1,7 @@
+export { configJsonSchema, configReference, type DescribedValue, describeConfig, profileFile } from './describe.ts'
+export { formatDuration, parseDuration } from './duration.ts'
+export { PROFILES, type Profile } from './key.ts'
+export { type ConfigFlag, FLAG_PATHS } from './layers.ts'
+export { badConfiguration, type ConfigProblem, problemLine } from './problem.ts'
+export { type ConfigSources, clusterParameters, type ResolvedConfig, resolveConfig } from './resolve.ts'
+export { type Config, configSchema, LOG_LEVELS } from './schema.ts'

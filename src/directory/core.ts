@@ -1,0 +1,203 @@
+import { after, earliest, type Millis, NEVER, type NodeId, type Tick } from '../kernel/index.ts'
+import { decode, encode, type Statement } from '../wire/index.ts'
+import { judgeDigestWith } from './judge.ts'
+import { type DirectoryMessage, digestBody } from './messages.ts'
+import { checkDirectoryParams } from './params.ts'
+import { isSignificant } from './significance.ts'
+import { DigestSync } from './sync.ts'
+import { DigestTable, entryOf } from './table.ts'
+import type {
+  DirectoryCore,
+  DirectoryEffect,
+  DirectoryEntry,
+  DirectoryInput,
+  DirectoryOptions,
+  JudgeDigest,
+  MemberProfile,
+  OwnReport,
+} from './types.ts'
+
+/** Against a peer over whose link a forged digest came. By gossip the one who passes it on is not to blame. */
+const FORGED_POINTS = 20
+
+/** What everyone can do and how busy they are. Clauses D-1 to D-5 and D-10 in ./README.md. */
+export class Directory implements DirectoryCore {
+  readonly #options: DirectoryOptions
+  readonly #self: NodeId
+  readonly #judge: JudgeDigest
+  readonly #table: DigestTable
+  readonly #sync: DigestSync
+  readonly #links = new Set<NodeId>()
+  #effects: DirectoryEffect[] = []
+  #report: OwnReport | undefined
+  #published: OwnReport | undefined
+  #publishedAt = Number.NEGATIVE_INFINITY as Millis
+  #version = 0
+  #publishAt: Millis = NEVER
+  #syncAt: Millis = NEVER
+
+  constructor(options: DirectoryOptions) {
+    checkDirectoryParams(options.params)
+    this.#options = options
+    this.#self = options.self.node
+    this.#judge = options.judge ?? judgeDigestWith(options.verifier)
+    this.#table = new DigestTable(options.params.entriesMax)
+    this.#sync = new DigestSync(this.#table, options.random, options.params.syncBytesMax)
+    this.#table.admit(options.self)
+  }
+
+  get size(): number {
+    return this.#table.size
+  }
+
+  entry(node: NodeId): DirectoryEntry | undefined {
+    const held = this.#table.get(node)
+    return held === undefined ? undefined : entryOf(held)
+  }
+
+  entries(): IterableIterator<DirectoryEntry> {
+    return this.#table.entries()
+  }
+
+  deadline(): Millis {
+    const oldest = this.#table.oldest()
+    const expiresAt = oldest === undefined ? NEVER : after(oldest.heardAt, this.#options.params.expiryMs)
+    return earliest(earliest(this.#publishAt, this.#syncAt), expiresAt)
+  }
+
+  step(now: Millis, input: DirectoryInput | Tick): readonly DirectoryEffect[] {
+    this.#handle(now, input)
+    if (now >= this.#publishAt) this.#publish(now)
+    if (now >= this.#syncAt) this.#compare(now)
+    this.#expire(now)
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+
+  #handle(now: Millis, input: DirectoryInput | Tick): void {
+    switch (input.kind) {
+      case 'tick':
+        break
+      case 'report':
+        this.#take(now, input.report)
+        break
+      case 'message':
+        this.#hear(now, input.from, input.message)
+        break
+      case 'member-up':
+        this.#memberUp(input.member)
+        break
+      case 'member-down':
+        if (input.node !== this.#self && this.#table.dismiss(input.node)) {
+          this.#emit({ kind: 'event', event: { kind: 'digest-gone', node: input.node, reason: 'member-down' } })
+        }
+        break
+      case 'link-up':
+        this.#links.add(input.peer)
+        // Soon, so that a newcomer hears of all; not at once, because its peers first have to know it for a member.
+        this.#syncAt = earliest(this.#syncAt, after(now, this.#options.random.between(0.05, 0.2) * this.#syncMs))
+        break
+      case 'link-down':
+        this.#links.delete(input.peer)
+    }
+  }
+
+  get #syncMs(): number {
+    return this.#options.params.syncIntervalMs
+  }
+
+  #memberUp(member: MemberProfile): void {
+    if (this.#table.admit(member)) return
+    this.#emit({ kind: 'observe', observation: { kind: 'directory-full', node: member.node } })
+  }
+
+  /** D-4: at once if it matters and the last one is long enough ago; a burst of changes makes one digest. */
+  #take(now: Millis, report: OwnReport): void {
+    const { intervalMinMs, significantShare } = this.#options.params
+    this.#report = report
+    if (this.#published === undefined || isSignificant(this.#published, report, significantShare)) {
+      const soonest = Math.max(now, this.#publishedAt + intervalMinMs) as Millis
+      this.#publishAt = earliest(this.#publishAt, soonest)
+    }
+  }
+
+  #publish(now: Millis): void {
+    const report = this.#report
+    this.#publishAt = after(now, this.#options.params.heartbeatMs * this.#options.random.between(0.9, 1))
+    const own = this.#table.get(this.#self)
+    if (report === undefined || own === undefined) return
+    const reason = report === this.#published ? 'heartbeat' : 'change'
+    this.#published = report
+    this.#publishedAt = now
+    this.#version += 1
+    const digest = { ...report, run: this.#options.run, version: this.#version }
+    const statement = this.#options.signer.sign('digest', encode(digestBody, digest))
+    this.#table.put(own, { statement, digest }, now)
+    this.#emit({ kind: 'publish', message: { kind: 'directory.digest', body: statement } })
+    this.#emit({ kind: 'observe', observation: { kind: 'digest-published', version: this.#version, reason } })
+  }
+
+  #compare(now: Millis): void {
+    this.#syncAt = after(now, this.#syncMs * this.#options.random.between(0.8, 1))
+    if (this.#links.size === 0) {
+      this.#syncAt = NEVER
+      return
+    }
+    this.#send(this.#options.random.pick([...this.#links]), this.#sync.question())
+  }
+
+  #expire(now: Millis): void {
+    for (let oldest = this.#table.oldest(); oldest !== undefined; oldest = this.#table.oldest()) {
+      if (after(oldest.heardAt, this.#options.params.expiryMs) > now) return
+      this.#table.drop(oldest.node)
+      this.#emit({ kind: 'event', event: { kind: 'digest-gone', node: oldest.node, reason: 'expired' } })
+    }
+  }
+
+  #hear(now: Millis, from: NodeId, message: DirectoryMessage): void {
+    const send = (answer: DirectoryMessage) => this.#send(from, answer)
+    switch (message.kind) {
+      case 'directory.digest':
+        this.#hearDigest(now, from, message.body, 'gossip')
+        break
+      case 'directory.sync-reply':
+        for (const statement of message.body) this.#hearDigest(now, from, statement, 'link')
+        break
+      case 'directory.sync-request': {
+        const { body } = message
+        if (body.kind === 'hashes') this.#sync.onHashes(body.hashes, send)
+        else if (body.kind === 'rows') this.#sync.onRows(body.buckets, body.rows, send)
+        else this.#sync.onWant(body.nodes, send)
+      }
+    }
+  }
+
+  /** D-1, D-2: the cheap questions first; only news of a member is verified. */
+  #hearDigest(now: Millis, from: NodeId, statement: Statement, via: 'link' | 'gossip'): void {
+    const held = this.#table.get(statement.signer)
+    if (held === undefined || statement.signer === this.#self) return
+    const claimed = decode(digestBody, statement.bytes)
+    if (claimed.ok && !this.#table.isNews(statement.signer, claimed.value)) return
+    const judged = this.#judge(statement)
+    if (!judged.ok) {
+      const node = statement.signer
+      if (via === 'link') {
+        const reason = `digest of ${node}: ${judged.error}`
+        this.#emit({ kind: 'penalise', peer: from, points: FORGED_POINTS, reason })
+      }
+      this.#emit({ kind: 'observe', observation: { kind: 'digest-rejected', from, node, reason: judged.error } })
+      return
+    }
+    this.#table.put(held, judged.value, now)
+    this.#emit({ kind: 'event', event: { kind: 'digest-updated', node: statement.signer } })
+  }
+
+  #send(to: NodeId, message: DirectoryMessage): void {
+    this.#emit({ kind: 'send', to, message })
+  }
+
+  #emit(effect: DirectoryEffect): void {
+    this.#effects.push(effect)
+  }
+}

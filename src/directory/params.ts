@@ -1,0 +1,44 @@
+import { assert } from '../kernel/index.ts'
+
+/** All times in milliseconds. */
+export interface DirectoryParams {
+  /** A change that matters waits at most, and two digests are apart at least, this long. */
+  readonly intervalMinMs: number
+  /** A digest goes out this often even without a change, so that others know it still holds. */
+  readonly heartbeatMs: number
+  /** An entry not renewed for this long is gone. */
+  readonly expiryMs: number
+  /** Tables are compared with a random link this often. */
+  readonly syncIntervalMs: number
+  /** Digests in one reply, in bytes. */
+  readonly syncBytesMax: number
+  /** Members whose digests are held (D-2). */
+  readonly entriesMax: number
+  /** A change of free slots, queue or load matters from this share of the whole on. */
+  readonly significantShare: number
+}
+
+const LAN: DirectoryParams = {
+  intervalMinMs: 250,
+  heartbeatMs: 15_000,
+  expiryMs: 60_000,
+  syncIntervalMs: 10_000,
+  syncBytesMax: 192 * 1024,
+  entriesMax: 20_000,
+  significantShare: 0.2,
+}
+
+export const DIRECTORY_PROFILES = {
+  local: { ...LAN, intervalMinMs: 100 },
+  lan: LAN,
+  wan: { ...LAN, intervalMinMs: 1000, heartbeatMs: 30_000, expiryMs: 120_000 },
+} as const satisfies Record<string, DirectoryParams>
+
+/** The relations between the constants, each with its reason. */
+export function checkDirectoryParams(p: DirectoryParams): void {
+  assert(p.heartbeatMs * 3 < p.expiryMs, 'two lost heartbeats must not make a live node vanish', { p })
+  assert(p.intervalMinMs < p.heartbeatMs, 'a change is told sooner than no change', { p })
+  assert(p.syncIntervalMs < p.expiryMs, 'what gossip lost is repaired before it expires', { p })
+  assert(p.syncBytesMax <= 200 * 1024, 'a reply fits its message kind with one largest digest to spare', { p })
+  assert(p.significantShare > 0 && p.significantShare <= 1, 'a share', { p })
+}

@@ -1,0 +1,65 @@
+export {
+  certificateBodyShape,
+  certificateShape,
+  checkCertificateAt,
+  decodeCertificate,
+  issueCertificate,
+  nextEpoch,
+  type UnverifiedCertificate,
+} from './certificate.ts'
+export {
+  clusterHashOf,
+  decodeGenesis,
+  type Founding,
+  foundSwarm,
+  type Genesis,
+  genesisBodyShape,
+  genesisShape,
+  type Organisation,
+  organisationOf,
+  swarmIdOf,
+} from './genesis.ts'
+export { Handshake, type HandshakeOptions, type HandshakeOutcome, type HandshakeStep } from './handshake.ts'
+export { type HandshakeFrame, handshakeFrameShape, helloBodyShape, refuseFrame } from './handshake-frames.ts'
+export type { Admission, MemberParty, NewcomerParty } from './judgement.ts'
+export { KeyPair, newNonce, nodeIdOf, publicKeyOf, verifySignature } from './keys.ts'
+export {
+  CERTIFICATE_BYTES_MAX,
+  CERTIFICATE_TTL_MS,
+  CERTIFICATE_TTL_MS_MAX,
+  CLOCK_TOLERANCE_MS,
+  GENESIS_BYTES_MAX,
+  HANDSHAKE_FRAME_BYTES_MAX,
+  HANDSHAKE_FRAMES_MAX,
+  TICKET_TTL_MS_MAX,
+  TICKET_USES_MAX,
+} from './params.ts'
+export { errorOf, type Refusal } from './refusal.ts'
+export {
+  decodeRevocation,
+  issueRevocation,
+  type Revocation,
+  type RevocationOutcome,
+  RevocationSet,
+} from './revocation.ts'
+export { createSigner, verifyStatement } from './signer.ts'
+export {
+  checkTicketAt,
+  decodeTicket,
+  issueTicket,
+  parseTicket,
+  type Ticket,
+  type TicketTerms,
+  ticketText,
+} from './ticket.ts'
+export { TicketLedger, type TicketUse } from './ticket-ledger.ts'
+export {
+  type Certificate,
+  DOMAINS,
+  type Domain,
+  ROLES,
+  type Role,
+  type Signer,
+  type Verifier,
+} from './types.ts'
+export { createVerifier, type StatementCheck } from './verifier.ts'

@@ -1,0 +1,92 @@
+import { ERROR_CODES, type ErrorCode } from '../kernel/index.ts'
+import { REQUEST_ID_CHARS_MAX } from './params.ts'
+
+/** JSON-RPC's name for a request; chosen by whoever asks. */
+export type RequestId = string | number
+
+/** A failure as it crosses the socket: `code` is the stable word (`error.data.code`). */
+export interface Failure {
+  readonly code: ErrorCode
+  /** What happened and what to do next. */
+  readonly message: string
+  readonly data?: Readonly<Record<string, unknown>>
+}
+
+export type Outcome = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: Failure }
+
+/** What one line turned out to be. `fault`: it is none of the others; `id` is there when it could still be read. */
+export type Frame =
+  | { readonly kind: 'request'; readonly id: RequestId; readonly method: string; readonly params: unknown }
+  | { readonly kind: 'notification'; readonly method: string; readonly params: unknown }
+  | { readonly kind: 'answer'; readonly id: RequestId | null; readonly outcome: Outcome }
+  | { readonly kind: 'fault'; readonly id: RequestId | null; readonly error: Failure }
+
+/** Judges one line. Total: any text gives a frame (I-11). */
+export function readFrame(line: string): Frame {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    return fault(null, 'PARSE_ERROR', 'this line is not JSON; send one JSON-RPC 2.0 message per line')
+  }
+  if (Array.isArray(value)) {
+    return fault(null, 'BAD_REQUEST', 'batches are not used; send one message per line, as many as you like')
+  }
+  if (!isRecord(value)) return fault(null, 'BAD_REQUEST', 'a message is a JSON object')
+  const id = isRequestId(value.id) ? value.id : null
+  if (value.jsonrpc !== '2.0') return fault(id, 'BAD_REQUEST', 'a message carries "jsonrpc": "2.0"')
+  if ('method' in value) return readCall(value, id)
+  if ('result' in value || 'error' in value) return { kind: 'answer', id, outcome: readOutcome(value) }
+  return fault(id, 'BAD_REQUEST', 'a message has a "method", or is an answer with "result" or "error"')
+}
+
+function readCall(value: Readonly<Record<string, unknown>>, id: RequestId | null): Frame {
+  const method = value.method
+  if (typeof method !== 'string') return fault(id, 'BAD_REQUEST', '"method" is a text')
+  const params = value.params ?? {}
+  if (!('id' in value)) return { kind: 'notification', method, params }
+  if (id === null) {
+    return fault(null, 'BAD_REQUEST', `"id" is a number or a text of at most ${REQUEST_ID_CHARS_MAX} characters`)
+  }
+  return { kind: 'request', id, method, params }
+}
+
+function readOutcome(value: Readonly<Record<string, unknown>>): Outcome {
+  const error = value.error
+  if (!isRecord(error)) return { ok: true, result: value.result }
+  const data = isRecord(error.data) ? error.data : {}
+  const word = data.code
+  const code = typeof word === 'string' && Object.hasOwn(ERROR_CODES, word) ? (word as ErrorCode) : 'INTERNAL'
+  return { ok: false, error: { code, message: String(error.message ?? 'no reason given'), data } }
+}
+
+export function encodeRequest(id: RequestId, method: string, params: unknown): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, method, params })
+}
+
+export function encodeNotification(method: string, params: unknown): string {
+  return JSON.stringify({ jsonrpc: '2.0', method, params })
+}
+
+/** An answer: the result, or the error with its JSON-RPC number and its word in `data.code`. */
+export function encodeOutcome(id: RequestId | null, outcome: Outcome): string {
+  if (outcome.ok) return JSON.stringify({ jsonrpc: '2.0', id, result: outcome.result ?? {} })
+  const { code, message, data } = outcome.error
+  return JSON.stringify({
+    jsonrpc: '2.0',
+    id,
+    error: { code: ERROR_CODES[code].rpc, message, data: { ...data, code } },
+  })
+}
+
+function fault(id: RequestId | null, code: ErrorCode, message: string): Frame {
+  return { kind: 'fault', id, error: { code, message } }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isRequestId(value: unknown): value is RequestId {
+  return typeof value === 'string' ? value.length <= REQUEST_ID_CHARS_MAX : typeof value === 'number'
+}

@@ -1,0 +1,138 @@
+import { after, type Millis, type NodeId, type Random } from '../kernel/index.ts'
+import type { NetworkCoordinate } from '../wire/index.ts'
+import { COORDINATE_ORIGIN } from './coordinates.ts'
+import { RumourQueue } from './gossip.ts'
+import { LocalHealth } from './health.ts'
+import type { MembershipMessage, Rumour } from './messages.ts'
+import { Overlay } from './overlay.ts'
+import type { MembershipParams } from './params.ts'
+import { OwnPresence } from './self.ts'
+import { type Entry, MemberTable } from './table.ts'
+import { Timers } from './timers.ts'
+import type { Judge, MembershipEffect, MembershipEvent, MembershipObservation, MembershipOptions } from './types.ts'
+
+/** A live link to a peer. All times are on the awake clock. */
+export interface Link {
+  readonly peer: NodeId
+  readonly upSince: number
+  heardAt: number
+  /** When the peer last probed us of its own accord: it counts us among its neighbours. */
+  pingedAt: number
+  rttMs: number | undefined
+  coordinate: NetworkCoordinate | undefined
+}
+
+/** A new sample weighs this much in the smoothed round trip (as TCP's, RFC 6298). */
+const RTT_GAIN = 1 / 8
+
+/**
+ * What the rooms of this core share: the state that more than one of them reads, the clock of the current step, and
+ * the list of effects it has asked for so far.
+ */
+export class Ground {
+  readonly params: MembershipParams
+  readonly random: Random
+  readonly judge: Judge
+  readonly self: OwnPresence
+  readonly table: MemberTable
+  readonly overlay: Overlay
+  readonly rumours: RumourQueue
+  readonly health: LocalHealth
+  readonly timers = new Timers()
+  readonly links = new Map<NodeId, Link>()
+  coordinate: NetworkCoordinate = COORDINATE_ORIGIN
+  /** The neighbours have to be reckoned anew. */
+  dirty = false
+  now = 0 as Millis
+  /** All the time by which this node was late (M-13). */
+  lagMs = 0
+  #effects: MembershipEffect[] = []
+  #sequence: number
+
+  constructor(options: MembershipOptions, judge: Judge) {
+    const { params } = options
+    this.params = params
+    this.random = options.random
+    this.judge = judge
+    this.self = new OwnPresence({ ...options, ceiling: options.ceiling, reserved: params.incarnationsReserved })
+    this.table = new MemberTable(params.membersMax)
+    this.overlay = new Overlay(params)
+    this.rumours = new RumourQueue(params.rumoursMax)
+    this.health = new LocalHealth(params.healthMax)
+    this.#sequence = options.random.uint32()
+  }
+
+  /** Now, without the time that this node slept through. Timers run on it. */
+  get awake(): number {
+    return this.now - this.lagMs
+  }
+
+  get deadline(): Millis {
+    return after(this.timers.next as Millis, this.lagMs)
+  }
+
+  /** How often each rumour is sent: enough that each member hears it but for a few in a million. */
+  get sendsMax(): number {
+    return 1 + Math.ceil(this.params.retransmitFactor * Math.log2(this.table.upCount + 1))
+  }
+
+  nextSequence(): number {
+    this.#sequence = (this.#sequence + 1) >>> 0
+    return this.#sequence
+  }
+
+  send(to: NodeId, message: MembershipMessage): void {
+    this.#effects.push({ kind: 'send', to, message })
+  }
+
+  emit(effect: MembershipEffect): void {
+    this.#effects.push(effect)
+  }
+
+  event(event: MembershipEvent): void {
+    this.#effects.push({ kind: 'event', event })
+  }
+
+  observe(observation: MembershipObservation): void {
+    this.#effects.push({ kind: 'observe', observation })
+  }
+
+  takeEffects(): readonly MembershipEffect[] {
+    if (this.#effects.length === 0) return NO_EFFECTS
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+
+  /** News for a peer that is written to anyway. */
+  rumoursFor(peer: NodeId, rumoursMax: number): readonly Rumour[] {
+    return this.rumours.take(peer, rumoursMax, this.sendsMax)
+  }
+
+  unwell(delta: number): void {
+    if (this.health.add(delta)) this.observe({ kind: 'health', score: this.health.score })
+  }
+
+  sampleRtt(link: Link, rttMs: number): void {
+    link.rttMs = link.rttMs === undefined ? rttMs : link.rttMs + RTT_GAIN * (rttMs - link.rttMs)
+  }
+
+  /** Some links, at random, that belong to members who are up. */
+  randomLinks(count: number, wanted?: (peer: NodeId) => boolean): NodeId[] {
+    const peers: NodeId[] = []
+    for (const peer of this.links.keys()) if (wanted === undefined || wanted(peer)) peers.push(peer)
+    return this.random.sample(peers, count)
+  }
+
+  enterOverlay(entry: Entry): void {
+    this.overlay.add(entry.node, entry.nodeHash)
+    this.dirty = true
+  }
+
+  leaveOverlay(entry: Entry): void {
+    this.overlay.remove(entry.node, entry.nodeHash)
+    this.dirty = true
+  }
+}
+
+const NO_EFFECTS: readonly MembershipEffect[] = []

@@ -1,0 +1,37 @@
+import type { Verifier } from '../identity/types.ts'
+import { err, ok, type Result } from '../kernel/index.ts'
+import { decode, type Statement } from '../wire/index.ts'
+import { type MemberEntry, type PresenceBody, presenceBody } from './messages.ts'
+import type { Judge, Judged } from './types.ts'
+
+/** What a presence claims, before anyone has checked who says so. */
+export function readPresence(statement: Statement): Result<PresenceBody> {
+  return decode(presenceBody, statement.bytes)
+}
+
+/** Checks the subject's signature and its certificate, and copies what outlives the frame. M-1, M-3. */
+export function judgeWith(verifier: Verifier): Judge {
+  return (entry) => {
+    const presence = readPresence(entry.presence)
+    if (!presence.ok) return err(`presence: ${presence.error}`)
+    if (!verifier.verify('presence', entry.presence)) return err('the presence is not signed by its subject')
+    const certificate = verifier.certificate(entry.certificate)
+    if (!certificate.ok) return err('the certificate is not valid in this swarm')
+    if (certificate.value.node !== entry.presence.signer) return err('the certificate is for another node')
+    return ok(judged(entry, presence.value, certificate.value))
+  }
+}
+
+/** Labels of the certificate overrule the node's own: an authority vouches for them. */
+export function judged(entry: MemberEntry, presence: PresenceBody, certificate: Judged['certificate']): Judged {
+  const { signer, bytes, signature } = entry.presence
+  return {
+    entry: {
+      presence: { signer, bytes: bytes.slice(), signature: signature.slice() },
+      certificate: entry.certificate.slice(),
+    },
+    presence,
+    certificate,
+    labels: { ...presence.labels, ...certificate.labels },
+  }
+}

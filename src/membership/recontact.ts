@@ -1,0 +1,111 @@
+import { BoundedMap, type NodeId } from '../kernel/index.ts'
+import type { Ground } from './ground.ts'
+import type { Links } from './links.ts'
+import { ADDRESSES_MAX, REMEMBERED_PEERS_MAX } from './messages.ts'
+import { type Entry, isUp } from './table.ts'
+import { Timer } from './timers.ts'
+
+/** Remembered peers that a node without any link dials at once. */
+const DIALS_ALONE = 3
+/** The first neighbours are written down after this long, later changes every `rememberIntervalMs`. */
+const FIRST_MEMORY_MS = 1_500
+/** Room for the dials of one round and those of the round before. */
+const DIALS_MAX = 8
+
+interface Peer {
+  readonly node: NodeId
+  readonly addresses: readonly string[]
+}
+
+/**
+ * Finds back to those it has lost: one of the dead at a time, slowly and for as long as their tombstones last, so that a
+ * healed partition is noticed from either side (M-7); and when it has no link at all, the peers of its last run.
+ */
+export class Recontact {
+  readonly #ground: Ground
+  readonly #links: Links
+  readonly #seeds: readonly Peer[]
+  readonly #dials = new BoundedMap<NodeId, Timer>(DIALS_MAX)
+  readonly #round = new Timer(() => this.#turn())
+  readonly #memory = new Timer(() => this.#remember())
+  #remembered = ''
+
+  constructor(ground: Ground, links: Links, seeds: readonly Peer[]) {
+    this.#ground = ground
+    this.#links = links
+    this.#seeds = seeds.filter(({ node }) => node !== ground.self.node).slice(0, 4 * REMEMBERED_PEERS_MAX)
+  }
+
+  start(): void {
+    this.#turn()
+    // Soon at first: a node that ends right after its first links must find them again.
+    this.#ground.timers.arm(this.#memory, this.#ground.awake + FIRST_MEMORY_MS)
+  }
+
+  /** A dial has come through. */
+  linked(peer: NodeId): void {
+    const timer = this.#dials.get(peer)
+    if (timer === undefined) return
+    this.#ground.timers.disarm(timer)
+    this.#dials.delete(peer)
+  }
+
+  /** A peer that nobody in the table is. Dialled now; whoever finds it again introduces it again. */
+  introduce(peer: NodeId, addresses: readonly string[]): void {
+    this.#dial({ node: peer, addresses: addresses.slice(0, ADDRESSES_MAX) })
+  }
+
+  #turn(): void {
+    const { timers, awake, params, random, table, links } = this.#ground
+    timers.arm(this.#round, awake + params.recontactIntervalMs * random.between(0.75, 1))
+    const dead = table.randomDead(random)
+    if (dead !== undefined) this.#dial({ node: dead.node, addresses: this.#addressesOf(dead) })
+    if (links.size === 0) {
+      for (const seed of random.sample(this.#seeds, DIALS_ALONE)) this.#dial(seed)
+      return
+    }
+    // Whoever was never met in this life may be on an island whose members know of nobody here (M-7).
+    const unmet = this.#seeds.filter(({ node }) => table.get(node) === undefined)
+    if (unmet.length > 0) this.#dial(random.pick(unmet))
+  }
+
+  /** Where it said it was, and where it was before: its last word may have been that of a copy of it elsewhere. */
+  #addressesOf({ node, judged }: Entry): readonly string[] {
+    const said = judged.presence.addresses
+    const before = this.#seeds.find((seed) => seed.node === node)?.addresses ?? []
+    return [...said, ...before.filter((address) => !said.includes(address))]
+  }
+
+  #dial(peer: Peer): void {
+    const { timers, awake, params, links } = this.#ground
+    if (links.has(peer.node) || this.#links.isWanted(peer.node) || this.#dials.has(peer.node)) return
+    if (this.#dials.full) return
+    const timer = new Timer(() => this.#giveUp(peer.node))
+    this.#dials.set(peer.node, timer)
+    timers.arm(timer, awake + params.recontactPatienceMs)
+    this.#ground.emit({ kind: 'connect', peer: peer.node, addresses: peer.addresses })
+  }
+
+  #giveUp(node: NodeId): void {
+    this.#dials.delete(node)
+    if (this.#ground.links.has(node) || this.#links.isWanted(node)) return
+    this.#ground.emit({ kind: 'disconnect', peer: node, reason: 'closed-by-us' })
+  }
+
+  /** Keeps the addresses of neighbours for the next run, when they have changed. */
+  #remember(): void {
+    const { timers, awake, params, table } = this.#ground
+    timers.arm(this.#memory, awake + params.rememberIntervalMs)
+    const peers: Peer[] = []
+    for (const node of this.#links.neighbours()) {
+      const entry = table.get(node)
+      if (entry === undefined || !isUp(entry) || peers.length >= REMEMBERED_PEERS_MAX) continue
+      peers.push({ node, addresses: entry.judged.presence.addresses })
+    }
+    const summary = JSON.stringify(peers)
+    // A node that has lost everyone keeps what it knew.
+    if (peers.length === 0 || summary === this.#remembered) return
+    this.#remembered = summary
+    this.#ground.emit({ kind: 'persist', record: { kind: 'peers', peers } })
+  }
+}

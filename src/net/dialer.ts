@@ -1,0 +1,107 @@
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { Libp2p } from 'libp2p'
+import { type NodeId, type Random, SwarmError } from '../kernel/index.ts'
+import { ownedBy } from './addresses.ts'
+import { DialPlan, type DueDial } from './dial-plan.ts'
+import type { NetworkClock } from './options.ts'
+import { DIAL_TIMEOUT_MS, PARALLEL_DIALS_MAX, PARALLEL_DIALS_MIN, PARALLEL_DIALS_START } from './params.ts'
+import { dialError, isCrossed } from './refusal.ts'
+
+export interface DialerInit {
+  readonly node: Libp2p
+  readonly clock: NetworkClock
+  readonly random: Random
+  /** Whether a dial would be for nothing, because there is a connection by now. */
+  isConnected(peer: NodeId): boolean
+  onFailed(peer: NodeId, addresses: readonly string[], error: SwarmError): void
+}
+
+/** Does what the {@link DialPlan} says, with one timer (P-7). */
+export class Dialer {
+  readonly plan: DialPlan
+  dialCount = 0
+  failedCount = 0
+  readonly #init: DialerInit
+  #active = 0
+  /** How many may be under way: grows slowly while they succeed, halves when one is out of time. */
+  #activeMax = PARALLEL_DIALS_START
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(init: DialerInit) {
+    this.#init = init
+    this.plan = new DialPlan(init.random)
+  }
+
+  /** Dials who is due and sleeps until the next is. Call after every change of the plan. */
+  run(): void {
+    if (this.#stopped) return
+    const { clock } = this.#init
+    for (const due of this.plan.takeDue(clock.now(), this.#places())) void this.#attempt(due)
+    clearTimeout(this.#timer)
+    const at = this.plan.deadline()
+    // With all places taken there is nothing to wake up for: whoever ends first runs again.
+    if (at === Number.POSITIVE_INFINITY || this.#places() === 0) return
+    this.#timer = setTimeout(() => this.run(), Math.max(0, Math.ceil(at - clock.now())))
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+  }
+
+  async #attempt({ peer, addresses }: DueDial): Promise<void> {
+    this.#active += 1
+    this.dialCount += 1
+    const error = await this.#outcome(peer, addresses)
+    this.#active -= 1
+    this.#adapt(error)
+    this.plan.dialled(this.#init.clock.now(), peer, error === undefined)
+    if (this.#stopped) return
+    if (error instanceof SwarmError && this.plan.wants(peer)) {
+      this.failedCount += 1
+      this.#init.onFailed(peer, addresses, error)
+    }
+    this.run()
+  }
+
+  #places(): number {
+    return Math.max(0, Math.floor(this.#activeMax) - this.#active)
+  }
+
+  #adapt(error: SwarmError | 'crossed' | undefined): void {
+    if (error === undefined) this.#activeMax = Math.min(PARALLEL_DIALS_MAX, this.#activeMax + 0.25)
+    else if (error instanceof SwarmError && error.code === 'TIMEOUT')
+      this.#activeMax = Math.max(PARALLEL_DIALS_MIN, this.#activeMax / 2)
+  }
+
+  /** Undefined when there is a connection; `crossed` when the peer's own dial is about to make one (P-5). */
+  async #outcome(peer: NodeId, addresses: readonly string[]): Promise<SwarmError | 'crossed' | undefined> {
+    try {
+      await dial(this.#init.node, peer, addresses)
+      if (this.#init.isConnected(peer)) return undefined
+      return new SwarmError('HANDSHAKE_FAILED', 'the connection ended as soon as it was made')
+    } catch (cause) {
+      if (this.#init.isConnected(peer)) return undefined
+      return isCrossed(cause) ? 'crossed' : dialError(cause)
+    }
+  }
+}
+
+/** Dials a peer at these addresses, one after the other. */
+export async function dial(node: Libp2p, peer: NodeId, addresses: readonly string[]): ReturnType<Libp2p['dial']> {
+  const targets = addresses.flatMap((text) => parsed(ownedBy(text, peer)))
+  if (targets.length === 0) {
+    throw new SwarmError('HANDSHAKE_FAILED', `there is no usable address of ${peer} among: ${addresses.join(' ')}`)
+  }
+  return node.dial(targets, { signal: AbortSignal.timeout(DIAL_TIMEOUT_MS) })
+}
+
+function parsed(text: string | undefined): Multiaddr[] {
+  if (text === undefined) return []
+  try {
+    return [multiaddr(text)]
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,126 @@
+import {
+  createSigner,
+  errorOf,
+  type Founding,
+  issueCertificate,
+  issueTicket,
+  type KeyPair,
+  newNonce,
+  nextEpoch,
+  organisationOf,
+  type Refusal,
+  type Role,
+  type Ticket,
+  type TicketLedger,
+} from '../identity/index.ts'
+import { err, type NodeId, type OrgId, ok, type Result, SwarmError, type WallMillis } from '../kernel/index.ts'
+import type { NodeRecord } from '../swarm/index.ts'
+import type { Clock } from './clock.ts'
+
+export interface AdmissionDeskOptions {
+  readonly node: NodeId
+  readonly founding: Founding
+  /** The organisation's key, at the node that founded it; other members make no tickets. */
+  readonly authority: KeyPair | undefined
+  readonly ledger: TicketLedger
+  readonly clock: Clock
+  /** Writes the record; `then` runs when it is durable. */
+  persist(record: NodeRecord, then: () => void): void
+}
+
+export interface TicketRequest {
+  readonly roles: readonly Role[]
+  /** Left out: the organisation whose authority key this node holds. */
+  readonly org?: string
+  readonly ttlMs: number
+  /** Life of the certificate that it is exchanged for. */
+  readonly certificateTtlMs: number
+  readonly usesMax: number
+  readonly labels: Readonly<Record<string, string>>
+  /** Where newcomers reach this node. */
+  readonly addresses: readonly string[]
+}
+
+/** How far back a certificate's life begins, for newcomers whose clocks are behind. */
+const CERTIFICATE_BACKDATE_MS = 60_000
+
+/** Makes join tickets, and exchanges them for certificates (U-3). */
+export class AdmissionDesk {
+  readonly #options: AdmissionDeskOptions
+
+  constructor(options: AdmissionDeskOptions) {
+    this.#options = options
+  }
+
+  /** @throws SwarmError NOT_AUTHORITY, BAD_REQUEST or TOO_LARGE */
+  createTicket(request: TicketRequest): Ticket {
+    const { authority, founding, clock, node } = this.#options
+    const organisation = authority === undefined ? undefined : organisationOf(founding.genesis, authority.node)
+    if (authority === undefined || organisation === undefined) {
+      throw new SwarmError(
+        'NOT_AUTHORITY',
+        'this node holds no authority key, so it cannot make tickets: run the command on the node that founded the swarm',
+      )
+    }
+    if (request.org !== undefined && request.org !== organisation.name) {
+      throw new SwarmError(
+        'NOT_AUTHORITY',
+        `this node speaks for organisation ${organisation.name}, not for ${request.org}: ask a node of ${request.org}`,
+      )
+    }
+    const now = clock.wallNow()
+    const ticket = issueTicket(createSigner(authority, founding.swarm), {
+      swarm: founding.swarm,
+      issuer: node,
+      addresses: request.addresses,
+      org: organisation.name,
+      roles: request.roles,
+      labels: request.labels,
+      id: Buffer.from(newNonce()).toString('hex'),
+      issuedAt: now,
+      notAfter: (now + request.ttlMs) as WallMillis,
+      usesMax: request.usesMax,
+      certificateTtlMs: request.certificateTtlMs,
+    })
+    if (!ticket.ok) throw errorOf(ticket.error)
+    return ticket.value
+  }
+
+  /** U-3: the use is on disk before the certificate exists, so that a crash in between costs a use and admits nobody. */
+  async grant(ticket: Ticket, newcomer: NodeId): Promise<Result<Uint8Array, Refusal>> {
+    const { authority, ledger, clock } = this.#options
+    if (authority === undefined || ticket.authority !== authority.node) {
+      return err({ code: 'NOT_AUTHORITY', message: 'this node no longer holds the key that signed the ticket' })
+    }
+    const use = ledger.use(ticket, newcomer, clock.wallNow())
+    if (!use.ok) return use
+    const { record } = use.value
+    if (record !== undefined) {
+      await new Promise<void>((resolve) => this.#options.persist({ kind: 'ticket-use', bytes: record }, resolve))
+    }
+    return ok(this.issue(authority, newcomer, ticket.org, ticket.roles, ticket.labels, ticket.certificateTtlMs))
+  }
+
+  /** A fresh certificate, of an epoch above all that this authority has issued before for the node. */
+  issue(
+    authority: KeyPair,
+    node: NodeId,
+    org: OrgId,
+    roles: readonly Role[],
+    labels: Readonly<Record<string, string>>,
+    ttlMs: number,
+  ): Uint8Array {
+    const { founding, clock } = this.#options
+    const now = clock.wallNow()
+    return issueCertificate(createSigner(authority, founding.swarm), {
+      swarm: founding.swarm,
+      node,
+      org,
+      roles,
+      labels,
+      epoch: nextEpoch(now),
+      notBefore: (now - CERTIFICATE_BACKDATE_MS) as WallMillis,
+      notAfter: (now + ttlMs) as WallMillis,
+    })
+  }
+}

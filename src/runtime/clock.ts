@@ -1,0 +1,46 @@
+import type { Millis, WallMillis } from '../kernel/index.ts'
+
+export interface Clock {
+  now(): Millis
+  wallNow(): WallMillis
+}
+
+export const realClock: Clock = {
+  now: () => performance.now() as Millis,
+  wallNow: () => Date.now() as WallMillis,
+}
+
+/**
+ * One timer for the one deadline of a core. Asking for a later time than the timer has does nothing now: the timer
+ * fires early, the core is ticked for nothing, and asks again. That is cheaper than to re-arm a timer per message.
+ */
+export class Alarm {
+  readonly #clock: Clock
+  readonly #ring: () => void
+  #timer: NodeJS.Timeout | undefined
+  #at = Number.POSITIVE_INFINITY
+
+  constructor(clock: Clock, ring: () => void) {
+    this.#clock = clock
+    this.#ring = ring
+  }
+
+  /** Rings once at or soon after `at`, unless an earlier ring was asked for. */
+  set(at: Millis): void {
+    if (at >= this.#at) return
+    this.cancel()
+    this.#at = at
+    const delayMs = Math.max(0, Math.ceil(at - this.#clock.now()))
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#at = Number.POSITIVE_INFINITY
+      this.#ring()
+    }, delayMs)
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#at = Number.POSITIVE_INFINITY
+  }
+}

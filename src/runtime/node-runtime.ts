@@ -1,0 +1,117 @@
+import type { TicketLedger } from '../identity/index.ts'
+import type { NodeId } from '../kernel/index.ts'
+import type { MemberFacts } from '../membership/index.ts'
+import type { HostObservation, LoadSample, NodeRecord, Swarm } from '../swarm/index.ts'
+import { SwarmHost } from '../swarm/index.ts'
+import type { LogPort, NetworkPort } from '../wire/index.ts'
+import { Alarm, type Clock } from './clock.ts'
+import { LoadMeter } from './load.ts'
+import type { NodeState } from './node-state.ts'
+
+export interface NodeRuntimeOptions {
+  readonly swarm: Swarm
+  readonly network: NetworkPort
+  readonly log: LogPort
+  readonly clock: Clock
+  readonly state: NodeState
+  /** Uses of tickets that this node made. */
+  readonly ledger: TicketLedger
+  readonly compactAfterBytes: number
+  observe(observation: HostObservation): void
+  /** Must end the process; nothing is stepped after it was called (U-4, U-5). */
+  fatal(cause: unknown): void
+}
+
+/** How often the process's own load is measured and the log's size looked at. */
+const SAMPLE_INTERVAL_MS = 1000
+
+/** One node on a real host: the loop with a real clock and one timer, load samples, and compaction. */
+export class NodeRuntime {
+  readonly host: SwarmHost
+  readonly #options: NodeRuntimeOptions
+  readonly #alarm: Alarm
+  readonly #meter: LoadMeter
+  #sampler: NodeJS.Timeout | undefined
+  #load: LoadSample
+  #halted = false
+
+  constructor(options: NodeRuntimeOptions) {
+    this.#options = options
+    this.#meter = new LoadMeter(options.clock)
+    this.#load = this.#meter.sample()
+    this.#alarm = new Alarm(options.clock, () => this.#guard(() => this.host.tick()))
+    this.host = new SwarmHost({
+      swarm: options.swarm,
+      network: options.network,
+      log: options.log,
+      now: () => options.clock.now(),
+      wallNow: () => options.clock.wallNow(),
+      schedule: (at) => this.#alarm.set(at),
+      observe: (observation) => options.observe(observation),
+      recorded: (record) => this.#recorded(record),
+      fatal: (cause) => this.#halt(cause),
+    })
+  }
+
+  /** The latest sample of the process's own load. */
+  get load(): LoadSample {
+    return this.#load
+  }
+
+  start(): void {
+    this.#sampler = setInterval(() => this.#guard(() => this.#sample()), SAMPLE_INTERVAL_MS)
+    this.#guard(() => this.host.tick())
+  }
+
+  /** What this node says about itself has changed. */
+  updateFacts(facts: MemberFacts): void {
+    this.#guard(() => this.host.input({ kind: 'facts', facts }))
+  }
+
+  /** Somebody came across a peer of this swarm: on the LAN, in the bootstrap list, in the DHT. A hint. */
+  introduce(peer: NodeId, addresses: readonly string[]): void {
+    this.#guard(() => this.host.input({ kind: 'introduce', peer, addresses }))
+  }
+
+  /** Says good-bye to the swarm, so that nobody has to find out. */
+  leave(): void {
+    this.#guard(() => this.host.input({ kind: 'leave' }))
+  }
+
+  /** No more ticks and samples. What waits for the disk is still performed by whoever closes the log. */
+  stop(): void {
+    clearInterval(this.#sampler)
+    this.#alarm.cancel()
+    this.#meter.stop()
+  }
+
+  #sample(): void {
+    const { log, state, ledger, compactAfterBytes } = this.#options
+    this.#load = this.#meter.sample()
+    this.host.input({ kind: 'load', sample: this.#load })
+    if (log.bytesSinceCompaction > compactAfterBytes) {
+      log.compact(state.snapshot(ledger.records()))
+    }
+  }
+
+  #recorded(record: NodeRecord): void {
+    // Uses are counted by the ledger, which also knows when they no longer matter.
+    if (record.kind !== 'ticket-use') this.#options.state.apply(record)
+  }
+
+  #guard(turn: () => void): void {
+    if (this.#halted) return
+    try {
+      turn()
+    } catch (cause) {
+      this.#halt(cause)
+    }
+  }
+
+  #halt(cause: unknown): void {
+    if (this.#halted) return
+    this.#halted = true
+    this.stop()
+    this.#options.fatal(cause)
+  }
+}

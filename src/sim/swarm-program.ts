@@ -1,0 +1,163 @@
+import type { Certificate } from '../identity/types.ts'
+import type { Incarnation, NodeId, OrgId, SwarmId, WallMillis } from '../kernel/index.ts'
+import type { MemberFacts, MembershipOptions, MembershipView } from '../membership/index.ts'
+import { decodeNodeRecord, type Swarm, SwarmHost } from '../swarm/index.ts'
+import type { Lane, LinkDownReason, MessageKind, PeerCredentials } from '../wire/index.ts'
+import type { SimKeys } from './keys.ts'
+import type { Machine } from './machine.ts'
+import type { MembershipProgram } from './membership-checker.ts'
+import type { Boot, Host } from './program.ts'
+
+/** A peer by name and place, as a ticket would give it. */
+export interface Contact {
+  readonly node: NodeId
+  readonly addresses: readonly string[]
+}
+
+/** What is left open when a node's cores are put together: everything that only this node on this start can know. */
+export type NodeParts = Pick<
+  MembershipOptions,
+  'signer' | 'verifier' | 'random' | 'certificate' | 'facts' | 'ceiling' | 'peers'
+>
+
+export interface SwarmBootOptions {
+  readonly keys: SimKeys
+  contactsOf(host: Host): readonly Contact[]
+  /** Puts the cores of one node together; a planted bug is put in here. */
+  build(parts: NodeParts, host: Host): Swarm
+}
+
+/** Starts the program that ships, over simulated ports. */
+export function bootSwarm(options: SwarmBootOptions): Boot<SwarmProgram> {
+  return (host) => new SwarmProgram(host, options)
+}
+
+/** A node as the daemon runs it: `SwarmHost` around `Swarm`, with what the log kept from the life before. */
+export class SwarmProgram implements MembershipProgram {
+  readonly #driver: SwarmHost
+
+  constructor(host: Host, options: SwarmBootOptions) {
+    const swarm = options.build(partsOf(host, options), host)
+    this.#driver = new SwarmHost({
+      swarm,
+      network: host.network,
+      log: host.log,
+      now: () => host.now(),
+      wallNow: () => host.wallNow(),
+      schedule: (at) => host.schedule(at),
+      observe: (observation) => host.observe(observation),
+      fatal: (cause) => {
+        throw cause
+      },
+    })
+    this.#driver.tick()
+  }
+
+  get membership(): MembershipView {
+    return this.#driver.swarm.membership
+  }
+
+  /** As an operator would ask for it. */
+  leave(): void {
+    this.#driver.input({ kind: 'leave' })
+  }
+
+  onTimer(): void {
+    this.#driver.tick()
+  }
+
+  onLinkUp(peer: PeerCredentials): void {
+    this.#driver.onLinkUp(peer)
+  }
+
+  onLinkDown(peer: NodeId, reason: LinkDownReason): void {
+    this.#driver.onLinkDown(peer, reason)
+  }
+
+  onMessage(from: NodeId, kind: MessageKind, body: Uint8Array): void {
+    this.#driver.onMessage(from, kind, body)
+  }
+
+  onGossip(from: NodeId, kind: MessageKind, body: Uint8Array): void {
+    this.#driver.onGossip(from, kind, body)
+  }
+
+  onRoom(peer: NodeId, lane: Lane): void {
+    this.#driver.onRoom(peer, lane)
+  }
+
+  onDialFailed(peer: NodeId | undefined, address: string, code: string, message: string): void {
+    this.#driver.onDialFailed(peer, address, code, message)
+  }
+
+  onGap(peer: NodeId, lane: Lane): void {
+    this.#driver.onGap(peer, lane)
+  }
+
+  onDurable(upTo: number): void {
+    this.#driver.onDurable(upTo)
+  }
+
+  onFailed(cause: unknown): void {
+    this.#driver.onFailed(cause)
+  }
+}
+
+/** What the log on a machine's disk says now, for checkers. */
+export function reservedOn(machine: Machine): number {
+  let reserved = 0
+  for (const bytes of machine.log.records) {
+    const entry = decodeNodeRecord(bytes)
+    if (!entry.ok || entry.value.kind !== 'membership') continue
+    const { record } = entry.value
+    if (record.kind === 'incarnation') reserved = record.ceiling
+  }
+  return reserved
+}
+
+function partsOf(host: Host, options: SwarmBootOptions): NodeParts {
+  let ceiling: Incarnation | undefined
+  let peers: readonly Contact[] = []
+  for (const bytes of host.log.records) {
+    const entry = decodeNodeRecord(bytes)
+    // The simulated log returns what was appended, so a record that does not decode is our own fault.
+    if (!entry.ok) throw new Error(`a record in the log does not decode: ${entry.error}`)
+    if (entry.value.kind !== 'membership') continue
+    const { record } = entry.value
+    if (record.kind === 'incarnation') ceiling = record.ceiling
+    else peers = record.peers
+  }
+  return {
+    signer: options.keys.signer(host.node),
+    verifier: options.keys.verifier(),
+    random: host.random.fork('cores'),
+    certificate: options.keys.certificate(certificateOf(host.node)),
+    facts: factsOf(host),
+    ceiling,
+    peers: [...peers, ...options.contactsOf(host)],
+  }
+}
+
+function factsOf(host: Host): MemberFacts {
+  return {
+    addresses: [host.address],
+    region: host.region,
+    zone: '',
+    labels: {},
+    version: 'sim',
+    startedAt: Math.floor(host.wallNow()) as WallMillis,
+  }
+}
+
+function certificateOf(node: NodeId): Certificate {
+  return {
+    swarm: '00' as SwarmId,
+    node,
+    org: 'sim' as OrgId,
+    roles: ['worker', 'custodian'],
+    labels: {},
+    epoch: 1,
+    notBefore: 0 as WallMillis,
+    notAfter: Number.MAX_SAFE_INTEGER as WallMillis,
+  }
+}

@@ -1,0 +1,7 @@
+export { type DataDirectory, openDataDirectory } from './data-directory.ts'
+export { SegmentedLog } from './log.ts'
+export { NodeDisk } from './node-disk.ts'
+export { type OpenedLog, type OpenLogOptions, openLog } from './open-log.ts'
+export { type NodeLog, openNodeLog } from './open-node-log.ts'
+export { DEFAULT_LOG_PARAMS, type LogParams } from './params.ts'
+export { readSecretFile, writeSecretFile } from './secret-file.ts'

@@ -1,0 +1,29 @@
+import { Directory, type DirectoryParams, type JudgeDigest } from '../directory/index.ts'
+import { Membership, type MembershipCore, type MembershipOptions } from '../membership/index.ts'
+import { Swarm } from './swarm.ts'
+
+/** What only this node, on this start, can know; and the parameters of each protocol. */
+export interface SwarmOptions extends Omit<MembershipOptions, 'params'> {
+  readonly params: { readonly membership: MembershipOptions['params']; readonly directory: DirectoryParams }
+  /** In place of verifying digests one by one; see `JudgeDigest`. */
+  readonly judgeDigest?: JudgeDigest
+  /** For tests: puts something between the membership core and the rest. */
+  wrapMembership?(core: MembershipCore): MembershipCore
+}
+
+/** Puts a node's cores together: the one place for it, in the daemon and in the simulator. */
+export function composeSwarm(options: SwarmOptions): Swarm {
+  const { params, judgeDigest, wrapMembership, ...common } = options
+  const core = new Membership({ ...common, params: params.membership, random: options.random.fork('membership') })
+  const { node, org, region, zone, labels, incarnation } = core.self()
+  const directory = new Directory({
+    signer: options.signer,
+    verifier: options.verifier,
+    ...(judgeDigest === undefined ? {} : { judge: judgeDigest }),
+    random: options.random.fork('directory'),
+    params: params.directory,
+    run: incarnation,
+    self: { node, org, region, zone, labels },
+  })
+  return new Swarm({ membership: wrapMembership?.(core) ?? core, directory })
+}

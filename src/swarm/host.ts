@@ -1,0 +1,234 @@
+import { assert, type Millis, type NodeId, unreachable, type WallMillis } from '../kernel/index.ts'
+import type {
+  Lane,
+  LinkDownReason,
+  LogHandler,
+  LogIndex,
+  LogPort,
+  MessageKind,
+  NetworkHandler,
+  NetworkPort,
+  PeerCredentials,
+} from '../wire/index.ts'
+import { rulesOf } from '../wire/index.ts'
+import { decodeBody, encodeBody, type Message } from './codec.ts'
+import type { HostObservation } from './observations.ts'
+import { encodeNodeRecord, type NodeRecord } from './records.ts'
+import type { Swarm } from './swarm.ts'
+import type { SwarmEffect, SwarmInput } from './types.ts'
+
+/** Effects that may wait for the disk at once. Beyond it the disk is hopelessly behind, which the log reports first. */
+const HELD_EFFECTS_MAX = 65_536
+
+export interface SwarmHostOptions {
+  readonly swarm: Swarm
+  readonly network: NetworkPort
+  readonly log: LogPort
+  now(): Millis
+  wallNow(): WallMillis
+  /** Asks for one `tick()` at or soon after that moment; a later call replaces an earlier one. */
+  schedule(at: Millis): void
+  observe(observation: HostObservation): void
+  /** A record was appended (not yet durable): for whoever keeps the snapshot that compaction writes. */
+  recorded?(record: NodeRecord): void
+  /** The log failed, or a record was refused: nothing that was not yet durable may be believed. Must end the process. */
+  fatal(cause: unknown): void
+}
+
+interface Held {
+  readonly upTo: LogIndex
+  readonly run: () => void
+}
+
+/**
+ * The loop around the composite core, the same in the daemon and in the simulator: decode, step, perform.
+ *
+ * It never waits for the disk. A `persist` starts a group commit and the rest of its effect list is held until the log
+ * reports that record durable (R-1); other inputs go on being stepped meanwhile, and their effects are not held unless
+ * they persist something themselves (R-2). Held effects leave in the order in which they were asked for (R-3).
+ */
+export class SwarmHost implements NetworkHandler, LogHandler {
+  readonly #options: SwarmHostOptions
+  readonly #held: Held[] = []
+  #heldFrom = 0
+  /** Nothing leaves before this record is durable. */
+  #barrier: LogIndex = 0
+  #durable: LogIndex = 0
+  #lastMessage: Message | undefined
+  #lastBody: Uint8Array = new Uint8Array(0)
+  #scheduledFor: Millis | undefined
+  #stepping = false
+
+  constructor(options: SwarmHostOptions) {
+    this.#options = options
+  }
+
+  get swarm(): Swarm {
+    return this.#options.swarm
+  }
+
+  /** Effects that wait for the disk now. */
+  get heldCount(): number {
+    return this.#held.length - this.#heldFrom
+  }
+
+  /** The time asked for by `schedule` has come. Early and late calls do no harm. */
+  tick(): void {
+    this.#scheduledFor = undefined
+    this.input({ kind: 'tick' })
+  }
+
+  /** Steps the core and performs what it asks for. */
+  input(input: SwarmInput): void {
+    assert(!this.#stepping, 'a port called back from inside a call into it', { input: input.kind })
+    this.#stepping = true
+    const effects = this.#options.swarm.step(this.#options.now(), input)
+    this.#performInOrder(effects)
+    this.#stepping = false
+    const at = this.#options.swarm.deadline()
+    if (this.#scheduledFor === undefined || at < this.#scheduledFor) {
+      this.#scheduledFor = at
+      if (at < Number.POSITIVE_INFINITY) this.#options.schedule(at)
+    }
+  }
+
+  /** Writes a record of the driver's own; `then` runs once it is durable. */
+  persist(record: NodeRecord, then: () => void): void {
+    const index = this.#append(record)
+    if (index !== undefined) this.#hold(index, then)
+  }
+
+  onLinkUp(peer: PeerCredentials): void {
+    this.input({ kind: 'link-up', peer })
+  }
+
+  onLinkDown(peer: NodeId, reason: LinkDownReason): void {
+    this.input({ kind: 'link-down', peer, reason })
+  }
+
+  onMessage(from: NodeId, kind: MessageKind, body: Uint8Array): void {
+    this.#receive(from, kind, body)
+  }
+
+  onGossip(from: NodeId, kind: MessageKind, body: Uint8Array): void {
+    this.#receive(from, kind, body)
+  }
+
+  onRoom(_peer: NodeId, _lane: Lane): void {
+    // Nothing sent today is kept for later: probes, syncs and hints are repeated by their own protocols.
+  }
+
+  onDialFailed(peer: NodeId | undefined, address: string, code: string, message: string): void {
+    this.#options.observe({ kind: 'dial-failed', peer, address, code, message })
+  }
+
+  onGap(peer: NodeId, lane: Lane): void {
+    this.#options.observe({ kind: 'link-gap', peer, lane })
+  }
+
+  onDurable(upTo: LogIndex): void {
+    this.#durable = Math.max(this.#durable, upTo)
+    while (this.#heldFrom < this.#held.length) {
+      const held = this.#held[this.#heldFrom] as Held
+      if (held.upTo > upTo) break
+      this.#heldFrom += 1
+      held.run()
+    }
+    if (this.#heldFrom === this.#held.length) {
+      this.#held.length = 0
+      this.#heldFrom = 0
+    }
+  }
+
+  onFailed(cause: unknown): void {
+    this.#options.fatal(cause)
+  }
+
+  #receive(from: NodeId, kind: MessageKind, body: Uint8Array): void {
+    const decoded = decodeBody(kind, body)
+    if (decoded.ok) {
+      this.input({ kind: 'message', from, message: decoded.value })
+      return
+    }
+    // W-5: hostile or broken, it is the sender's account that is charged, and the core never sees it.
+    this.#options.network.penalise(from, rulesOf(kind).penalty, `${kind}: ${decoded.error}`)
+    this.#options.observe({ kind: 'message-malformed', peer: from, message: kind, reason: decoded.error })
+  }
+
+  /** R-1: behind a barrier everything waits, whichever step asked for it. */
+  #performInOrder(effects: readonly SwarmEffect[]): void {
+    if (effects.length === 0) return
+    if (this.#barrier <= this.#durable) this.#perform(effects, 0)
+    else this.#hold(this.#barrier, () => this.#performInOrder(effects))
+  }
+
+  #perform(effects: readonly SwarmEffect[], from: number): void {
+    for (let i = from; i < effects.length; i++) {
+      const effect = effects[i] as SwarmEffect
+      if (effect.kind !== 'persist') {
+        this.#performOne(effect)
+        continue
+      }
+      const index = this.#append(effect.record)
+      if (index === undefined) return
+      if (effect.barrier === true) this.#barrier = index
+      if (i + 1 < effects.length) this.#hold(index, () => this.#perform(effects, i + 1))
+      return
+    }
+  }
+
+  #performOne(effect: Exclude<SwarmEffect, { kind: 'persist' }>): void {
+    const { network } = this.#options
+    switch (effect.kind) {
+      case 'send': {
+        const outcome = network.send(effect.to, effect.message.kind, this.#encode(effect.message))
+        if (outcome !== 'queued') {
+          this.#options.observe({ kind: 'send-refused', peer: effect.to, message: effect.message.kind, outcome })
+        }
+        return
+      }
+      case 'publish':
+        network.publish(effect.message.kind, this.#encode(effect.message))
+        return
+      case 'connect':
+        network.connect(effect.peer, effect.addresses)
+        return
+      case 'disconnect':
+        network.disconnect(effect.peer, effect.reason)
+        return
+      case 'penalise':
+        network.penalise(effect.peer, effect.points, effect.reason)
+        return
+      case 'observe':
+        this.#options.observe(effect.observation)
+        return
+      default:
+        unreachable(effect)
+    }
+  }
+
+  /** The same message to many peers is encoded once. */
+  #encode(message: Message): Uint8Array {
+    if (message !== this.#lastMessage) {
+      this.#lastBody = encodeBody(message)
+      this.#lastMessage = message
+    }
+    return this.#lastBody
+  }
+
+  #append(record: NodeRecord): LogIndex | undefined {
+    try {
+      const index = this.#options.log.append(encodeNodeRecord(record))
+      this.#options.recorded?.(record)
+      return index
+    } catch (cause) {
+      this.#options.fatal(cause)
+      return undefined
+    }
+  }
+
+  #hold(upTo: LogIndex, run: () => void): void {
+    assert(this.heldCount < HELD_EFFECTS_MAX, 'too many effects wait for the disk', { held: this.heldCount })
+    this.#held.push({ upTo, run })
+  }
+}

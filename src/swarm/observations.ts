@@ -1,0 +1,210 @@
+import type { DirectoryObservation } from '../directory/index.ts'
+import type { NodeId } from '../kernel/index.ts'
+import type { MembershipObservation } from '../membership/index.ts'
+import type { Lane, MessageKind, SendOutcome } from '../wire/index.ts'
+
+/** What the cores tell people. */
+export type CoreObservation = MembershipObservation | MemberObservation | DirectoryObservation
+
+/** Members coming and going, as seen from this node: the composite core makes them from membership's events. */
+export type MemberObservation =
+  | { readonly kind: 'member-up'; readonly node: NodeId; readonly region: string; readonly zone: string }
+  | { readonly kind: 'member-cleared'; readonly node: NodeId }
+  | { readonly kind: 'member-suspect'; readonly node: NodeId }
+  | { readonly kind: 'member-down'; readonly node: NodeId }
+  | { readonly kind: 'member-left'; readonly node: NodeId }
+
+/** What the loop around them tells people. */
+export type HostObservation =
+  | CoreObservation
+  | {
+      readonly kind: 'dial-failed'
+      readonly peer: NodeId | undefined
+      readonly address: string
+      readonly code: string
+      readonly message: string
+    }
+  | { readonly kind: 'link-gap'; readonly peer: NodeId; readonly lane: Lane }
+  | {
+      readonly kind: 'send-refused'
+      readonly peer: NodeId
+      readonly message: MessageKind
+      readonly outcome: SendOutcome
+    }
+  | {
+      readonly kind: 'message-malformed'
+      readonly peer: NodeId
+      readonly message: MessageKind
+      readonly reason: string
+    }
+
+type Kind = HostObservation['kind']
+type Of<K extends Kind> = Extract<HostObservation, { readonly kind: K }>
+
+/** How one kind of observation reaches people. */
+export interface ObservationRow<K extends Kind> {
+  readonly module: 'membership' | 'directory' | 'link' | 'net'
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  /** The log line, and the text of the event. */
+  message(observation: Of<K>): string
+  /** Whether `events --follow` and the dashboard show it. */
+  readonly event: boolean
+  /** Every row is a counter `swarm_node_<kind>_total`; this is its help text. */
+  readonly help: string
+}
+
+/** R-5: one row for every kind. */
+export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
+  'member-up': {
+    module: 'membership',
+    level: 'info',
+    event: true,
+    help: 'Members seen to come up, restarts included.',
+    message: (o) => `${o.node} is up${o.region === '' ? '' : ` in ${o.region}`}`,
+  },
+  'member-cleared': {
+    module: 'membership',
+    level: 'info',
+    event: true,
+    help: 'Suspicions that were refuted.',
+    message: (o) => `${o.node} has refuted the suspicion`,
+  },
+  'member-suspect': {
+    module: 'membership',
+    level: 'info',
+    event: true,
+    help: 'Members that came under suspicion.',
+    message: (o) => `${o.node} does not answer and is suspect`,
+  },
+  'member-down': {
+    module: 'membership',
+    level: 'warn',
+    event: true,
+    help: 'Members declared dead.',
+    message: (o) => `${o.node} is dead`,
+  },
+  'member-left': {
+    module: 'membership',
+    level: 'info',
+    event: true,
+    help: 'Members that said good-bye.',
+    message: (o) => `${o.node} has left`,
+  },
+  lagging: {
+    module: 'membership',
+    level: 'warn',
+    event: true,
+    help: 'Times this process was itself late, so that its time-outs were stretched.',
+    message: (o) => `this node was ${Math.round(o.lagMs)} ms late: its time-outs are stretched, check its host's load`,
+  },
+  health: {
+    module: 'membership',
+    level: 'debug',
+    event: false,
+    help: 'Changes of the local health score.',
+    message: (o) => `local health is ${o.score}`,
+  },
+  suspected: {
+    module: 'membership',
+    level: 'debug',
+    event: false,
+    help: 'Suspicions raised or confirmed.',
+    message: (o) => `${o.by} suspects ${o.node}`,
+  },
+  refuted: {
+    module: 'membership',
+    level: 'warn',
+    event: true,
+    help: 'Times this node was suspected or declared dead and said that it lives.',
+    message: (o) => `${o.by} took this node for dead; refuted with incarnation ${o.incarnation}`,
+  },
+  down: {
+    module: 'membership',
+    level: 'debug',
+    event: false,
+    help: 'Suspicions that ended in a verdict.',
+    message: (o) => `${o.node} is dead after ${Math.round(o.suspectedMs)} ms, ${o.confirmations} others confirm`,
+  },
+  twin: {
+    module: 'membership',
+    level: 'error',
+    event: true,
+    help: 'Signs of a second process with the same key.',
+    message: (o) => `${o.node} runs twice: ${o.advice}`,
+  },
+  rejected: {
+    module: 'membership',
+    level: 'warn',
+    event: true,
+    help: 'Statements of members that were refused.',
+    message: (o) => `what ${o.from} passed on about ${o.node} was refused: ${o.reason}`,
+  },
+  'table-full': {
+    module: 'membership',
+    level: 'error',
+    event: true,
+    help: 'Newcomers that found no room in the member table.',
+    message: (o) => `the member table is full: ${o.node} was not taken in`,
+  },
+  overlay: {
+    module: 'membership',
+    level: 'debug',
+    event: false,
+    help: 'Changes of the overlay of neighbours.',
+    message: (o) => `${o.mode} of ${o.neighbours} neighbours among ${o.members} members`,
+  },
+  'digest-published': {
+    module: 'directory',
+    level: 'debug',
+    event: false,
+    help: 'Digests of this node that went out.',
+    message: (o) => `digest ${o.version} published (${o.reason})`,
+  },
+  'digest-rejected': {
+    module: 'directory',
+    level: 'warn',
+    event: true,
+    help: 'Digests of others that were refused.',
+    message: (o) => `a digest of ${o.node}, passed on by ${o.from}, was refused: ${o.reason}`,
+  },
+  'directory-full': {
+    module: 'directory',
+    level: 'error',
+    event: true,
+    help: 'Members whose digest found no room.',
+    message: (o) => `the directory is full: the digest of ${o.node} was not taken in`,
+  },
+  'dial-failed': {
+    module: 'net',
+    level: 'debug',
+    event: false,
+    help: 'Dials that failed.',
+    message: (o) => `dialling ${o.peer ?? o.address} failed: ${o.code}: ${o.message}`,
+  },
+  'link-gap': {
+    module: 'link',
+    level: 'warn',
+    event: true,
+    help: 'Times a peer restarted or a buffer overflowed, so that numbered messages may be lost.',
+    message: (o) => `messages to or from ${o.peer} on the ${o.lane} lane may be lost`,
+  },
+  'send-refused': {
+    module: 'link',
+    level: 'debug',
+    event: false,
+    help: 'Messages that a full queue or a missing link refused.',
+    message: (o) => `${o.message} to ${o.peer} was not sent: ${o.outcome}`,
+  },
+  'message-malformed': {
+    module: 'link',
+    level: 'warn',
+    event: true,
+    help: 'Messages that did not decode.',
+    message: (o) => `${o.peer} sent a malformed ${o.message}: ${o.reason}`,
+  },
+}
+
+/** The row of an observation, for who has one of any kind. */
+export function rowOf(observation: HostObservation): ObservationRow<Kind> {
+  return OBSERVATIONS[observation.kind] as ObservationRow<Kind>
+}

@@ -1,0 +1,26 @@
+import type { Result } from '../kernel/index.ts'
+import { membershipRecord } from '../membership/index.ts'
+import { bytes, decode, encode, record, type Value, variant } from '../wire/index.ts'
+
+/** Above what `src/identity` allows for any of its statements, which judges them when they are read back. */
+const STATEMENT_BYTES_MAX = 16 * 1024
+
+/** Everything that a node writes to its log. The order of the cases is the format (W-6). */
+export const nodeRecord = variant({
+  /** The swarm's genesis; the first record of every log. */
+  genesis: record({ bytes: bytes(STATEMENT_BYTES_MAX) }),
+  /** This node's own certificate; the last one counts. */
+  certificate: record({ bytes: bytes(STATEMENT_BYTES_MAX) }),
+  membership: record({ record: membershipRecord }),
+  /** A use of a ticket that this node made. */
+  'ticket-use': record({ bytes: bytes(STATEMENT_BYTES_MAX) }),
+})
+export type NodeRecord = Value<typeof nodeRecord>
+
+export function encodeNodeRecord(entry: NodeRecord): Uint8Array {
+  return encode(nodeRecord, entry)
+}
+
+export function decodeNodeRecord(entry: Uint8Array): Result<NodeRecord> {
+  return decode(nodeRecord, entry)
+}

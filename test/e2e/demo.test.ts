@@ -1,0 +1,47 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+import { isRunning } from '../../node/processes.ts'
+import { startScript } from '../support/command-line.ts'
+import { eventually } from '../support/eventually.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+
+const DEMO = fileURLToPath(new URL('../../node/demo.ts', import.meta.url))
+
+/** Process numbers of the daemons that keep their data below this directory. */
+function daemonsIn(directory: string): readonly number[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('/pid'))
+    .flatMap((name) => {
+      try {
+        return [Number(readFileSync(join(directory, name), 'utf8'))]
+      } catch {
+        // Gone since it was listed: that daemon has ended.
+        return []
+      }
+    })
+}
+
+it('the demonstration shows five members as each sees the others, and leaves nothing behind', async () => {
+  const directory = scratchDirectory()
+  const { code, stdout, stderr } = await startScript(DEMO, [], { TMPDIR: directory }).ended
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  const rows = stdout.split('\n').filter((line) => /^ {2}node-\d +alive +worker,custodian,validator/.test(line))
+  expect(rows).toHaveLength(20)
+  for (const row of rows) expect(row).toMatch(/ \d+\.\d\d ms +\d+% /)
+  expect(readdirSync(directory)).toEqual([])
+}, 60_000)
+
+it('interrupted, it ends every process it started and removes its files', async () => {
+  const directory = scratchDirectory()
+  const demo = startScript(DEMO, [], { TMPDIR: directory })
+  const pids = await eventually('two daemons', () => {
+    const found = daemonsIn(directory)
+    return found.length >= 2 ? found : undefined
+  })
+  demo.child.kill('SIGINT')
+  expect((await demo.ended).code).toBe(1)
+  expect(pids.filter(isRunning)).toEqual([])
+  expect(readdirSync(directory)).toEqual([])
+}, 60_000)

@@ -1,0 +1,62 @@
+import { cutPairs, formation, generateScenario, lossAndPauses, type Scenario } from '../../src/sim/index.ts'
+
+export interface Campaign {
+  readonly name: string
+  readonly help: string
+  /** Seeds that are run when nobody says how many. */
+  readonly count: number
+  scenario(seed: string, nodes: number | undefined): Scenario
+}
+
+/** One seed in ten has M-6's own weather, in which every death of a running node is false. */
+const M6_EVERY = 10
+
+const FORMATION_SIZES = [1, 2, 3, 7, 16, 33, 64, 100]
+
+export const CAMPAIGNS: readonly Campaign[] = [
+  {
+    name: 'membership',
+    help: 'random faults on 2 to 12 nodes, then a healed core: M-1 to M-7',
+    count: 1_000,
+    scenario: (seed, nodes) => {
+      if (Number(seed) % M6_EVERY === 0) return lossAndPauses('membership', seed, nodes ?? 7, 120_000)
+      const [nodesMin, nodesMax] = nodes === undefined ? [2, 12] : [nodes, nodes]
+      return generateScenario({ name: 'membership', seed, nodesMin, nodesMax, safetyMs: 90_000 })
+    },
+  },
+  {
+    name: 'pauses',
+    help: '5% loss and pauses of 2 s on 7 nodes for 5 minutes, nothing else: M-6',
+    count: 100,
+    scenario: (seed, nodes) => lossAndPauses('pauses', seed, nodes ?? 7, 300_000),
+  },
+  {
+    name: 'cuts',
+    help: 'pairs of 7 nodes that cannot reach each other, while everyone else reaches both',
+    count: 100,
+    scenario: (seed, nodes) => cutPairs('cuts', seed, nodes ?? 7, 120_000),
+  },
+  {
+    name: 'formation',
+    help: 'swarms of 1 to 100 nodes come together: M-7',
+    count: FORMATION_SIZES.length,
+    scenario: (seed, nodes) => {
+      const size = nodes ?? (FORMATION_SIZES[Number(seed) % FORMATION_SIZES.length] as number)
+      return formation('formation', seed, size, Number(seed) % 2 === 0 ? 0 : 2_000, 2_000)
+    },
+  },
+  {
+    name: 'scale',
+    help: '1,000 nodes for 60 virtual seconds, with crashes',
+    count: 1,
+    scenario: (seed, nodes) => ({
+      ...formation('scale', seed, nodes ?? 1_000, 15_000, 50_000),
+      settleMs: 0,
+      faults: { crash: { everyMs: 2_000, forMs: [500, 20_000] } },
+    }),
+  },
+]
+
+export function campaignOf(name: string): Campaign | undefined {
+  return CAMPAIGNS.find((campaign) => campaign.name === name)
+}

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs'
+import { DIRECTORY_PROFILES } from '../../src/directory/index.ts'
+import { Random } from '../../src/kernel/index.ts'
+import { MEMBERSHIP_PROFILES, type MembershipParams } from '../../src/membership/index.ts'
+import {
+  bootSwarm,
+  type Contact,
+  type Host,
+  LAN,
+  type Latency,
+  matrixLatency,
+  type NodeParts,
+  parseLatencyMatrix,
+  type RunResult,
+  reservedOn,
+  runScenario,
+  type Scenario,
+  SimKeys,
+  type SwarmProgram,
+  simAddress,
+  simNodeId,
+  WAN,
+} from '../../src/sim/index.ts'
+import { composeSwarm, type Swarm } from '../../src/swarm/index.ts'
+
+/** Regions that a scenario over real distances is spread over. */
+const REGIONS = 5
+
+const MATRIX_FILE = new URL('../data/aws_21_regions_rtt_ms.csv', import.meta.url)
+
+export function latencyOf(scenario: Scenario): Latency {
+  if (scenario.latency === 'lan') return LAN
+  if (scenario.latency === 'wan') return WAN
+  const matrix = parseLatencyMatrix(readFileSync(MATRIX_FILE, 'utf8'))
+  return matrixLatency('aws', matrix, REGIONS, new Random(`${scenario.seed}/regions`))
+}
+
+export function paramsOf(scenario: Scenario): MembershipParams {
+  return scenario.latency === 'lan' ? MEMBERSHIP_PROFILES.lan : MEMBERSHIP_PROFILES.wan
+}
+
+/** Puts a node together as it ships, or with a bug in it. */
+export type Build = (parts: NodeParts, params: MembershipParams, host: Host) => Swarm
+
+export const buildNode: Build = (parts, params) =>
+  composeSwarm({ ...parts, params: { membership: params, directory: DIRECTORY_PROFILES.lan } })
+
+/** The first machine, which everyone is told of, and some that came before. */
+function contactsOf(scenario: Scenario, host: Host): readonly Contact[] {
+  if (host.machine === 0) return []
+  const random = new Random(`${scenario.seed}/contacts/${host.machine}`)
+  const earlier = Array.from({ length: Math.min(host.machine, scenario.nodes) - 1 }, (_, i) => i + 1)
+  const machines = [0, ...random.sample(earlier, scenario.contacts - 1)]
+  return machines.map((machine) => ({ node: simNodeId(machine), addresses: [simAddress(machine)] }))
+}
+
+export interface RunChoices {
+  readonly build?: Build
+  readonly onTrace?: ((line: string) => void) | undefined
+}
+
+/** Runs a scenario with the membership that ships. */
+export function run(scenario: Scenario, choices: RunChoices = {}): RunResult {
+  const params = paramsOf(scenario)
+  const build = choices.build ?? buildNode
+  return runScenario<SwarmProgram>({
+    scenario,
+    latency: latencyOf(scenario),
+    boot: bootSwarm({
+      keys: new SimKeys(scenario.seed),
+      contactsOf: (host) => contactsOf(scenario, host),
+      build: (parts, host) => build(parts, params, host),
+    }),
+    // M-5 allows 8 s where round trips take up to 400 ms (membership/params.ts).
+    bounds: { convergeMs: 30_000, detectMs: scenario.latency === 'lan' ? 5_000 : 8_000 },
+    leave: (program) => program.leave(),
+    membersMax: params.membersMax,
+    linksMax: params.linksMax,
+    readEveryMs: scenario.nodes <= 32 ? 0 : 20_000,
+    suspicionMsMin: params.suspicionLostMinMs,
+    reservedOn,
+    onTrace: choices.onTrace,
+  })
+}

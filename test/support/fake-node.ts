@@ -1,0 +1,109 @@
+import type { OpenedNode } from '../../node/node-handle.ts'
+import type { NodeEvent, ParamsOf, PeerReport } from '../../src/index.ts'
+import { SwarmError } from '../../src/index.ts'
+
+export const PEERS: readonly PeerReport[] = [
+  {
+    node: '12D3KooWPeerOne',
+    state: 'alive',
+    roles: ['worker', 'custodian'],
+    region: 'eu-west',
+    zone: 'a',
+    rttMs: 1.25,
+    load: 0.5,
+    since: '2026-01-01T00:00:00.000Z',
+  },
+  {
+    node: '12D3KooWPeerTwo',
+    state: 'dead',
+    roles: [],
+    region: '',
+    zone: '',
+    rttMs: null,
+    load: null,
+    since: '2026-01-01T00:00:00.000Z',
+  },
+]
+
+/** A node that holds still: everything above the protocols can be tested on it. */
+export class FakeNode implements OpenedNode {
+  readonly node = '12D3KooWFake'
+  readonly swarm = 'f00d'
+  readonly version = '0.0.0-test'
+  state: 'starting' | 'running' | 'draining' | 'stopping' = 'running'
+  closed = false
+  readonly ticketRequests: ParamsOf<'ticket.create'>[] = []
+  /** What `createTicket` does instead of making one. */
+  ticketError: Error | undefined
+  readonly #listeners = new Set<(event: NodeEvent) => void>()
+  readonly #events: NodeEvent[] = []
+
+  status() {
+    return {
+      node: this.node,
+      swarm: this.swarm,
+      version: this.version,
+      state: this.state,
+      addresses: ['/ip4/127.0.0.1/tcp/4001'],
+      socket: '',
+      uptimeSeconds: 3661,
+      roles: ['worker'],
+      region: 'eu-west',
+      zone: '',
+      agents: 0,
+      tasks: { waiting: 2, running: 0 },
+      journals: 1,
+      eventLoopLagMs: 1.5,
+      pid: process.pid,
+      memoryBytes: 64 * 1024 * 1024,
+    }
+  }
+
+  peers() {
+    return { peers: PEERS }
+  }
+
+  agents() {
+    return { agents: [] }
+  }
+
+  config() {
+    return { values: [{ path: 'node.region', value: 'eu-west', origin: 'flag --region' }] }
+  }
+
+  counters() {
+    return [{ name: 'member_down', help: 'Members declared dead.', value: 3 }]
+  }
+
+  recentEvents() {
+    return this.#events
+  }
+
+  onEvent(listener: (event: NodeEvent) => void) {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  async createTicket(request: ParamsOf<'ticket.create'>) {
+    if (this.ticketError !== undefined) throw this.ticketError
+    if (request.org === 'stranger') throw new SwarmError('NOT_AUTHORITY', 'this node speaks for acme only')
+    this.ticketRequests.push(request)
+    return { ticket: 'swarm-ticket-1', expiresAt: '2026-01-02T00:00:00.000Z' }
+  }
+
+  async close() {
+    this.closed = true
+  }
+
+  emit(kind: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    const event = { kind, at: '2026-01-01T00:00:00.000Z', ...fields }
+    this.#events.push(event)
+    for (const listener of this.#listeners) listener(event)
+  }
+
+  get listenerCount(): number {
+    return this.#listeners.size
+  }
+}

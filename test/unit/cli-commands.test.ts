@@ -1,0 +1,186 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { IpcServer } from '../../node/ipc-server.ts'
+import { openLog } from '../../node/log.ts'
+import { SwarmError } from '../../src/index.ts'
+import { type Ran, runCommand, startCommand } from '../support/command-line.ts'
+import { eventually } from '../support/eventually.ts'
+import { FakeNode, PEERS } from '../support/fake-node.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+
+/** The command line against a daemon that holds still: what it prints, where, and how it exits. */
+
+let node: FakeNode
+let server: IpcServer
+let socket: string
+
+beforeEach(async () => {
+  node = new FakeNode()
+  socket = join(scratchDirectory(), 's')
+  server = await IpcServer.listen({
+    connectionsMax: 64,
+    path: socket,
+    node,
+    log: openLog({ level: 'fatal', to: 'stderr' }).module('ipc'),
+    metrics: async () => ({ metrics: [] }),
+    requestStop: () => {},
+    fatal: (cause) => {
+      throw cause
+    },
+  })
+})
+
+afterEach(() => server.stop())
+
+const here = (...args: string[]) => runCommand([...args, '--socket', socket])
+
+/** The one JSON document on standard output; fails when there is anything else. */
+function documentOf({ stdout }: Ran): Record<string, unknown> {
+  expect(stdout.endsWith('\n')).toBe(true)
+  expect(stdout.trimEnd()).not.toContain('\n')
+  return JSON.parse(stdout)
+}
+
+const ESCAPE = '\u001b'
+
+describe('--json', () => {
+  it.each([
+    [['status'], { node: '12D3KooWFake', swarm: 'f00d', state: 'running', tasks: { waiting: 2, running: 0 } }],
+    [['peers'], { peers: PEERS }],
+    [['events'], { events: [] }],
+    [['config', 'show', '--running'], { values: [{ path: 'node.region', value: 'eu-west', origin: 'flag --region' }] }],
+    [['ticket', 'create'], { ticket: 'swarm-ticket-1', expiresAt: '2026-01-02T00:00:00.000Z' }],
+    [['version'], { platform: process.platform }],
+  ])('%j prints one document and nothing else', async (args, expected) => {
+    const ran = await here(...args, '--json')
+    expect(ran.code).toBe(0)
+    expect(documentOf(ran)).toMatchObject(expected)
+  })
+
+  it('may stand before the command', async () => {
+    expect(documentOf(await runCommand(['--json', '--socket', socket, 'peers']))).toEqual({ peers: PEERS })
+  })
+
+  it('has every field of status that the contract names', async () => {
+    expect(Object.keys(documentOf(await here('status', '--json')))).toEqual(
+      expect.arrayContaining([
+        ...['node', 'swarm', 'version', 'state', 'addresses', 'socket', 'uptimeSeconds', 'roles', 'region', 'zone'],
+        ...['agents', 'tasks', 'journals', 'eventLoopLagMs'],
+      ]),
+    )
+  })
+
+  it('prints errors as a document too, and the sentence on standard error', async () => {
+    const ran = await runCommand(['status', '--json', '--socket', join(scratchDirectory(), 'none')])
+    expect(ran.code).toBe(3)
+    expect(documentOf(ran)).toMatchObject({ error: { code: 'NO_DAEMON' } })
+    expect(ran.stderr).toContain('swarm-node start')
+  })
+})
+
+describe('for people', () => {
+  it('status and peers are text without colour codes when nobody looks', async () => {
+    for (const command of ['status', 'peers']) {
+      const ran = await here(command)
+      expect(ran.code).toBe(0)
+      expect(ran.stdout).not.toContain(ESCAPE)
+      expect(ran.stderr).toBe('')
+    }
+    const { stdout } = await here('peers')
+    expect(stdout).toMatch(/^NODE +STATE +ROLES/)
+    expect(stdout).toMatch(/12D3KooWPeerOne +alive +worker,custodian +eu-west +a +1\.3 ms +50%/)
+    expect((await here('status')).stdout).toMatch(/up +1h 1m/)
+  })
+
+  it('a ticket stands alone on the last line, and what to do with it goes to standard error', async () => {
+    const ran = await here('ticket', 'create', '--role', 'worker', '--role', 'relay', '--ttl', '5m', '--uses', '3')
+    expect(ran.stdout.trimEnd().split('\n').at(-1)).toBe('swarm-ticket-1')
+    expect(ran.stderr).toContain('start --join')
+    expect(node.ticketRequests).toEqual([{ roles: ['worker', 'relay'], ttlMs: 300_000, uses: 3 }])
+  })
+})
+
+describe('exit codes', () => {
+  it.each([
+    ['an unknown command', ['statos'], /Did you mean status/],
+    ['an unknown option', ['status', '--jsno'], /Did you mean --json/],
+    ['no command', [], /Usage/],
+    ['a command without its second word', ['ticket'], /Usage/],
+    ['too many words', ['status', 'please'], /too many arguments/],
+    ['a bad duration', ['ticket', 'create', '--ttl', '5 minutes'], /250ms, 30s, 5m or 24h/],
+    ['a bad number', ['up', '--nodes', '0'], /from 1 to 100/],
+    ['a bad profile', ['start', '--profile', 'moon'], /local, lan, wan/],
+    ['a bad label', ['start', '--label', 'gpu'], /key=value/],
+  ])('2 for %s, with what is meant', async (_, args, text) => {
+    const ran = await runCommand(args)
+    expect(ran.code).toBe(2)
+    expect(ran.stdout).toBe('')
+    expect(ran.stderr).toMatch(text)
+  })
+
+  it('2 with a document when --json was asked for', async () => {
+    const ran = await runCommand(['statos', '--json'])
+    expect(ran.code).toBe(2)
+    expect(documentOf(ran)).toMatchObject({ error: { code: 'BAD_USAGE' } })
+  })
+
+  it.each([['--help'], ['start', '--help'], ['help', 'ticket'], ['--version']].map((args) => [args]))(
+    '0 for %j',
+    async (args) => {
+      const ran = await runCommand(args)
+      expect(ran).toMatchObject({ code: 0, stderr: '' })
+      expect(ran.stdout).not.toBe('')
+    },
+  )
+
+  it('3 when no daemon answers', async () => {
+    for (const command of ['status', 'peers', 'events', 'stop']) {
+      expect((await runCommand([command, '--data', scratchDirectory()])).code).toBe(3)
+    }
+  })
+
+  it('6 when refused', async () => {
+    expect((await here('ticket', 'create', '--org', 'stranger')).code).toBe(6)
+  })
+
+  it('what the daemon answers: its code on the screen, its exit code', async () => {
+    node.ticketError = new SwarmError('STORE_FAILED', 'the disk is gone', { data: { problems: ['sda1: dead'] } })
+    const ran = await here('ticket', 'create')
+    expect(ran.code).toBe(1)
+    expect(ran.stderr).toBe('swarm-node: the disk is gone [STORE_FAILED]\n  sda1: dead\n')
+  })
+})
+
+describe('events --follow', () => {
+  it('prints one line per event as it happens, and ends well when interrupted', async () => {
+    const running = startCommand(['events', '--follow', '--json', '--kind', 'a', '--socket', socket])
+    // Events before the subscription are not its business, so they are repeated until one is seen.
+    await eventually('the first event', () => {
+      node.emit('a', { n: 1 })
+      return running.output.stdout !== ''
+    })
+    node.emit('b')
+    node.emit('a', { n: 2 })
+    await eventually('the second kind of event', () => running.output.stdout.includes('"n":2'))
+    running.child.kill('SIGINT')
+    const { code, stdout } = await running.ended
+    expect(code).toBe(0)
+    for (const line of stdout.trimEnd().split('\n')) expect(JSON.parse(line).kind).toBe('a')
+  })
+
+  it('exits 3 when the daemon goes', async () => {
+    const running = startCommand(['events', '--follow', '--socket', socket])
+    await eventually('the first event', () => {
+      node.emit('a')
+      return running.output.stdout !== ''
+    })
+    await server.stop()
+    expect(await running.ended).toMatchObject({ code: 3 })
+  })
+})
+
+it('finds the daemon by flag, by environment and by data directory', async () => {
+  expect((await runCommand(['status'], { SWARM_NODE_SOCKET: socket })).code).toBe(0)
+  expect((await runCommand(['status'], { SWARM_NODE_DATA: join(socket, '..') })).code).toBe(3)
+  expect((await runCommand(['status', '--socket', socket], { SWARM_NODE_SOCKET: '/nowhere' })).code).toBe(0)
+})

@@ -1,0 +1,185 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { createMeter } from '../../node/cli/meter.ts'
+import { table } from '../../node/cli/table.ts'
+import { wantsColours } from '../../node/cli/terminal.ts'
+import { collectLabel, durationMs, formatSeconds, parseCount } from '../../node/cli/values.ts'
+import { nodeVersionProblem } from '../../node/node-version.ts'
+import { dataDirectory, socketPath } from '../../node/paths.ts'
+import { resolveSettings } from '../../node/settings.ts'
+import { PROFILES, startArguments } from '../../node/start-options.ts'
+import { PROFILES as CONFIGURED_PROFILES, parseDuration } from '../../src/config/index.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+
+describe('durations', () => {
+  it.each([
+    ['250ms', 250],
+    ['30s', 30_000],
+    ['5m', 300_000],
+    ['24h', 86_400_000],
+    ['1.5s', 1_500],
+    ['7d', 604_800_000],
+    ['0s', 0],
+  ])('%s', (text, ms) => expect(durationMs(text)).toBe(ms))
+
+  it.each(['', '5', 'ms', '5 m', '-5s', '5w', '1e3s', '5s ', '99999999999999999h'])('not %j', (text) =>
+    expect(durationMs(text)).toBeUndefined(),
+  )
+
+  it.each([
+    [0.4, '0s'],
+    [42, '42s'],
+    [60, '1m'],
+    [200, '3m 20s'],
+    [86_400 + 3 * 3_600 + 59, '1d 3h'],
+    [86_400, '1d'],
+  ])('%d seconds', (seconds, text) => expect(formatSeconds(seconds)).toBe(text))
+})
+
+describe('values', () => {
+  it('counts are whole and within bounds', () => {
+    const parse = parseCount(1, 10)
+    expect(parse('10')).toBe(10)
+    for (const text of ['0', '11', '1.5', '1e0', '', ' 3', '-1']) expect(() => parse(text)).toThrow()
+  })
+
+  it('labels keep what follows the first equals sign, and the last of a key wins', () => {
+    expect(collectLabel('a=b=c', { a: 'x', z: 'y' })).toEqual({ a: 'b=c', z: 'y' })
+    expect(collectLabel('a=')).toEqual({ a: '' })
+    expect(() => collectLabel('=b')).toThrow()
+  })
+})
+
+describe('table', () => {
+  const rows = [
+    ['12D3KooWAbcdefghijklmnopqrstuvwxyz', 'alive'],
+    ['short', '\u001b[32malive\u001b[39m'],
+  ]
+
+  it('is as wide as its cells, colour not counted', () => {
+    expect(table(['NODE', 'STATE'], rows, 200).split('\n')).toEqual([
+      `NODE${' '.repeat(32)}STATE`,
+      '12D3KooWAbcdefghijklmnopqrstuvwxyz  alive',
+      `short${' '.repeat(31)}\u001b[32malive\u001b[39m`,
+    ])
+  })
+
+  it('fits the terminal: the widest column gives way', () => {
+    const lines = table(['NODE', 'STATE'], rows, 30).split('\n')
+    expect(lines[1]).toBe('12D3KooWAbcdefghijklmn…  alive')
+    expect(lines[1]?.length).toBe(30)
+  })
+
+  it('does not shrink to nothing', () => {
+    expect(table(['NODE', 'STATE'], rows, 3)).toContain('12D3Koo…')
+  })
+})
+
+describe('colours and bars', () => {
+  it.each([
+    [{ isTTY: true }, {}, true],
+    [{ isTTY: true }, { NO_COLOR: '1' }, false],
+    [{ isTTY: true }, { NO_COLOR: '' }, true],
+    [{ isTTY: true }, { TERM: 'dumb' }, false],
+    [{}, { CI: 'true', FORCE_COLOR: '1' }, false],
+  ])('%j %j', (stream, env, expected) => expect(wantsColours(stream, env)).toBe(expected))
+
+  it('a bar is drawn on a terminal and within its width, and nowhere else', () => {
+    for (const isTTY of [true, false]) {
+      const written: string[] = []
+      const meter = createMeter({ isTTY, columns: 60, write: (text) => written.push(text) }, 'starting', 4, false)
+      meter.update(1, 'x'.repeat(100))
+      meter.end()
+      expect(written.length).toBe(isTTY ? 2 : 0)
+      if (!isTTY) continue
+      expect(written[0]).toContain('██████░')
+      expect(written[0]?.replace('\r\u001b[2K', '').length).toBeLessThan(60)
+      expect(written[1]).toBe('\r\u001b[2K')
+    }
+  })
+})
+
+describe('where things are', () => {
+  it.each([
+    ['/flag', { SWARM_NODE_DATA: '/env', XDG_STATE_HOME: '/xdg' }, '/flag'],
+    [undefined, { SWARM_NODE_DATA: '/env', XDG_STATE_HOME: '/xdg' }, '/env'],
+    [undefined, { SWARM_NODE_DATA: '', XDG_STATE_HOME: '/xdg' }, '/xdg/swarm-node'],
+  ])('data: %s %j', (flag, env, expected) => expect(dataDirectory(flag, env)).toBe(expected))
+
+  it('data: by default under the home directory', () => {
+    expect(dataDirectory(undefined, {})).toMatch(/\/\.local\/state\/swarm-node$/)
+  })
+
+  it('socket: flag, environment, data directory', () => {
+    expect(socketPath('/flag', { SWARM_NODE_SOCKET: '/env' }, '/data')).toBe('/flag')
+    expect(socketPath(undefined, { SWARM_NODE_SOCKET: '/env' }, '/data')).toBe('/env')
+    expect(socketPath(undefined, {}, '/data')).toBe('/data/swarm.sock')
+  })
+})
+
+describe('node versions', () => {
+  it.each(['22.12.0', '22.13.1', '23.0.0', '24.21.0', '100.0.0'])('%s will do', (version) =>
+    expect(nodeVersionProblem(version)).toBeUndefined(),
+  )
+
+  it.each(['22.11.0', '20.20.2', '18.0.0', '9.99.0', 'nonsense'])('%s will not', (version) => {
+    expect(nodeVersionProblem(version)).toMatch(/^swarm-node needs Node 22\.12 or newer, and this is .*nodejs\.org$/)
+  })
+})
+
+it('start options survive the way through a command line', () => {
+  const options = { data: '/d', socket: '/s', join: 'T', listen: ['/ip4/1.2.3.4/tcp/1'], labels: { a: 'b' } }
+  expect(startArguments(options)).toEqual([
+    ...['start', '--join', 'T', '--data', '/d', '--socket', '/s', '--listen', '/ip4/1.2.3.4/tcp/1', '--label', 'a=b'],
+  ])
+})
+
+describe('settings', () => {
+  const file = () => {
+    const path = join(scratchDirectory(), 'swarm.yaml')
+    writeFileSync(
+      path,
+      'data: /from/file\nnode:\n  region: eu-west\nnetwork:\n  bootstrap:\n    - /dns4/a/tcp/1/p2p/QmNode\n',
+    )
+    return path
+  }
+
+  it('come from the file, the environment and the flags, the later over the earlier', () => {
+    const start = { config: file(), join: 'T', listen: ['/ip4/1.2.3.4/tcp/5'], labels: { gpu: 'V100' }, zone: 'b' }
+    const settings = resolveSettings(start, { SWARM_NODE_NODE_REGION: 'us-east', SWARM_NODE_NODE_ZONE: 'a' })
+    expect(settings.start).toEqual({ data: '/from/file', socket: '/from/file/swarm.sock', join: 'T' })
+    expect(settings.config.node).toEqual({ region: 'us-east', zone: 'b', labels: { gpu: 'V100' } })
+    expect(settings.contacts).toEqual([{ node: 'QmNode', addresses: ['/dns4/a/tcp/1'] }])
+    expect(settings.network(['worker']).listen).toEqual(['/ip4/1.2.3.4/tcp/5'])
+    expect(settings.report.values).toContainEqual({ path: 'node.zone', value: 'b', origin: 'flag --zone' })
+  })
+
+  it('relay where the roles say so, unless told otherwise', () => {
+    const relay = (roles: 'relay'[], env = {}) =>
+      resolveSettings({ listen: [], labels: {} }, env).network(roles).relay?.serve
+    expect(relay(['relay'])).toBe(true)
+    expect(relay([])).toBe(false)
+    expect(relay([], { SWARM_NODE_NETWORK_RELAY_SERVER: 'on' })).toBe(true)
+    expect(relay(['relay'], { SWARM_NODE_NETWORK_RELAY_SERVER: 'off' })).toBe(false)
+  })
+
+  it('of a swarm are those of its genesis, and to want others is a problem', () => {
+    const plain = resolveSettings({ listen: [], labels: {} }, {})
+    expect(plain.within({ 'membership.suspicionMaxMs': '9000' }).membership.suspicionMaxMs).toBe(9000)
+    const other = resolveSettings({ listen: [], labels: {} }, { SWARM_NODE_MEMBERSHIP_SUSPICION_MAX_MS: '9001' })
+    expect(() => other.within({ 'membership.suspicionMaxMs': '9000' })).toThrow(/cluster-wide/)
+  })
+
+  it('tell every problem at once, and a file that cannot be read', () => {
+    const env = { SWARM_NODE_LOG_LEVEL: 'loud', SWARM_NODE_UP_NODES: '0' }
+    expect(() => resolveSettings({ listen: [], labels: {} }, env)).toThrow(/log\.level[\s\S]*up\.nodes/)
+    expect(() => resolveSettings({ config: '/nowhere.yaml', listen: [], labels: {} }, {})).toThrow(/nowhere\.yaml/)
+  })
+})
+
+it('the command line and the configuration agree on profiles and durations', () => {
+  expect(PROFILES).toEqual(CONFIGURED_PROFILES)
+  for (const text of ['250ms', '30s', '5m', '24h', '7d', '1.5s', '5', 'x'])
+    expect(durationMs(text)).toBe(parseDuration(text))
+})

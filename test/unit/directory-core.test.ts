@@ -1,0 +1,179 @@
+import { describe, expect, test } from 'vitest'
+import { checkDirectoryParams, DIRECTORY_PROFILES, type DirectoryEffect } from '../../src/directory/index.ts'
+import type { Incarnation, NodeId } from '../../src/kernel/index.ts'
+import { digest, report, SoloDirectory, skill } from './directory-fixtures.ts'
+
+const LAN = DIRECTORY_PROFILES.lan
+
+function gone(effects: readonly DirectoryEffect[]) {
+  return effects.flatMap((e) => (e.kind === 'event' && e.event.kind === 'digest-gone' ? [e.event] : []))
+}
+
+describe('what is held', () => {
+  test('D-1: only newer digests are accepted, and a restart begins a newer run', () => {
+    const solo = new SoloDirectory()
+    solo.members('a')
+    for (const version of [3, 2, 3]) solo.gossip(digest('a', version))
+    expect(solo.version('a')).toBe(3)
+    expect(solo.effects.filter((e) => e.kind === 'event')).toHaveLength(1)
+    solo.gossip(digest('a', 1, { run: 2 as Incarnation }))
+    expect(solo.version('a')).toBe(1)
+    solo.gossip(digest('a', 9))
+    expect(solo.version('a')).toBe(1)
+  })
+
+  test('D-1, D-3: an entry expires, and its old digest does not come back', () => {
+    const solo = new SoloDirectory()
+    solo.members('a')
+    solo.gossip(digest('a', 3))
+    solo.run(LAN.expiryMs - 1)
+    expect(solo.version('a')).toBe(3)
+    solo.run(1)
+    expect(gone(solo.effects)).toEqual([{ kind: 'digest-gone', node: 'a', reason: 'expired' }])
+    solo.gossip(digest('a', 3))
+    expect(solo.version('a')).toBeUndefined()
+    solo.gossip(digest('a', 4))
+    expect(solo.version('a')).toBe(4)
+  })
+
+  test('D-3: a renewed entry stays', () => {
+    const solo = new SoloDirectory()
+    solo.members('a')
+    for (let version = 1; version < 10; version++) {
+      solo.gossip(digest('a', version))
+      solo.run(LAN.heartbeatMs)
+    }
+    expect(gone(solo.effects)).toEqual([])
+  })
+
+  test('D-2: only members are held, verified, and within the bound', () => {
+    const solo = new SoloDirectory({ entriesMax: 3 })
+    solo.gossip(digest('stranger', 1))
+    solo.members('a', 'b', 'c')
+    expect(solo.effects).toContainEqual({ kind: 'observe', observation: { kind: 'directory-full', node: 'c' } })
+    const forged = { ...digest('b', 1), signer: 'a' as NodeId }
+    const effects = solo.say('b', { kind: 'directory.sync-reply', body: [forged, digest('c', 1), digest('b', 1)] })
+    expect([...solo.core.entries()].map((entry) => entry.node)).toEqual(['b'])
+    expect(effects.filter((e) => e.kind === 'penalise')).toHaveLength(1)
+    // Whoever passes gossip on has not verified it.
+    expect(solo.gossip(forged).filter((e) => e.kind === 'penalise')).toEqual([])
+  })
+
+  test('D-3: the digest of a node that is down goes at once', () => {
+    const solo = new SoloDirectory()
+    solo.members('a')
+    solo.gossip(digest('a', 1))
+    const effects = solo.step({ kind: 'member-down', node: 'a' as NodeId })
+    expect(gone(effects)).toEqual([{ kind: 'digest-gone', node: 'a', reason: 'member-down' }])
+    expect(solo.core.size).toBe(0)
+    expect(solo.gossip(digest('a', 2))).toEqual([])
+  })
+})
+
+describe('what is published', () => {
+  test('D-4: the first report at once, then changes that matter, in bursts of one', () => {
+    const solo = new SoloDirectory()
+    solo.step({ kind: 'report', report: report() })
+    expect(solo.published()).toHaveLength(1)
+    for (let free = 3; free >= 0; free--) {
+      solo.step({ kind: 'report', report: report({ skills: [skill('echo', { slotsFree: free })] }) })
+    }
+    expect(solo.published()).toHaveLength(1)
+    solo.run(LAN.intervalMinMs)
+    expect(solo.published()).toHaveLength(2)
+    expect(solo.core.entry('me' as NodeId)?.digest).toMatchObject({ version: 2, skills: [{ slotsFree: 0 }] })
+  })
+
+  test('D-4: what does not matter waits for the heartbeat, and the heartbeat comes without any change', () => {
+    const solo = new SoloDirectory()
+    solo.step({ kind: 'report', report: report() })
+    solo.step({ kind: 'report', report: report({ eventLoopLagMs: 7, cpuThousandths: 150 }) })
+    solo.run(LAN.heartbeatMs * 0.8)
+    expect(solo.published()).toHaveLength(1)
+    solo.run(LAN.heartbeatMs * 0.2)
+    expect(solo.core.entry('me' as NodeId)?.digest).toMatchObject({ version: 2, eventLoopLagMs: 7 })
+    solo.run(LAN.heartbeatMs)
+    expect(solo.version('me')).toBe(3)
+  })
+
+  test.each([
+    ['the last slot is taken', report({ skills: [skill('echo', { slotsFree: 0 })] }), true],
+    ['a skill comes', report({ skills: [skill('echo'), skill('cat')] }), true],
+    ['another skill in its place', report({ skills: [skill('cat')] }), true],
+    ['it drains', report({ accepting: false }), true],
+    ['a label changes', report({ labels: { gpu: ['T4'] } }), true],
+    ['half the processors are taken', report({ resources: { cpu: 4 } }), true],
+    ['a little of the memory is taken', report({ resources: { cpu: 7.9 } }), false],
+    ['the load moves by a tenth', report({ cpuThousandths: 200 }), false],
+    ['the load doubles and more', report({ cpuThousandths: 400 }), true],
+  ])('D-4: %s', (_, after, matters) => {
+    const solo = new SoloDirectory()
+    solo.step({ kind: 'report', report: report() })
+    solo.step({ kind: 'report', report: after })
+    solo.run(LAN.intervalMinMs)
+    expect(solo.published()).toHaveLength(matters ? 2 : 1)
+  })
+})
+
+describe('D-5: comparing tables', () => {
+  /** Carries messages between two directories until both are silent. */
+  function exchange(a: SoloDirectory, b: SoloDirectory, first: readonly DirectoryEffect[]): number {
+    let messages = 0
+    const queue = first.map((effect) => ({ by: a, effect }))
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      if (next.effect.kind !== 'send') continue
+      messages += 1
+      const other = next.by === a ? b : a
+      const sender = next.by
+      for (const effect of other.say(sender.id, next.effect.message)) queue.push({ by: other, effect })
+    }
+    return messages
+  }
+
+  function pair() {
+    const a = new SoloDirectory({}, 'a')
+    const b = new SoloDirectory({}, 'b')
+    const names = Array.from({ length: 300 }, (_, i) => `n${i}`)
+    a.members('b', ...names)
+    b.members('a', ...names)
+    a.step({ kind: 'link-up', peer: 'b' as NodeId })
+    return { a, b, names }
+  }
+
+  function sync(a: SoloDirectory, b: SoloDirectory): number {
+    const before = a.effects.length
+    a.run(LAN.syncIntervalMs)
+    return exchange(a, b, a.effects.slice(before))
+  }
+
+  test('each learns what the other knows better, and then there is nothing more to say', () => {
+    const { a, b, names } = pair()
+    for (const [i, name] of names.entries()) {
+      if (i % 2 === 0) a.gossip(digest(name, 1 + (i % 3)))
+      if (i % 3 === 0) b.gossip(digest(name, 2))
+    }
+    sync(a, b)
+    for (const [i, name] of names.entries()) {
+      const best = Math.max(i % 2 === 0 ? 1 + (i % 3) : 0, i % 3 === 0 ? 2 : 0)
+      expect([a.version(name), b.version(name)]).toEqual(best === 0 ? [undefined, undefined] : [best, best])
+    }
+    // Questions without answers: the tables are equal.
+    const before = b.effects.length
+    expect(sync(a, b)).toBeGreaterThan(0)
+    expect(b.effects.slice(before)).toEqual([])
+  })
+
+  test('the dead are not brought back by a peer that has not heard', () => {
+    const { a, b } = pair()
+    a.gossip(digest('n1', 1))
+    b.gossip(digest('n1', 1))
+    a.step({ kind: 'member-down', node: 'n1' as NodeId })
+    sync(a, b)
+    expect(a.version('n1')).toBeUndefined()
+  })
+})
+
+test('every profile keeps the relations, and breaking one is found', () => {
+  for (const params of Object.values(DIRECTORY_PROFILES)) checkDirectoryParams(params)
+  expect(() => checkDirectoryParams({ ...LAN, expiryMs: LAN.heartbeatMs * 2 })).toThrow()
+})

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest'
+import { ClientCodec, Session } from '../../src/ipc/index.ts'
+import type { Millis } from '../../src/kernel/index.ts'
+
+const utf8 = new TextEncoder()
+
+describe('ClientCodec', () => {
+  it('is understood by a session, and understands it', () => {
+    const codec = new ClientCodec()
+    const greeting = { hello: { node: 'n', swarm: 's', version: '1', features: ['x'] } }
+    const session = new Session(greeting, 0 as Millis)
+    const hello = codec.request('hello', { protocol: 1, client: 'test/1' })
+    const [effect] = session.step(0 as Millis, { kind: 'received', bytes: hello.bytes })
+    if (effect?.kind !== 'write') throw new Error('expected a write')
+    expect(codec.receive(effect.bytes)).toEqual([
+      { kind: 'answer', id: hello.id, outcome: { ok: true, result: { protocol: 1, ...greeting.hello } } },
+    ])
+    expect(codec.request('node.status', {}).id).not.toBe(hello.id)
+  })
+
+  it('reads answers, notifications and refusals', () => {
+    const codec = new ClientCodec()
+    const lines = [
+      { jsonrpc: '2.0', id: 3, error: { code: -32003, message: 'gone', data: { code: 'NOT_FOUND', task: 't' } } },
+      { jsonrpc: '2.0', id: 4, error: { code: 1, message: 'odd', data: { code: 'A_CODE_OF_LATER' } } },
+      { jsonrpc: '2.0', method: 'event', params: { kind: 'x' } },
+      { jsonrpc: '2.0', id: null, error: { code: -32700, message: 'bad', data: { code: 'PARSE_ERROR' } } },
+      { jsonrpc: '2.0', id: 'r1', method: 'task.run', params: {} },
+    ]
+    expect(codec.receive(utf8.encode(lines.map((l) => `${JSON.stringify(l)}\n`).join('')))).toEqual([
+      {
+        kind: 'answer',
+        id: 3,
+        outcome: { ok: false, error: { code: 'NOT_FOUND', message: 'gone', data: { code: 'NOT_FOUND', task: 't' } } },
+      },
+      {
+        kind: 'answer',
+        id: 4,
+        outcome: { ok: false, error: { code: 'INTERNAL', message: 'odd', data: { code: 'A_CODE_OF_LATER' } } },
+      },
+      { kind: 'notification', method: 'event', params: { kind: 'x' } },
+      { kind: 'refused', error: { code: 'PARSE_ERROR', message: 'bad', data: { code: 'PARSE_ERROR' } } },
+    ])
+  })
+
+  it('says so when the other side does not speak the protocol', () => {
+    expect(new ClientCodec().receive(utf8.encode('HTTP/1.1 400 Bad Request\n'))[0]?.kind).toBe('broken')
+    expect(new ClientCodec().receive(Uint8Array.of(0xff, 0x0a))[0]?.kind).toBe('broken')
+  })
+})

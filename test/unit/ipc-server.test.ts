@@ -1,0 +1,280 @@
+import { once } from 'node:events'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { connect, createServer, Socket } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { ControlClient } from '../../node/client.ts'
+import { IpcServer } from '../../node/ipc-server.ts'
+import { openLog } from '../../node/log.ts'
+import { SwarmError } from '../../src/index.ts'
+import { eventually } from '../support/eventually.ts'
+import { FakeNode } from '../support/fake-node.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+
+const log = openLog({ level: 'fatal', to: 'stderr' }).module('ipc')
+const servers: IpcServer[] = []
+
+async function serve(options: { path?: string; token?: string; connectionsMax?: number } = {}) {
+  const path = options.path ?? join(scratchDirectory(), 's')
+  const node = new FakeNode()
+  const stops: string[] = []
+  const faults: unknown[] = []
+  const server = await IpcServer.listen({
+    connectionsMax: options.connectionsMax ?? 1_000,
+    path,
+    node,
+    token: options.token,
+    log,
+    metrics: async () => ({ metrics: [] }),
+    requestStop: (reason) => stops.push(reason),
+    fatal: (cause) => faults.push(cause),
+  })
+  servers.push(server)
+  return { path, node, server, stops, faults }
+}
+
+function client(path: string, options: { token?: string; timeoutMs?: number } = {}) {
+  return ControlClient.connect({ socket: path, client: 'test/1', ...options })
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const cause = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  return cause instanceof SwarmError ? cause.code : `not a SwarmError: ${String(cause)}`
+}
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await Promise.all(servers.splice(0).map((server) => server.stop()))
+})
+
+describe('the socket', () => {
+  it('is for its owner only, and gone after the stop', async () => {
+    const { path, server } = await serve({ path: join(scratchDirectory(), 'new', 's') })
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(statSync(join(path, '..')).mode & 0o777).toBe(0o700)
+    await server.stop()
+    expect(existsSync(path)).toBe(false)
+  })
+
+  it('takes the place of a stale one, on which nobody answers', async () => {
+    const path = join(scratchDirectory(), 's')
+    const child = (await import('node:child_process')).spawnSync(process.execPath, [
+      '-e',
+      `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`,
+    ])
+    expect(child.signal).toBe('SIGKILL')
+    expect(statSync(path).isSocket()).toBe(true)
+    await serve({ path })
+    expect((await client(path)).hello.node).toBe('12D3KooWFake')
+  })
+
+  it('is refused where another daemon answers, which goes on undisturbed', async () => {
+    const { path } = await serve()
+    expect(await codeOf(serve({ path }))).toBe('ADDRESS_IN_USE')
+    expect((await client(path)).hello.protocol).toBe(1)
+  })
+
+  it('never removes a file that is no socket', async () => {
+    const path = join(scratchDirectory(), 'precious')
+    writeFileSync(path, 'data')
+    expect(await codeOf(serve({ path }))).toBe('BAD_USAGE')
+    expect(statSync(path).size).toBe(4)
+  })
+
+  it('says so when the path is longer than a socket address', async () => {
+    const path = join(scratchDirectory(), 'x'.repeat(120))
+    await expect(serve({ path })).rejects.toThrow(/--socket/)
+    expect(await codeOf(client(path))).toBe('BAD_USAGE')
+  })
+})
+
+describe('calls', () => {
+  it('are answered, many at once and in any order', async () => {
+    const { path } = await serve()
+    const control = await client(path)
+    const answers = await Promise.all([
+      control.call('node.status', {}),
+      control.call('node.peers', {}),
+      control.call('node.agents', {}),
+      control.call('config.show', {}),
+      control.call('ticket.create', { uses: 2 }),
+      control.call('node.metrics', {}),
+    ])
+    expect(answers[0].node).toBe('12D3KooWFake')
+    expect(answers[1].peers).toHaveLength(2)
+    expect(answers[4].ticket).toBe('swarm-ticket-1')
+  })
+
+  it('a pipeline is answered in one write', async () => {
+    const { path } = await serve()
+    const control = await client(path)
+    const write = vi.spyOn(Socket.prototype, 'write')
+    const calls = Array.from({ length: 100 }, () => control.call('node.status', {}))
+    await Promise.all(calls)
+    const fromServer = write.mock.calls.length - calls.length
+    expect(fromServer).toBeGreaterThan(0)
+    expect(fromServer).toBeLessThan(10)
+  })
+
+  it('pass coded errors on, and hide what is nobody’s business', async () => {
+    const { path, node } = await serve()
+    const control = await client(path)
+    expect(await codeOf(control.call('ticket.create', { org: 'stranger' }))).toBe('NOT_AUTHORITY')
+    node.ticketError = new Error('secret path')
+    const refused = control.call('ticket.create', {})
+    expect(await codeOf(refused)).toBe('INTERNAL')
+    await expect(refused).rejects.not.toThrow(/secret/)
+  })
+
+  it('stop the daemon only after they were answered', async () => {
+    const { path, stops } = await serve()
+    const control = await client(path)
+    expect(await control.call('node.stop', {})).toEqual({ pid: process.pid })
+    await eventually('the stop', () => stops.length === 1)
+  })
+
+  it('time out when the daemon stands still', async () => {
+    const path = join(scratchDirectory(), 's')
+    const mute = createServer().listen(path)
+    await once(mute, 'listening')
+    expect(await codeOf(client(path, { timeoutMs: 50 }))).toBe('TIMEOUT')
+    mute.close()
+  })
+
+  it('fail with NO_DAEMON when there is none, or no longer', async () => {
+    expect(await codeOf(client(join(scratchDirectory(), 's')))).toBe('NO_DAEMON')
+    const { path, server } = await serve()
+    const control = await client(path)
+    await server.stop()
+    await control.closed
+    expect(await codeOf(control.call('node.status', {}))).toBe('NO_DAEMON')
+  })
+
+  it('need the token when the socket is shared', async () => {
+    const { path } = await serve({ token: 'sesame' })
+    expect(await codeOf(client(path))).toBe('UNAUTHORISED')
+    expect(await codeOf(client(path, { token: 'wrong' }))).toBe('UNAUTHORISED')
+    expect((await client(path, { token: 'sesame' })).hello.protocol).toBe(1)
+  })
+
+  it('a client that is no client is told so, and sees why before the close', async () => {
+    const { path, server } = await serve()
+    const socket = connect(path)
+    let text = ''
+    socket.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece
+    })
+    // More than the daemon reads of it: the error must not get lost in the reset.
+    socket.write('GET / HTTP/1.1\n'.repeat(20_000))
+    await once(socket, 'close')
+    expect(JSON.parse(text).error.data.code).toBe('PARSE_ERROR')
+    await eventually('the connection to be forgotten', () => server.connectionCount === 0)
+  })
+
+  it('a script may pipe its requests in and close its side', async () => {
+    const { path } = await serve()
+    const socket = connect(path)
+    socket.end(
+      '{"jsonrpc":"2.0","id":1,"method":"hello","params":{"protocol":1,"client":"nc"}}\n' +
+        '{"jsonrpc":"2.0","id":2,"method":"node.peers"}\n',
+    )
+    const lines: string[] = []
+    for await (const piece of socket.setEncoding('utf8')) lines.push(...String(piece).split('\n').filter(Boolean))
+    expect(lines.map((line) => JSON.parse(line).id)).toEqual([1, 2])
+  })
+})
+
+describe('events', () => {
+  it('reach who subscribed, in order, until unsubscribed', async () => {
+    const { path, node } = await serve()
+    const [all, some] = [await client(path), await client(path)]
+    const seen: string[] = []
+    const seenOfKind: string[] = []
+    const unsubscribe = await all.subscribe({}, (event) => seen.push(event.kind))
+    await some.subscribe({ kinds: ['b'] }, (event) => seenOfKind.push(event.kind))
+    for (const kind of ['a', 'b', 'c']) node.emit(kind)
+    await eventually('three events', () => seen.length === 3)
+    await eventually('one event', () => seenOfKind.length === 1)
+    expect(seen).toEqual(['a', 'b', 'c'])
+    await unsubscribe()
+    node.emit('d')
+    await all.call('node.status', {})
+    expect(seen).toHaveLength(3)
+  })
+
+  it('of the past are filtered and bounded', async () => {
+    const { path, node } = await serve()
+    for (let i = 0; i < 5; i++) node.emit(i % 2 === 0 ? 'even' : 'odd', { i })
+    const control = await client(path)
+    const { events } = await control.call('node.events', { kinds: ['even'], limit: 2 })
+    expect(events.map((event) => event.i)).toEqual([2, 4])
+  })
+})
+
+describe('many clients', () => {
+  it('500 at once are all served, and forgotten when they leave', async () => {
+    const { path, server } = await serve()
+    const clients = await Promise.all(Array.from({ length: 500 }, () => client(path)))
+    await Promise.all(clients.map((control) => control.call('node.status', {})))
+    expect(server.connectionCount).toBe(500)
+    for (const control of clients) control.close()
+    await eventually('all to be forgotten', () => server.connectionCount === 0)
+  })
+
+  it('one too many is told so and turned away; there is room again when another leaves', async () => {
+    const { path } = await serve({ connectionsMax: 2 })
+    const [first] = [await client(path), await client(path)]
+    expect(await codeOf(client(path))).toBe('OVERLOADED')
+    first.close()
+    await eventually('room', () => client(path).then(Boolean, () => false))
+  })
+
+  it('one that reads nothing loses events and is told how many, while the others get all', async () => {
+    const { path, node } = await serve()
+    const deaf = connect(path).setEncoding('utf8').pause()
+    deaf.write(
+      '{"jsonrpc":"2.0","id":1,"method":"hello","params":{"protocol":1,"client":"deaf"}}\n' +
+        '{"jsonrpc":"2.0","id":2,"method":"events.subscribe","params":{"kinds":["big","last"]}}\n',
+    )
+    const control = await client(path)
+    let seenCount = 0
+    await control.subscribe({}, () => {
+      seenCount += 1
+    })
+    const text = 'x'.repeat(10_000)
+    for (let round = 0; round < 250; round++) {
+      for (let i = 0; i < 20; i++) node.emit('big', { text })
+      await control.call('node.agents', {})
+    }
+    await eventually('5,000 events', () => seenCount === 5_000)
+
+    const lines: string[] = []
+    let rest = ''
+    deaf.on('data', (piece: string) => {
+      const parts = (rest + piece).split('\n')
+      rest = parts.pop() ?? ''
+      lines.push(...parts)
+    })
+    deaf.resume()
+    await eventually('the deaf one to hear again', () => {
+      node.emit('last')
+      return lines.some((line) => line.includes('"last"'))
+    })
+    deaf.destroy()
+    const kinds = lines.slice(2).map((line) => JSON.parse(line).params)
+    const lost = kinds.filter((params) => params.kind === 'events.lost')
+    const got = kinds.filter((params) => params.kind === 'big').length
+    expect(got).toBeLessThan(1_000)
+    expect(lost.reduce((sum, params) => sum + params.count, 0)).toBeGreaterThanOrEqual(5_000 - got)
+  })
+})
+
+it('listens to the node only while it runs', async () => {
+  const { node, server } = await serve()
+  expect(node.listenerCount).toBe(1)
+  await server.stop()
+  expect(node.listenerCount).toBe(0)
+})

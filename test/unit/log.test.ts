@@ -1,0 +1,81 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import pc from 'picocolors'
+import { describe, expect, it } from 'vitest'
+import { openLog, prettyLine } from '../../node/log.ts'
+import { Observer } from '../../node/observer.ts'
+import type { HostObservation } from '../../src/index.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+
+function linesOf(file: string): Record<string, unknown>[] {
+  return readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+}
+
+describe('log', () => {
+  it('writes JSON lines at each module’s level, to a file of its owner', () => {
+    const file = join(scratchDirectory(), 'new', 'log')
+    const log = openLog({ level: 'warn', modules: { net: 'debug' }, to: { file } })
+    log.module('net').debug({ peer: 'p' }, 'seen')
+    log.module('ipc').info('not seen')
+    log.module('ipc').warn('seen too')
+    log.flush()
+    expect(linesOf(file).map(({ module, msg }) => [module, msg])).toEqual([
+      ['net', 'seen'],
+      ['ipc', 'seen too'],
+    ])
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+  })
+
+  it('is one line for a person: time, level, module, words, fields', () => {
+    const line = '{"level":40,"time":"2026-01-01T10:20:30.123Z","module":"net","peer":"p","n":2,"msg":"late"}\n'
+    expect(prettyLine(line, pc.createColors(false))).toBe('10:20:30.123 WARN  net late peer=p n=2\n')
+    expect(prettyLine(line, pc.createColors(true))).toContain('\u001b[')
+  })
+
+  it('shows the stack of an error', () => {
+    const line =
+      '{"level":50,"time":"2026-01-01T10:20:30.123Z","err":{"message":"x","stack":"Error: x\\n at y"},"msg":"m"}'
+    expect(prettyLine(line, pc.createColors(false))).toBe('10:20:30.123 ERROR m\nError: x\n at y\n')
+  })
+})
+
+describe('observer', () => {
+  const at = Date.parse('2026-01-01T00:00:00.000Z')
+  const down = { kind: 'member-down', node: 'n1' } as HostObservation
+  const quiet = { kind: 'health', score: 1 } as HostObservation
+
+  it('makes a log line, a count and an event of an observation, as the table says', () => {
+    const file = join(scratchDirectory(), 'log')
+    const log = openLog({ level: 'info', to: { file } })
+    const observer = new Observer(log, () => at)
+    const seen: string[] = []
+    const stop = observer.onEvent((event) => seen.push(event.kind))
+    observer.observe(down)
+    observer.observe(quiet)
+    stop()
+    observer.observe(down)
+    log.flush()
+    expect(linesOf(file)[0]).toMatchObject({ level: 40, module: 'membership', msg: 'n1 is dead', node: 'n1' })
+    expect(seen).toEqual(['member-down'])
+    expect(observer.counters().find(({ name }) => name === 'member_down')?.value).toBe(2)
+    expect(observer.counters().find(({ name }) => name === 'health')?.value).toBe(1)
+    expect(observer.counters().find(({ name }) => name === 'member_left')?.value).toBe(0)
+    expect(observer.recentEvents()[0]).toEqual({
+      kind: 'member-down',
+      at: '2026-01-01T00:00:00.000Z',
+      node: 'n1',
+      message: 'n1 is dead',
+    })
+  })
+
+  it('remembers a bounded number of events, the latest', () => {
+    const observer = new Observer(openLog({ level: 'fatal', to: 'stderr' }), () => at)
+    for (let i = 0; i < 1_100; i++) observer.observe({ ...down, node: `n${i}` } as HostObservation)
+    expect(observer.recentEvents()).toHaveLength(1_000)
+    expect(observer.recentEvents().at(-1)).toMatchObject({ node: 'n1099' })
+  })
+})

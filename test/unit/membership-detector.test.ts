@@ -1,0 +1,231 @@
+import { describe, expect, test } from 'vitest'
+import { type Incarnation, type NodeId, Random } from '../../src/kernel/index.ts'
+import { MEMBERSHIP_PROFILES, type MembershipEffect } from '../../src/membership/index.ts'
+import { entry, rumour, Solo, sent } from './membership-solo.ts'
+
+const LAN = MEMBERSHIP_PROFILES.lan
+
+/** Answers every ping of `effects` to these peers, as they would. */
+function answer(solo: Solo, effects: readonly MembershipEffect[], peers: readonly string[]): void {
+  for (const { to, body } of sent(effects, 'membership.ping')) {
+    if (!peers.includes(to)) continue
+    const { sequence } = body
+    const ack = { sequence, subject: to, coordinate: solo.core.coordinate, entry: undefined, rumours: [] }
+    solo.say(to, { kind: 'membership.ack', body: ack })
+  }
+}
+
+/** Lets time pass while these peers answer their pings at once. */
+function runWith(solo: Solo, ms: number, peers: readonly string[]): void {
+  const end = solo.now + ms
+  while (solo.now < end) {
+    const seen = solo.effects.length
+    solo.run(Math.min(10, end - solo.now))
+    answer(solo, solo.effects.slice(seen), peers)
+  }
+}
+
+describe('probing', () => {
+  test('every neighbour is heard of once per cycle, and those that speak by themselves are left in peace', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b')
+    runWith(solo, 2000, ['a', 'b'])
+    const before = solo.effects.length
+    for (let i = 0; i < 20; i++) {
+      solo.hear('b', { rumours: [rumour('a', 1, 'alive')] })
+      runWith(solo, 500, ['a', 'b'])
+    }
+    const pings = sent(solo.effects.slice(before), 'membership.ping').map((m) => m.to)
+    expect(pings.filter((to) => to === 'a').length).toBeGreaterThanOrEqual(9)
+    expect(pings.filter((to) => to === 'b')).toEqual([])
+  })
+
+  test('no ack: helpers are asked; no ack from them: suspect, told to others with the accuser', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b', 'c', 'd')
+    runWith(solo, 4000, ['a', 'b', 'c'])
+    const asked = sent(solo.effects, 'membership.ping-request').filter((m) => m.body.target === 'd')
+    expect(new Set(asked.map((m) => m.to))).toEqual(new Set(['a', 'b', 'c']))
+    expect(solo.events('member-suspect')).toEqual([{ kind: 'member-suspect', node: 'd' }])
+    const told = sent(solo.effects, 'membership.gossip').flatMap((m) => m.body.rumours)
+    expect(told).toContainEqual({ ...rumour('d', 1, 'suspect', 'me') })
+  })
+
+  test('M-5: a broken connection is looked into at once, and with every helper at a loss suspected at once', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b')
+    const start = solo.now
+    const effects = solo.step({ kind: 'link-down', peer: 'b' as NodeId, reason: 'connection-lost' })
+    const [asked] = sent(effects, 'membership.ping-request')
+    expect(asked?.to).toBe('a')
+    const body = { sequence: asked?.body.sequence ?? 0, target: 'b' as NodeId, linked: false, rumours: [] }
+    solo.say('a', { kind: 'membership.nack', body })
+    expect(solo.state('b')).toBe('suspect')
+    expect(solo.now).toBe(start)
+    expect(solo.observations('suspected')).toEqual([{ kind: 'suspected', node: 'b', by: 'me', lost: true }])
+  })
+
+  test('a link that its peer closed on purpose raises no suspicion', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b')
+    const effects = solo.step({ kind: 'link-down', peer: 'b' as NodeId, reason: 'closed-by-peer' })
+    expect(sent(effects, 'membership.ping-request')).toEqual([])
+    expect(solo.state('b')).toBe('alive')
+  })
+
+  test('a helper asks the target, says so when it hears nothing, and passes the answer on even then', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b')
+    const request = { sequence: 77, target: 'b' as NodeId, known: 1 as Incarnation, suspected: true, rumours: [] }
+    const effects = solo.say('a', { kind: 'membership.ping-request', body: request })
+    const [ping] = sent(effects, 'membership.ping')
+    expect(ping).toMatchObject({ to: 'b', body: { suspected: true, yours: 1 } })
+    const before = solo.effects.length
+    runWith(solo, LAN.directTimeoutMs, ['a'])
+    const [nack] = sent(solo.effects.slice(before), 'membership.nack')
+    expect(nack).toMatchObject({ to: 'a', body: { sequence: 77, target: 'b', linked: true } })
+    const ack = {
+      sequence: ping?.body.sequence ?? 0,
+      subject: 'b' as NodeId,
+      coordinate: solo.core.coordinate,
+      entry: entry('b', 2),
+      rumours: [],
+    }
+    const late = solo.say('b', { kind: 'membership.ack', body: ack })
+    expect(sent(late, 'membership.ack')[0]).toMatchObject({ to: 'a', body: { sequence: 77, subject: 'b' } })
+  })
+
+  test('round trips are measured, but not across a pause of our own', () => {
+    const solo = new Solo()
+    solo.meet('a')
+    runWith(solo, 3000, ['a'])
+    expect(solo.core.rttMs('a' as NodeId)).toBeLessThanOrEqual(10)
+    const measured = solo.core.rttMs('a' as NodeId)
+    solo.now = solo.core.deadline()
+    const effects = solo.step({ kind: 'tick' })
+    solo.now += 2000
+    answer(solo, effects, ['a'])
+    expect(solo.core.rttMs('a' as NodeId)).toBe(measured)
+  })
+})
+
+describe('suspicion', () => {
+  /** How long after the first rumour the subject is given up, with these accusers and a subject that never speaks. */
+  function endsAfter(accusers: readonly string[], state: 'suspect' | 'dead' = 'suspect'): number {
+    const others = ['a', 'b', 'c', 'e', 'f']
+    const solo = new Solo()
+    solo.meet(...others)
+    // No link to the subject and no time to become its judge by a probe of one's own.
+    solo.link('x')
+    solo.hear('x', { entries: [entry('x', 1)] })
+    const start = solo.now
+    solo.hear('a', { rumours: accusers.map((accuser) => rumour('x', 1, state, accuser)) })
+    while (solo.state('x') !== 'dead' && solo.now - start < 60_000) runWith(solo, 50, others)
+    return solo.now - start
+  }
+
+  test('shrinks with independent confirmations, down to its minimum', () => {
+    const alone = endsAfter(['a'])
+    const confirmed = endsAfter(['a', 'b', 'c'])
+    // Our own failed probe is one accuser more in each.
+    expect(alone).toBeGreaterThan(confirmed)
+    expect(confirmed).toBeGreaterThanOrEqual(LAN.suspicionMinMs)
+    expect(confirmed).toBeLessThan(LAN.suspicionMinMs + 100)
+  })
+
+  test('the same accuser, again and again, confirms nothing', () => {
+    expect(endsAfter(['a', 'a', 'a', 'a'])).toBe(endsAfter(['a']))
+  })
+
+  test('M-10: a claim of death ends it at its minimum and not sooner', () => {
+    const claimed = endsAfter(['a'], 'dead')
+    expect(claimed).toBeGreaterThanOrEqual(LAN.suspicionMinMs)
+    expect(claimed).toBeLessThan(LAN.suspicionMinMs + 100)
+  })
+
+  test('M-11: who is neither neighbour nor linked leaves the judgement to others', () => {
+    const solo = new Solo({ params: { fullMeshMax: 4, fullMeshMin: 2, rings: 1, ringSpan: 1 } })
+    solo.meet('a')
+    for (let i = 0; i < 30; i++) solo.hear('a', { entries: [entry(`m${i}`, 1)] })
+    runWith(solo, 1000, ['a'])
+    const neighbours = solo.core.neighbours()
+    const stranger = Array.from({ length: 30 }, (_, i) => `m${i}`).find((m) => !neighbours.includes(m as NodeId)) ?? ''
+    solo.hear('a', { rumours: [rumour(stranger, 1, 'suspect', 'a')] })
+    runWith(solo, LAN.suspicionMaxMs + 1000, ['a'])
+    expect(solo.state(stranger)).toBe('suspect')
+    runWith(solo, LAN.suspicionOrphanMs - LAN.suspicionMaxMs, ['a'])
+    expect(solo.state(stranger)).toBe('dead')
+  })
+
+  test('M-12: whoever hears the suspect does not declare it dead', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b', 'c', 'd')
+    solo.hear('a', { rumours: ['a', 'b', 'c'].map((accuser) => rumour('d', 1, 'suspect', accuser)) })
+    runWith(solo, 20_000, ['a', 'b', 'c', 'd'])
+    expect(solo.state('d')).toBe('suspect')
+    solo.hear('d', { entries: [entry('d', 2)] })
+    expect(solo.state('d')).toBe('alive')
+    expect(solo.events('member-cleared')).toHaveLength(1)
+  })
+
+  test('M-14: the suspect is asked fast, and every ping to it says that it is suspected', () => {
+    const solo = new Solo()
+    solo.meet('a', 'd')
+    solo.hear('a', { rumours: [rumour('d', 1, 'suspect', 'a')] })
+    const before = solo.effects.length
+    runWith(solo, 2000, ['a'])
+    const pings = sent(solo.effects.slice(before), 'membership.ping').filter((m) => m.to === 'd')
+    expect(pings.length).toBeGreaterThanOrEqual(6)
+    expect(pings.every((m) => m.body.suspected)).toBe(true)
+  })
+})
+
+describe('own condition', () => {
+  test('M-13: a pause of our own shifts every time-out by as much, and is observed', () => {
+    const punctual = new Solo()
+    const paused = new Solo()
+    for (const solo of [punctual, paused]) {
+      solo.meet('a', 'b', 'd')
+      solo.hear('a', { rumours: ['a', 'b'].map((accuser) => rumour('d', 1, 'suspect', accuser)) })
+      runWith(solo, 1000, ['a', 'b'])
+    }
+    const lateBy = 60_000
+    const health = paused.core.health
+    paused.now = paused.core.deadline() + lateBy
+    paused.step({ kind: 'tick' })
+    expect(paused.state('d')).toBe('suspect')
+    expect(paused.observations('lagging')).toEqual([{ kind: 'lagging', lagMs: lateBy, health: health + 1 }])
+    expect(paused.core.deadline()).toBeLessThan(paused.now + LAN.suspicionMinMs)
+    for (const solo of [punctual, paused]) runWith(solo, LAN.suspicionMaxMs, ['a', 'b'])
+    expect([punctual.state('d'), paused.state('d')]).toEqual(['dead', 'dead'])
+  })
+
+  test('M-13: after lags of any fraction of a millisecond, a step at the deadline always gets something done', () => {
+    const random = new Random('fractions')
+    for (let i = 0; i < 300; i++) {
+      const solo = new Solo()
+      // A host's clock has fractions that no sum keeps exactly.
+      solo.now = random.between(1e3, 1e6) / 3
+      solo.meet('a', 'b', 'c')
+      for (let lag = 0; lag < 20; lag++) {
+        const deadline = solo.core.deadline()
+        solo.now = Math.max(solo.now, deadline) + (lag % 3 === 0 ? random.between(300, 3000) / 3 : 0)
+        solo.step({ kind: 'tick' })
+        expect(solo.core.deadline()).toBeGreaterThan(solo.now)
+      }
+    }
+  })
+
+  test('M-15: helpers that are silent too speak against ourselves, and stretch our patience', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b', 'c')
+    expect(solo.core.health).toBe(0)
+    solo.run(4000)
+    expect(solo.core.health).toBeGreaterThan(0)
+    expect(solo.core.health).toBeLessThanOrEqual(LAN.healthMax)
+    runWith(solo, 20_000, ['a', 'b', 'c'])
+    for (const peer of ['a', 'b', 'c']) solo.hear(peer, { entries: [entry(peer, 2)] })
+    runWith(solo, 20_000, ['a', 'b', 'c'])
+    expect(solo.core.health).toBe(0)
+  })
+})

@@ -1,0 +1,230 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
+import { createVerifier, foundSwarm, KeyPair, newNonce, type Role, TicketLedger } from '../../src/identity/index.ts'
+import {
+  type Incarnation,
+  InvariantError,
+  type Millis,
+  type NodeId,
+  type OrgId,
+  type WallMillis,
+} from '../../src/kernel/index.ts'
+import {
+  AdmissionDesk,
+  Alarm,
+  type Clock,
+  Lifecycle,
+  NodeState,
+  type Part,
+  writeCrashReport,
+} from '../../src/runtime/index.ts'
+import { encodeNodeRecord, type NodeRecord } from '../../src/swarm/index.ts'
+
+const WALL = Date.UTC(2026, 0, 1) as WallMillis
+const clock: Clock = { now: () => 0 as Millis, wallNow: () => WALL }
+
+function part(name: string, log: string[], faults: { start?: boolean; stop?: 'throws' | 'hangs' } = {}): Part {
+  return {
+    name,
+    stopTimeoutMs: 20,
+    start: async () => {
+      if (faults.start) throw new Error(`${name} cannot start`)
+      log.push(`+${name}`)
+    },
+    stop: () => {
+      log.push(`-${name}`)
+      if (faults.stop === 'throws') return Promise.reject(new Error('stuck'))
+      return faults.stop === 'hangs' ? new Promise(() => {}) : Promise.resolve()
+    },
+  }
+}
+
+describe('Lifecycle', () => {
+  it('U-1 stops what was started, in reverse, when a part cannot start', async () => {
+    const log: string[] = []
+    const lifecycle = new Lifecycle()
+    await lifecycle.add(part('disk', log))
+    await lifecycle.add(part('net', log))
+    await expect(lifecycle.add(part('http', log, { start: true }))).rejects.toThrow('http cannot start')
+    expect(await lifecycle.stop()).toEqual({ problems: [] })
+    expect(log).toEqual(['+disk', '+net', '-net', '-disk'])
+  })
+
+  it('U-2 names the parts that fail to stop or overrun, and stops the others all the same', async () => {
+    const log: string[] = []
+    const lifecycle = new Lifecycle()
+    await lifecycle.add(part('disk', log))
+    await lifecycle.add(part('net', log, { stop: 'hangs' }))
+    await lifecycle.add(part('http', log, { stop: 'throws' }))
+    const { problems } = await lifecycle.stop()
+    expect(problems).toEqual([
+      { part: 'http', problem: 'stuck' },
+      { part: 'net', problem: 'did not stop within 20 ms' },
+    ])
+    expect(log.slice(3)).toEqual(['-http', '-net', '-disk'])
+  })
+})
+
+describe('Alarm', () => {
+  it('rings once at the earliest time asked for', () => {
+    vi.useFakeTimers()
+    try {
+      const start = Date.now()
+      const rings: number[] = []
+      const ticking: Clock = { now: () => (Date.now() - start) as Millis, wallNow: () => WALL }
+      const alarm = new Alarm(ticking, () => rings.push(ticking.now()))
+      alarm.set(100 as Millis)
+      alarm.set(200 as Millis)
+      alarm.set(50 as Millis)
+      vi.advanceTimersByTime(1000)
+      expect(rings).toEqual([50])
+      alarm.set(2000 as Millis)
+      alarm.cancel()
+      vi.advanceTimersByTime(5000)
+      expect(rings).toEqual([50])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
+
+describe('NodeState', () => {
+  const records: NodeRecord[] = [
+    { kind: 'genesis', bytes: new Uint8Array([1]) },
+    { kind: 'certificate', bytes: new Uint8Array([2]) },
+    { kind: 'membership', record: { kind: 'incarnation', ceiling: 64 as Incarnation } },
+    { kind: 'ticket-use', bytes: new Uint8Array([3]) },
+    { kind: 'membership', record: { kind: 'incarnation', ceiling: 128 as Incarnation } },
+    {
+      kind: 'membership',
+      record: { kind: 'peers', peers: [{ node: 'b' as NodeId, addresses: ['/ip4/1.2.3.4/tcp/1'] }] },
+    },
+    { kind: 'certificate', bytes: new Uint8Array([4]) },
+  ]
+
+  it('keeps the last word on everything, and a snapshot says the same', () => {
+    const state = NodeState.read(records.map(encodeNodeRecord))
+    expect(state).toMatchObject({ genesis: new Uint8Array([1]), certificate: new Uint8Array([4]), ceiling: 128 })
+    const snapshot = state.snapshot(state.ticketUses)
+    expect(snapshot.length).toBeLessThan(records.length)
+    expect(NodeState.read(snapshot)).toEqual(state)
+  })
+
+  it('refuses a record of a later version instead of forgetting it', () => {
+    expect(() => NodeState.read([new Uint8Array([99, 1, 2])])).toThrow(
+      expect.objectContaining({ code: 'STORE_DAMAGED' }),
+    )
+  })
+})
+
+describe('AdmissionDesk', () => {
+  const authority = KeyPair.generate()
+  const node = KeyPair.generate().node
+  const newcomer = KeyPair.generate().node
+  const founded = foundSwarm(
+    {
+      name: 'test',
+      createdAt: WALL,
+      nonce: newNonce(),
+      organisations: [{ name: 'acme' as OrgId, authorities: [authority.node], validatorSeatsMax: 4 }],
+      parameters: {},
+    },
+    authority,
+  )
+  if (!founded.ok) throw new Error(founded.error.message)
+  const founding = founded.value
+  const request = {
+    roles: ['worker'] as Role[],
+    ttlMs: 60_000,
+    certificateTtlMs: 3_600_000,
+    usesMax: 1,
+    labels: {},
+    addresses: [`/ip4/127.0.0.1/tcp/4001/p2p/${node}`],
+  }
+
+  function desk(withKey = true) {
+    const waiting: (() => void)[] = []
+    const written: NodeRecord[] = []
+    const made = new AdmissionDesk({
+      node,
+      founding,
+      authority: withKey ? authority : undefined,
+      ledger: new TicketLedger(),
+      clock,
+      persist: (record, then) => {
+        written.push(record)
+        waiting.push(then)
+      },
+    })
+    return { desk: made, written, waiting }
+  }
+
+  it('U-3 issues no certificate before the use is durable', async () => {
+    const t = desk()
+    const ticket = t.desk.createTicket(request)
+    let settled = false
+    const granting = t.desk.grant(ticket, newcomer).finally(() => {
+      settled = true
+    })
+    await Promise.resolve()
+    expect(t.written).toMatchObject([{ kind: 'ticket-use' }])
+    expect(settled).toBe(false)
+    t.waiting[0]?.()
+    const granted = await granting
+    if (!granted.ok) throw new Error(granted.error.message)
+    expect(createVerifier(founding).certificate(granted.value)).toMatchObject({
+      ok: true,
+      value: { node: newcomer, org: 'acme', roles: ['worker'] },
+    })
+  })
+
+  it('U-3 costs no second use when the same newcomer asks again; another one finds it used up', async () => {
+    const t = desk()
+    const ticket = t.desk.createTicket(request)
+    const first = t.desk.grant(ticket, newcomer)
+    t.waiting[0]?.()
+    await first
+    expect(await t.desk.grant(ticket, newcomer)).toMatchObject({ ok: true })
+    expect(t.written).toHaveLength(1)
+    expect(await t.desk.grant(ticket, KeyPair.generate().node)).toMatchObject({
+      ok: false,
+      error: { code: 'TICKET_USED_UP' },
+    })
+  })
+
+  it('is closed without the authority key', async () => {
+    const ticket = desk().desk.createTicket(request)
+    const closed = desk(false).desk
+    expect(() => closed.createTicket(request)).toThrow(expect.objectContaining({ code: 'NOT_AUTHORITY' }))
+    expect(() => desk().desk.createTicket({ ...request, org: 'other' })).toThrow(
+      expect.objectContaining({ code: 'NOT_AUTHORITY' }),
+    )
+    expect(await closed.grant(ticket, newcomer)).toMatchObject({ ok: false, error: { code: 'NOT_AUTHORITY' } })
+  })
+})
+
+describe('crash report (U-4)', () => {
+  it('holds what broke and the state that broke it, even when that cannot be read', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'swarm-node-crash-'))
+    try {
+      const cause = new InvariantError('two leaders', { term: 3 })
+      const path = writeCrashReport(directory, clock, cause, () => ({
+        members: new Map([['a', new Uint8Array([255])]]),
+      }))
+      expect(JSON.parse(readFileSync(String(path), 'utf8'))).toMatchObject({
+        message: 'two leaders',
+        details: { term: 3 },
+        state: { members: { a: 'ff' } },
+      })
+      const broken = writeCrashReport(directory, { ...clock, wallNow: () => (WALL + 1) as WallMillis }, 'odd', () => {
+        throw new Error('gone')
+      })
+      expect(readFileSync(String(broken), 'utf8')).toContain('the state could not be read')
+      expect(writeCrashReport(join(directory, 'missing'), clock, cause, () => null)).toBeUndefined()
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+})

@@ -188,7 +188,7 @@ export function onto(ground: Ground, entry: Entry): Ground {
   return {
     digest: entry.digest,
     header,
-    segmentHeights: (begins ? 0 : ground.segmentHeights) + 1,
+    segmentBlocks: (begins ? 0 : ground.segmentBlocks) + 1,
     segmentBytes: (begins ? 0 : ground.segmentBytes) + entry.bytes,
   }
 }

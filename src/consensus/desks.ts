@@ -62,7 +62,7 @@ export class Desks {
     this.chain = new Chain(hashing, params.chainBytesMax, {
       digest: setup.genesis,
       header: { height: 0 as Height, at: 0 as WallMillis, boundary: true },
-      segmentHeights: 0,
+      segmentBlocks: 0,
       segmentBytes: 0,
     })
     this.execution = new Execution(setup.machine, hashing, params, rules)

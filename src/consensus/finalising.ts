@@ -170,7 +170,7 @@ export class Finalising {
       this.#desks.checkpointing.addHandover(checkpoint)
       group = group.successor(checkpoint.vote.members)
     }
-    this.#desks.chain.restart({ digest, header: { height, at, boundary: true }, segmentHeights: 0, segmentBytes: 0 })
+    this.#desks.chain.restart({ digest, header: { height, at, boundary: true }, segmentBlocks: 0, segmentBytes: 0 })
     this.#desks.context.logged.clear()
     if (group !== this.#desks.context.group) this.#startEpoch(group)
     this.#desks.checkpointing.adopt(certificate, state)

@@ -62,7 +62,7 @@ export class Intake {
   bundle(floor: Height): readonly SignedRequest[] {
     if (this.#queue.size === 0) return NOTHING
     const bundled: SignedRequest[] = []
-    while (this.#queue.size > 0 && this.#flights.size < this.#context.params.requestsInFlight) {
+    while (this.#queue.size > 0 && this.#flights.size < this.#context.params.requestsInFlightMax) {
       bundled.push(this.#next(floor))
     }
     return bundled

@@ -218,8 +218,8 @@ export class Judging {
     }
     if (wall !== undefined && block.header.at > wall + params.clockToleranceMs) return bad('a block from the future')
     const after = onto(ground, this.#entry(proposal, digest))
-    const limits = { heights: params.segmentHeights, bytes: params.segmentBytes }
-    if (rules.mustEnd(after.segmentHeights, after.segmentBytes, limits) && !block.header.boundary) {
+    const limits = { blocks: params.segmentBlocksMax, bytes: params.segmentBytes }
+    if (rules.mustEnd(after.segmentBlocks, after.segmentBytes, limits) && !block.header.boundary) {
       return bad('a block past the end of its segment')
     }
     return this.#once(proposal, path.entries)

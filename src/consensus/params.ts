@@ -51,13 +51,13 @@ export interface ConsensusParams {
   /** How long a local operation waits before its submitter hears `NO_QUORUM`. */
   readonly submitTimeoutMs: number
   /** Blocks between checkpoints at most: what a lagging member has to replay, and how far views can outrun finality. */
-  readonly segmentHeights: number
+  readonly segmentBlocksMax: number
   /** Payload bytes between checkpoints at most. */
   readonly segmentBytes: number
   /** Views ahead of ours for which votes are kept; further ones only tell that we lag. */
-  readonly viewsAhead: number
+  readonly viewsAheadMax: number
   /** Views behind ours for which late votes are still kept (late commits make certificates). */
-  readonly viewsBehind: number
+  readonly viewsBehindMax: number
   /** Bytes of blocks kept in memory, final or not. */
   readonly chainBytesMax: number
   /** Requests waiting, of all clients. */
@@ -65,13 +65,13 @@ export interface ConsensusParams {
   /** Bytes of requests waiting. */
   readonly poolBytesMax: number
   /** Nonces of a client that may be open at once. */
-  readonly nonceWindow: number
+  readonly openNoncesMax: number
   /** Heights after its floor at which a request expires, and after which an idle client is forgotten (B-21). */
-  readonly requestHeights: number
+  readonly requestHeightsMax: number
   /** Clients remembered at once. */
   readonly clientsMax: number
   /** Own requests on their way at once; more operations wait and are bundled. */
-  readonly requestsInFlight: number
+  readonly requestsInFlightMax: number
   /** Local operations waiting to be bundled. */
   readonly submitsMax: number
   /** Signature checks asked for and not yet answered. */
@@ -90,17 +90,17 @@ export const CONSENSUS_DEFAULTS: ConsensusParams = {
   fetchTimeoutMs: 400,
   replyIntervalMs: 50,
   submitTimeoutMs: 15_000,
-  segmentHeights: 128,
+  segmentBlocksMax: 128,
   segmentBytes: 4 * MIB,
-  viewsAhead: 64,
-  viewsBehind: 64,
+  viewsAheadMax: 64,
+  viewsBehindMax: 64,
   chainBytesMax: 24 * MIB,
   poolRequestsMax: 8_192,
   poolBytesMax: 8 * MIB,
-  nonceWindow: 256,
-  requestHeights: 100_000,
+  openNoncesMax: 256,
+  requestHeightsMax: 100_000,
   clientsMax: 4_096,
-  requestsInFlight: 4,
+  requestsInFlightMax: 4,
   submitsMax: 16_384,
   inspectionsMax: 1_024,
   sitOutTurnsMax: 63,
@@ -121,7 +121,9 @@ export function consensusParams(changes: Partial<ConsensusParams> = {}): Consens
   // A segment is held whole, and the one before it for members that lag.
   assert(p.chainBytesMax >= 2 * (p.segmentBytes + BLOCK_BYTES_MAX), 'two segments fit in memory', { ...p })
   // A client whose window is open must not be forgotten.
-  assert(p.requestHeights > p.segmentHeights, 'requests outlive a segment', { ...p })
-  assert(p.poolBytesMax >= REQUEST_BYTES_MAX && p.nonceWindow >= p.requestsInFlight, 'a client fits its pool', { ...p })
+  assert(p.requestHeightsMax > p.segmentBlocksMax, 'requests outlive a segment', { ...p })
+  assert(p.poolBytesMax >= REQUEST_BYTES_MAX && p.openNoncesMax >= p.requestsInFlightMax, 'a client fits its pool', {
+    ...p,
+  })
   return p
 }

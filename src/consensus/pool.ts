@@ -55,7 +55,7 @@ export class RequestPool {
     return (
       this.#waiting.size < this.#params.poolRequestsMax &&
       this.#bytes + bytes <= this.#params.poolBytesMax &&
-      (this.#perClient.get(request.client) ?? 0) < this.#params.nonceWindow
+      (this.#perClient.get(request.client) ?? 0) < this.#params.openNoncesMax
     )
   }
 

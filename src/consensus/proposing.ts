@@ -119,8 +119,8 @@ export class Proposing {
     })
     const open: Block = { header: header(false), ...body }
     const next = onto(ground, this.#chain.weigh(open))
-    const limits = { heights: params.segmentHeights, bytes: params.segmentBytes }
-    const ends = changes || evidence.length > 0 || rules.mustEnd(next.segmentHeights, next.segmentBytes, limits)
+    const limits = { blocks: params.segmentBlocksMax, bytes: params.segmentBytes }
+    const ends = changes || evidence.length > 0 || rules.mustEnd(next.segmentBlocks, next.segmentBytes, limits)
     return ends ? { header: header(true), ...body } : open
   }
 

@@ -104,7 +104,7 @@ class Reader {
       return
     }
     const { digest, height } = checkpoint.vote
-    chain.restart({ digest, header: { height, at, boundary: true }, segmentHeights: 0, segmentBytes: 0 })
+    chain.restart({ digest, header: { height, at, boundary: true }, segmentBlocks: 0, segmentBytes: 0 })
     const digests = chunks.map((chunk) => context.hashing.chunk(chunk))
     checkpointing.resume(checkpoint, { vote: checkpoint.vote, chunks, digests })
   }

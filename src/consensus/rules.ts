@@ -14,7 +14,7 @@ export interface Ground {
   readonly digest: Digest
   readonly header: Pick<Header, 'height' | 'at' | 'boundary'>
   /** Its segment so far, itself included. */
-  readonly segmentHeights: number
+  readonly segmentBlocks: number
   readonly segmentBytes: number
 }
 
@@ -46,7 +46,7 @@ export interface Rules {
   /** B-18: whether a block on this ground needs its checkpoint. */
   needsCheckpoint(ground: Ground): boolean
   /** B-18: whether this block must end its segment. */
-  mustEnd(segmentHeights: number, segmentBytes: number, limits: { heights: number; bytes: number }): boolean
+  mustEnd(segmentBlocks: number, segmentBytes: number, limits: { blocks: number; bytes: number }): boolean
   /** B-7: whether a statement of one epoch has a say in another. */
   sameEpoch(statement: Epoch, current: Epoch): boolean
   /** B-23 */
@@ -83,7 +83,7 @@ export const RULES: Rules = {
   standsOn: (header, ground) =>
     header.parent === ground.digest && header.height === ground.header.height + 1 && header.at >= ground.header.at,
   needsCheckpoint: (ground) => ground.header.boundary,
-  mustEnd: (segmentHeights, segmentBytes, limits) => segmentHeights >= limits.heights || segmentBytes >= limits.bytes,
+  mustEnd: (segmentBlocks, segmentBytes, limits) => segmentBlocks >= limits.blocks || segmentBytes >= limits.bytes,
   sameEpoch: (statement, current) => statement === current,
   believesChunk: (certified, found) => certified === found,
   refusesReplay: () => true,

@@ -115,7 +115,7 @@ export interface Request {
   readonly session: number
   /** Counts up from 1 within a session. */
   readonly nonce: number
-  /** A height the client knew to be final; the request expires `requestHeights` above it. */
+  /** A height the client knew to be final; the request expires `requestHeightsMax` above it. */
   readonly floor: Height
   readonly operations: readonly Uint8Array[]
 }

@@ -113,8 +113,8 @@ export class Voting {
 
   /** Whether votes for a view are kept (B-9). */
   inWindow(view: View): boolean {
-    const { viewsAhead, viewsBehind } = this.#context.params
-    return view > 0 && view <= this.#view + viewsAhead && view >= this.#view - viewsBehind
+    const { viewsAheadMax, viewsBehindMax } = this.#context.params
+    return view > 0 && view <= this.#view + viewsAheadMax && view >= this.#view - viewsBehindMax
   }
 
   /** A vote straight from a member, its signature not yet looked at. */
@@ -253,7 +253,7 @@ export class Voting {
     this.#view = view
     this.#enteredAt = this.#context.now
     this.#busySince = undefined
-    const oldest = view - this.#context.params.viewsBehind
+    const oldest = view - this.#context.params.viewsBehindMax
     this.ledger.prune(oldest as View)
     for (const [key, of] of this.#believed) if (of < oldest && of < this.#tip.view) this.#believed.delete(key)
     this.#satOut = this.pace.sitsOut(this.ledger.group.primarySeat(view))

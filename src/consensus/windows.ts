@@ -33,7 +33,7 @@ export type Replay = 'replayed' | 'expired' | 'old-session' | 'beyond-window' | 
 
 /**
  * Which requests were applied (B-21): part of the replicated state, so the same on every member at a height. A client is
- * forgotten `requestHeights` after its last request; by then all its requests have expired.
+ * forgotten `requestHeightsMax` after its last request; by then all its requests have expired.
  */
 export class ClientWindows {
   readonly #params: ConsensusParams
@@ -52,15 +52,15 @@ export class ClientWindows {
   /** Whether the request would count in a block at this height. */
   judge(request: Request, height: Height): Replay | undefined {
     const { client, session, nonce, floor } = request
-    if (floor >= height || height > floor + this.#params.requestHeights) return 'expired'
+    if (floor >= height || height > floor + this.#params.requestHeightsMax) return 'expired'
     const known = this.#clients.get(client)
     if (known === undefined) {
       if (this.#clients.size >= this.#params.clientsMax) return 'too-many-clients'
-      return nonce <= this.#params.nonceWindow ? undefined : 'beyond-window'
+      return nonce <= this.#params.openNoncesMax ? undefined : 'beyond-window'
     }
     if (session < known.session) return 'old-session'
     const low = session === known.session ? known.low : 0
-    if (nonce > low + this.#params.nonceWindow) return 'beyond-window'
+    if (nonce > low + this.#params.openNoncesMax) return 'beyond-window'
     const used = session === known.session && (nonce <= low || known.open.has(nonce))
     return used && this.#rules.refusesReplay() ? 'replayed' : undefined
   }
@@ -80,7 +80,7 @@ export class ClientWindows {
   /** At checkpoints, so that it happens at the same height everywhere. */
   forgetIdle(height: Height): void {
     for (const [node, client] of this.#clients) {
-      if (client.last + this.#params.requestHeights < height) this.#clients.delete(node)
+      if (client.last + this.#params.requestHeightsMax < height) this.#clients.delete(node)
     }
   }
 

@@ -29,7 +29,7 @@ export const PARAMS: Partial<ConsensusParams> = {
   fetchTimeoutMs: 40,
   replyIntervalMs: 5,
   submitTimeoutMs: 60_000,
-  segmentHeights: 5,
+  segmentBlocksMax: 5,
 }
 
 /** One message on its way. */

@@ -43,8 +43,13 @@ export function evidenceClaims(group: Pick<Group, 'id'>, evidence: Evidence): re
   return [voteClaim(group.id, evidence.signer, evidence.first), voteClaim(group.id, evidence.signer, evidence.second)]
 }
 
-/** Evidence of one seat against itself, the order of the two votes chosen so that everyone builds the same. */
+/** Evidence of one seat against itself, if the two votes contradict each other. Holds copies: evidence outlives ledgers. */
 export function evidenceOf(group: Group, seat: number, a: CastVote, b: CastVote): Evidence | undefined {
   const signer = group.members[seat]
-  return signer === undefined || !conflict(a.vote, b.vote) ? undefined : { signer, first: a, second: b }
+  if (signer === undefined || !conflict(a.vote, b.vote)) return undefined
+  return {
+    signer,
+    first: { vote: a.vote, signature: a.signature },
+    second: { vote: b.vote, signature: b.signature },
+  }
 }

@@ -1,9 +1,10 @@
-import { assert, type NodeId } from '../kernel/index.ts'
+import type { NodeId } from '../kernel/index.ts'
 import {
   bytes,
   count,
   fixedBytes,
   flag,
+  hex,
   list,
   type MessageKind,
   nodeId,
@@ -54,30 +55,7 @@ import type {
   Want,
 } from './types.ts'
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-
-/** The value of a lower-case hex digit. */
-function nibble(code: number): number {
-  return code < 58 ? code - 48 : code - 87
-}
-
-/** 32 raw bytes on the wire, hex in memory, where digests are keys. */
-export const digestShape: Shape<Digest> = {
-  schema: { type: 'bytes', bytesMin: 32, bytesMax: 32 },
-  write: (w, digest) => {
-    assert(digest.length === 64, 'a digest has 64 hex digits', { digest })
-    for (let i = 0; i < 64; i += 8) {
-      let word = 0
-      for (let j = i; j < i + 8; j++) word = (word << 4) | nibble(digest.charCodeAt(j))
-      w.u32(word >>> 0)
-    }
-  },
-  read: (r) => {
-    let digest = ''
-    for (const byte of r.raw(32)) digest += HEX[byte]
-    return digest as Digest
-  },
-}
+export const digestShape: Shape<Digest> = hex<Digest>(32)
 
 const epoch = count<Epoch>()
 const view = count<View>()

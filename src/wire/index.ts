@@ -37,6 +37,7 @@ export {
   f64,
   fixedBytes,
   flag,
+  hex,
   list,
   nodeId,
   optional,

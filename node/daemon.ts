@@ -155,6 +155,7 @@ export class Daemon {
       agents: () => node.agents(),
       config: () => node.config(),
       counters: () => node.counters(),
+      network: () => node.network(),
       recentEvents: () => node.recentEvents(),
       onEvent: (listener) => node.onEvent(listener),
       createTicket: (request) => node.createTicket(request),

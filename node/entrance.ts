@@ -2,6 +2,8 @@ import {
   type Clock,
   errorOf,
   found,
+  isInForce,
+  issuerFor,
   type NodeState,
   needsTicket,
   parseTicket,
@@ -16,8 +18,8 @@ import type { Settings } from './settings.ts'
 
 /** How this node comes to be a member of its swarm. */
 export type Entrance =
-  /** By a ticket, which its issuer exchanges for a certificate. */
-  | { readonly kind: 'join'; readonly swarm: SwarmId; readonly ticket: Ticket }
+  /** By a ticket, which its issuer exchanges for a certificate; `known` if the one at hand still holds without it. */
+  | { readonly kind: 'join'; readonly swarm: SwarmId; readonly ticket: Ticket; readonly known: Standing | undefined }
   /** As the founder of a swarm of one. */
   | { readonly kind: 'found'; readonly swarm: SwarmId; readonly standing: Standing }
   /** As the member that it was; `renew` when its certificate is a new one. */
@@ -27,12 +29,17 @@ export type Entrance =
 export function entranceOf(settings: Settings, state: NodeState, keys: NodeKeys, clock: Clock): Entrance {
   const known = recall(state)
   const ticket = settings.start.join === undefined ? undefined : readTicket(settings.start.join)
-  if (ticket !== undefined && needsTicket(known, ticket, clock)) return { kind: 'join', swarm: ticket.swarm, ticket }
+  // Who holds the organisation's key needs nobody's ticket, and could not use one of its own.
+  const issues = known !== undefined && issuerFor(known.founding, keys.authority()) === known.certificate.org
+  if (ticket !== undefined && needsTicket(known, ticket, clock) && !issues) {
+    const holds = known !== undefined && isInForce(known, clock)
+    return { kind: 'join', swarm: ticket.swarm, ticket, known: holds ? known : undefined }
+  }
   if (known === undefined) {
     const made = found(keys.node, keys.makeAuthority(), settings.founding, clock)
     return { kind: 'found', swarm: made.founding.swarm, standing: made }
   }
-  const now = refreshed(known, keys.node, keys.authority(), clock)
+  const now = refreshed(known, keys.node, keys.authority(), clock, settings.config.security.certificateTtlMs)
   return { kind: now === known ? 'return' : 'renew', swarm: now.founding.swarm, standing: now }
 }
 

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { MetricsReport } from '../src/index.ts'
+import { addNetworkMetrics } from './network-metrics.ts'
 import type { NodeHandle } from './node-handle.ts'
 
 const PREFIX = 'swarm_node_'
@@ -15,6 +16,7 @@ export class NodeMetrics {
     addStatus(node, registers)
     addPeers(node, registers)
     addCounters(node, registers)
+    addNetworkMetrics(() => node.network(), PREFIX, registers)
   }
 
   get contentType(): string {

@@ -1,6 +1,7 @@
 import type {
   AgentsReport,
   ConfigReport,
+  NetworkStats,
   NodeEvent,
   NodeStatus,
   ParamsOf,
@@ -23,6 +24,8 @@ export interface NodeHandle {
   config(): ConfigReport
   /** How often each kind of thing has happened. */
   counters(): readonly EventCounter[]
+  /** What the network has counted, and how it stands. */
+  network(): NetworkStats
   /** What happened lately, oldest first; a bounded number. */
   recentEvents(): readonly NodeEvent[]
   /** Calls the listener for every event from now on; the returned function ends that. The listener must not throw. */

@@ -1,5 +1,5 @@
-/** The oldest Node that runs this program: libp2p 3 needs it (package.json, `engines`). */
-const OLDEST = [22, 12] as const
+/** The oldest Node that runs this program: it brings node:sqlite, which locks data directories (package.json, `engines`). */
+const OLDEST = [22, 13] as const
 
 /**
  * What is wrong with this version of Node, in one sentence, or undefined when nothing is. This file and `bin.ts` use only

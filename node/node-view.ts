@@ -64,6 +64,7 @@ export class NodeView implements OpenedNode {
       addresses: network.addresses().map((address) => `${address}/p2p/${self.node}`),
       socket: settings.start.socket,
       uptimeSeconds: Math.round((realClock.now() - this.#startedAt) / 1000),
+      certificateExpiresAt: new Date(runtime.host.swarm.renewal.certificate.notAfter).toISOString(),
       roles: self.roles,
       region: self.region,
       zone: self.zone,
@@ -108,6 +109,10 @@ export class NodeView implements OpenedNode {
 
   counters(): ReturnType<Observer['counters']> {
     return this.#parts.observer.counters()
+  }
+
+  network(): ReturnType<Libp2pNetwork['stats']> {
+    return this.#parts.network.stats()
   }
 
   recentEvents(): ReturnType<Observer['recentEvents']> {

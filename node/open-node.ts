@@ -1,8 +1,12 @@
 import {
   AdmissionDesk,
+  type Certificate,
+  type Clock,
   composeSwarm,
   createNetwork,
   createSigner,
+  ISSUER_LABEL,
+  issuerFor,
   Lifecycle,
   type MemberFacts,
   type MemberParty,
@@ -15,6 +19,7 @@ import {
   Random,
   type Role,
   realClock,
+  renewed,
   type Standing,
   SwarmError,
   standing,
@@ -33,6 +38,8 @@ import { VERSION } from './version.ts'
 export interface OpenOptions {
   readonly settings: Settings
   readonly log: Log
+  /** For tests: a clock that can be set. */
+  readonly clock?: Clock
   /** A broken invariant or a failed disk. Ends the process. */
   fatal(cause: unknown): void
 }
@@ -65,6 +72,7 @@ interface Base {
 
 /** What exists only once this node is a member. */
 interface Member {
+  /** The certificate in it gives way to the next one when that is durable. */
   readonly standing: Standing
   readonly desk: AdmissionDesk
   readonly runtime: NodeRuntime
@@ -90,24 +98,26 @@ class Composition {
   readonly #options: OpenOptions
   readonly #lifecycle: Lifecycle
   readonly #observer: Observer
+  readonly #clock: Clock
   #member: Member | undefined
 
   constructor(options: OpenOptions, lifecycle: Lifecycle) {
     this.#options = options
     this.#lifecycle = lifecycle
     this.#observer = new Observer(options.log)
+    this.#clock = options.clock ?? realClock
   }
 
   async open(): Promise<OpenedNode> {
     const { settings } = this.#options
     const base = await this.#openBase()
-    const entrance = entranceOf(settings, base.state, base.keys, realClock)
+    const entrance = entranceOf(settings, base.state, base.keys, this.#clock)
     const network = await this.#openNetwork(base, entrance)
     const place = await this.#enter(entrance, network)
     const agreed = settings.within(place.founding.genesis.parameters)
     const runtime = this.#buildRuntime(base, entrance, place, network, agreed)
     base.nodeLog.log.attach(runtime.host)
-    if (entrance.kind !== 'return') await remember(runtime, place, contactsOf(entrance))
+    if (place !== recalledBy(entrance)) await remember(runtime, place, contactsOf(entrance))
     const desk = this.#buildDesk(base, place, runtime)
     this.#member = { standing: place, runtime, desk }
     network.serve(runtime.host)
@@ -128,7 +138,7 @@ class Composition {
     const state = NodeState.read(nodeLog.records)
     const ledger = new TicketLedger()
     for (const use of state.ticketUses) ledger.restore(use)
-    const startedAt = realClock.wallNow()
+    const startedAt = this.#clock.wallNow()
     return { keys, nodeLog, state, ledger, startedAt, random: new Random(`${keys.node.node}/${startedAt}`) }
   }
 
@@ -137,12 +147,15 @@ class Composition {
       ...this.#options.settings.network(rolesOf(entrance)),
       swarm: entrance.swarm,
       seed: base.keys.node.exportSeed(),
-      clock: realClock,
+      clock: this.#clock,
       random: base.random.fork('network'),
       party: () => this.#party(base.keys),
       grant: (ticket, newcomer) => this.#entered().desk.grant(ticket, newcomer),
       onDiscovered: (peer, addresses) => this.#member?.runtime.introduce(peer, addresses),
-      onAddresses: () => this.#member?.runtime.updateFacts(this.#facts(base, network)),
+      onAddresses: () => {
+        const { runtime, standing } = this.#member ?? {}
+        if (standing !== undefined) runtime?.updateFacts(this.#facts(base, network, standing))
+      },
     })
     // Before it starts: half of it may be there when the start fails.
     await this.#keep('network', NETWORK_STOP_MS, () => network.stop())
@@ -156,9 +169,16 @@ class Composition {
       if (entrance.kind === 'found') log.info({ swarm: entrance.swarm }, 'founded a swarm')
       return entrance.standing
     }
-    const granted = await network.join(entrance.ticket)
-    log.info({ swarm: entrance.swarm, issuer: entrance.ticket.issuer }, 'joined the swarm')
-    return standing(granted.founding, granted.certificate)
+    try {
+      const granted = await network.join(entrance.ticket)
+      log.info({ swarm: entrance.swarm, issuer: entrance.ticket.issuer }, 'joined the swarm')
+      return standing(granted.founding, granted.certificate)
+    } catch (cause) {
+      // U-7: a unit file may name a ticket that was used up long ago.
+      if (entrance.known === undefined || !(cause instanceof SwarmError)) throw cause
+      log.warn({ code: cause.code }, `the ticket did not renew the certificate, which still holds: ${cause.message}`)
+      return entrance.known
+    }
   }
 
   #buildRuntime(base: Base, entrance: Entrance, place: Standing, network: Network, settings: Settings): NodeRuntime {
@@ -169,19 +189,28 @@ class Composition {
       random,
       params: { membership: settings.membership, directory: settings.directory },
       certificate: place.certificateBytes,
-      facts: this.#facts(base, network),
+      facts: this.#facts(base, network, place),
       ceiling: state.ceiling,
       peers: [...contactsOf(entrance), ...state.peers, ...settings.contacts],
+      issuer: issuerFor(place.founding, keys.authority()),
     })
     return new NodeRuntime({
       swarm,
       network,
       log: nodeLog.log,
-      clock: realClock,
+      clock: this.#clock,
       state,
       ledger,
       compactAfterBytes: settings.config.storage.compactAfterBytes,
       observe: (observation) => this.#observer.observe(observation),
+      issue: ({ previous }) => {
+        const renewal = this.#entered().desk.renew(previous)
+        return renewal.ok ? renewal : { ok: false, error: renewal.error.message }
+      },
+      certified: (certificate) => {
+        const member = this.#entered()
+        this.#member = { ...member, standing: renewed(member.standing, certificate) }
+      },
       fatal: this.#options.fatal,
     })
   }
@@ -192,13 +221,17 @@ class Composition {
       founding: place.founding,
       authority: base.keys.authority(),
       ledger: base.ledger,
-      clock: realClock,
+      clock: this.#clock,
+      certificateTtlMs: this.#options.settings.config.security.certificateTtlMs,
+      isRevoked: (subject) => this.#isRevoked(subject),
       persist: (record, then) => runtime.host.persist(record, then),
     })
   }
 
-  #facts({ startedAt }: Base, network: Network): MemberFacts {
-    const { region, zone, labels } = this.#options.settings.config.node
+  #facts({ startedAt, keys }: Base, network: Network, { founding }: Standing): MemberFacts {
+    const { region, zone, labels: given } = this.#options.settings.config.node
+    const org = issuerFor(founding, keys.authority())
+    const labels = org === undefined ? given : { ...given, [ISSUER_LABEL]: org }
     return { addresses: network.addresses(), region, zone, labels, version: VERSION, startedAt }
   }
 
@@ -212,9 +245,13 @@ class Composition {
       founding,
       verifier,
       certificate: certificateBytes,
-      isRevoked: ({ node }) => this.#options.settings.config.security.revokedNodes.includes(node),
+      isRevoked: (subject) => this.#isRevoked(subject),
       authorities: new Set<NodeId>(authority === undefined ? [] : [authority.node]),
     }
+  }
+
+  #isRevoked({ node }: Pick<Certificate, 'node'>): boolean {
+    return this.#options.settings.config.security.revokedNodes.includes(node)
   }
 
   #entered(): Member {
@@ -233,6 +270,12 @@ class Composition {
     const what = problems.map(({ part, problem }) => `${part}: ${problem}`).join('; ')
     throw new SwarmError('INTERNAL', `not everything stopped: ${what}`)
   }
+}
+
+/** The standing that is in the log already. */
+function recalledBy(entrance: Entrance): Standing | undefined {
+  if (entrance.kind === 'join') return entrance.known
+  return entrance.kind === 'return' ? entrance.standing : undefined
 }
 
 /** Where a newcomer finds its swarm again, should it end before it has met anyone else. */

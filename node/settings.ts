@@ -71,7 +71,12 @@ function settingsOf(resolved: ResolvedConfig, join: string | undefined): Omit<Se
   return {
     config,
     start: { data, socket, join },
-    founding: { swarmName: swarm.name, organisation: swarm.organisation, parameters: clusterParameters(config) },
+    founding: {
+      swarmName: swarm.name,
+      organisation: swarm.organisation,
+      parameters: clusterParameters(config),
+      certificateTtlMs: config.security.certificateTtlMs,
+    },
     membership: { ...MEMBERSHIP_PROFILES[profile], ...config.membership },
     directory: { ...DIRECTORY_PROFILES[profile], ...config.directory },
     log: { ...DEFAULT_LOG_PARAMS, segmentBytesMax, queuedBytesMax },

@@ -11,6 +11,9 @@ import { CLIENT_NAME } from './version.ts'
 const START_TIMEOUT_MS = 60_000
 const POLL_MS = 50
 
+/** Keeps V8's young generation small: a daemon that does little would hold 10 to 20 MB of garbage in it. */
+const NODE_FLAGS = ['--max-semi-space-size=2']
+
 /** Bytes of the log that are looked at to explain a daemon that did not start. */
 const EXPLANATION_BYTES_MAX = 4_096
 
@@ -39,10 +42,14 @@ export async function spawnDaemon(options: SpawnOptions): Promise<NodeStatus> {
   const log = openSync(logPath(data), 'a+', 0o600)
   try {
     const logStart = fstatSync(log).size
-    const child = spawn(process.execPath, [...process.execArgv, options.program, ...startArguments(start)], {
-      detached: options.detached,
-      stdio: ['ignore', 'ignore', log],
-    })
+    const child = spawn(
+      process.execPath,
+      [...process.execArgv, ...NODE_FLAGS, options.program, ...startArguments(start)],
+      {
+        detached: options.detached,
+        stdio: ['ignore', 'ignore', log],
+      },
+    )
     if (child.pid !== undefined) options.onSpawned?.(child.pid)
     const status = await ready(child, data, socket)
     if (status === undefined) throw explained(child, readFrom(log, logStart), logPath(data))

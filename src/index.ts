@@ -15,6 +15,7 @@ export {
 } from './config/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
+  type Certificate,
   createSigner,
   errorOf,
   KeyPair,
@@ -48,25 +49,36 @@ export {
   type MembershipParams,
   type MembershipView,
 } from './membership/index.ts'
-export type { Libp2pNetwork, NetworkOptions } from './net/index.ts'
+export type { Libp2pNetwork, NetworkOptions, NetworkStats } from './net/index.ts'
 export { createNetwork } from './network.ts'
-export { AdmissionDesk } from './runtime/admission-desk.ts'
-export { type Clock, realClock } from './runtime/clock.ts'
-export { EXIT_INVARIANT, writeCrashReport } from './runtime/crash.ts'
-export { Lifecycle, type Part } from './runtime/lifecycle.ts'
-export { NodeRuntime } from './runtime/node-runtime.ts'
-export { NodeState } from './runtime/node-state.ts'
 export {
+  AdmissionDesk,
+  type Clock,
+  EXIT_INVARIANT,
   type FoundingTerms,
   found,
+  isInForce,
+  issuerFor,
+  Lifecycle,
+  NodeRuntime,
+  NodeState,
   needsTicket,
+  type Part,
+  realClock,
   recall,
   refreshed,
+  renewed,
   type Standing,
   standing,
-} from './runtime/standing.ts'
-export { openDataDirectory } from './storage/data-directory.ts'
-export { type NodeLog, openNodeLog } from './storage/open-node-log.ts'
-export { DEFAULT_LOG_PARAMS, type LogParams } from './storage/params.ts'
-export { readSecretFile, writeSecretFile } from './storage/secret-file.ts'
-export { composeSwarm, type HostObservation, OBSERVATIONS, rowOf } from './swarm/index.ts'
+  writeCrashReport,
+} from './runtime/index.ts'
+export {
+  DEFAULT_LOG_PARAMS,
+  type LogParams,
+  type NodeLog,
+  openDataDirectory,
+  openNodeLog,
+  readSecretFile,
+  writeSecretFile,
+} from './storage/index.ts'
+export { composeSwarm, type HostObservation, ISSUER_LABEL, OBSERVATIONS, rowOf } from './swarm/index.ts'

@@ -25,6 +25,7 @@ function describeStatus(status: NodeStatus, { colours }: Terminal): string {
     ['state', status.state === 'running' ? colours.green(status.state) : colours.yellow(status.state)],
     ['version', status.version],
     ['up', formatSeconds(status.uptimeSeconds)],
+    ['certified', `until ${status.certificateExpiresAt}`],
     ['roles', status.roles.join(', ') || 'none'],
     ['place', [status.region, status.zone].filter((part) => part !== '').join(' / ') || 'not set'],
     ...status.addresses.map((address, i) => [i === 0 ? 'addresses' : '', address] as const),

@@ -30,9 +30,10 @@ const NAME: Form = {
   pattern: /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/,
   example: 'eu-west',
 }
+/** Labels that begin with `swarm.` are the program's own: others rely on what they say. */
 const LABEL_KEY: Form = {
-  rule: 'a name of up to 32 characters',
-  pattern: /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,30}[A-Za-z0-9])?$/,
+  rule: 'a name of up to 32 characters (`swarm.` is reserved)',
+  pattern: /^(?!swarm\.)[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,30}[A-Za-z0-9])?$/,
   example: 'gpu.model',
 }
 const LABEL_VALUE: Form = { rule: 'a text of up to 64 characters', pattern: /^[^\p{C}]{0,64}$/u, example: 'V100' }
@@ -150,11 +151,11 @@ const membership = z.strictObject({
     profiles: { wan: 200 },
   }),
   syncIntervalMs: duration(1000, HOUR_MS, { help: 'Tables are compared with a peer this often.', fallback: 10_000 }),
-  fullMeshMax: count(2, 256, { help: 'Up to so many members all link to all.', fallback: 32, cluster: true }),
-  fullMeshMin: count(1, 255, { help: 'Back to linking all to all below this.', fallback: 24, cluster: true }),
-  rings: count(1, 16, { help: 'Hash rings of neighbours above the full mesh.', fallback: 3, cluster: true }),
+  fullMeshMax: count(2, 256, { help: 'Up to so many members all link to all.', fallback: 16, cluster: true }),
+  fullMeshMin: count(1, 255, { help: 'Back to linking all to all below this.', fallback: 12, cluster: true }),
+  rings: count(1, 16, { help: 'Hash rings of neighbours above the full mesh.', fallback: 2, cluster: true }),
   ringSpan: count(1, 16, { help: 'Neighbours on either side of each ring.', fallback: 3, cluster: true }),
-  linksMax: count(4, 512, { help: 'Links beyond this that nobody needs are closed.', fallback: 48 }),
+  linksMax: count(4, 512, { help: 'Links beyond this that nobody needs are closed.', fallback: 32 }),
   recontactIntervalMs: duration(100, HOUR_MS, {
     help: 'One of the dead is dialled this often, so that partitions heal.',
     fallback: 4000,

@@ -1,25 +1,21 @@
 export {
-  attributesOf,
   type Candidate,
   type CandidateChoice,
   type CandidateOptions,
   type CandidateRequest,
   chooseCandidates,
   type Obstacle,
-  obstacleOf,
   SCORE_WEIGHTS,
   type ScoreWeights,
 } from './candidates.ts'
 export { Directory } from './core.ts'
 export {
   type Attributes,
-  EXPRESSION_CHARS_MAX,
   type Expression,
   type ExpressionFault,
   evaluate,
   parseExpression,
 } from './expression.ts'
-export { judgeDigestWith } from './judge.ts'
 export { DIRECTORY_BODIES, type DigestBody, type DirectoryMessage, digestBody, type SkillSummary } from './messages.ts'
 export { checkDirectoryParams, DIRECTORY_PROFILES, type DirectoryParams } from './params.ts'
 export type {

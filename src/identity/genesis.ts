@@ -31,7 +31,7 @@ import { createSigner, verifyStatement } from './signer.ts'
 /** An organisation as the genesis lists it. */
 export interface Organisation {
   readonly name: OrgId
-  /** Keys that may sign certificates, tickets and revocations of this organisation. */
+  /** Keys that may sign certificates and tickets of this organisation. */
   readonly authorities: readonly NodeId[]
   /** Most validators of this organisation in the council at a time. */
   readonly validatorSeatsMax: number

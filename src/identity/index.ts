@@ -35,13 +35,6 @@ export {
   TICKET_USES_MAX,
 } from './params.ts'
 export { errorOf, type Refusal } from './refusal.ts'
-export {
-  decodeRevocation,
-  issueRevocation,
-  type Revocation,
-  type RevocationOutcome,
-  RevocationSet,
-} from './revocation.ts'
 export { createSigner, verifyStatement } from './signer.ts'
 export {
   checkTicketAt,

@@ -16,7 +16,7 @@ export interface MemberParty {
   readonly verifier: Verifier
   /** Its own certificate. */
   readonly certificate: Uint8Array
-  /** Whether a certificate, or a promise made at that epoch, is void ({@link RevocationSet.revocationOf}). */
+  /** Whether a certificate, or a promise made at that epoch, is void. */
   readonly isRevoked: (subject: Pick<Certificate, 'org' | 'node' | 'epoch'>) => boolean
   /** Authority keys that this node holds and may issue certificates with. */
   readonly authorities: ReadonlySet<NodeId>

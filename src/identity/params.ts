@@ -7,7 +7,7 @@ const DAY_MS = 24 * 60 * MINUTE_MS
 /** How far clocks of honest hosts may be apart before certificates are refused for it. */
 export const CLOCK_TOLERANCE_MS = 5 * MINUTE_MS
 
-/** Longest life of a certificate. A revocation can be forgotten when it is older than this. */
+/** Longest life of a certificate: how long a lost key is good where nobody has been told of it. */
 export const CERTIFICATE_TTL_MS_MAX = 400 * DAY_MS
 
 /** Life of a certificate when nothing else was asked for: long enough for a fleet that nobody looks at every month. */
@@ -47,11 +47,6 @@ export const TICKET_TTL_MS_MAX = 90 * DAY_MS
 /** Tickets and uses that one issuer keeps count of: about 100 bytes each. Past it, new uses are refused (OVERLOADED). */
 export const LEDGER_TICKETS_MAX = 4096
 export const LEDGER_USES_MAX = 65_536
-
-/** Revocations kept for one organisation; a further one is refused, never an old one dropped. */
-export const REVOCATIONS_PER_ORGANISATION_MAX = 4096
-export const REVOCATION_REASON_BYTES_MAX = 256
-export const REVOCATION_BODY_BYTES_MAX = KIB
 
 /** Checked public keys kept ready, about 300 bytes each; making one anew costs about 20 µs. */
 export const CACHED_KEYS_MAX = 4096

@@ -12,7 +12,6 @@ export const DOMAINS = [
   'ticket',
   'presence',
   'digest',
-  'revocation',
   'consensus-vote',
   'consensus-request',
 ] as const

@@ -16,6 +16,8 @@ export interface NodeStatus {
   readonly addresses: readonly string[]
   readonly socket: string
   readonly uptimeSeconds: number
+  /** When this node's certificate ends, unless it is renewed before; it is, by itself, while an issuer can be reached. */
+  readonly certificateExpiresAt: string
   readonly roles: readonly string[]
   readonly region: string
   readonly zone: string

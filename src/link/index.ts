@@ -3,7 +3,6 @@ export { FrameSplitter } from './frame-splitter.ts'
 export { LinkKinds } from './kinds.ts'
 export {
   ACK_DELAY_MS,
-  BODY_BYTES_MAX,
   FRAME_BYTES,
   FRAME_BYTES_MAX,
   type LaneParams,

@@ -5,12 +5,11 @@ export {
   type MemberEntry,
   type MembershipMessage,
   type MembershipRecord,
-  memberEntry,
   membershipRecord,
   presenceBody,
   type Rumour,
 } from './messages.ts'
-export { checkMembershipParams, MEMBERSHIP_PROFILES, type MembershipParams, PAUSE_TOLERATED_MS } from './params.ts'
+export { checkMembershipParams, MEMBERSHIP_PROFILES, type MembershipParams } from './params.ts'
 export type {
   Judge,
   Judged,

@@ -44,6 +44,8 @@ export function memberOf(entry: Entry): Member {
     labels,
     version: presence.version,
     startedAt: presence.startedAt,
+    certificateEpoch: certificate.epoch,
+    certificateExpiresAt: certificate.notAfter,
   }
 }
 

@@ -87,6 +87,8 @@ export interface Member {
   readonly labels: Readonly<Record<string, string>>
   readonly version: string
   readonly startedAt: WallMillis
+  readonly certificateEpoch: number
+  readonly certificateExpiresAt: WallMillis
 }
 
 /** A verified entry: everything here is a pure function of the entry's bytes, and none of it a view into a frame. */

@@ -1,4 +1,5 @@
 import {
+  type Certificate,
   createSigner,
   errorOf,
   type Founding,
@@ -13,7 +14,7 @@ import {
   type Ticket,
   type TicketLedger,
 } from '../identity/index.ts'
-import { err, type NodeId, type OrgId, ok, type Result, SwarmError, type WallMillis } from '../kernel/index.ts'
+import { err, type NodeId, ok, type Result, SwarmError, type WallMillis } from '../kernel/index.ts'
 import type { NodeRecord } from '../swarm/index.ts'
 import type { Clock } from './clock.ts'
 
@@ -24,6 +25,10 @@ export interface AdmissionDeskOptions {
   readonly authority: KeyPair | undefined
   readonly ledger: TicketLedger
   readonly clock: Clock
+  /** Life of a certificate that this node renews. */
+  readonly certificateTtlMs: number
+  /** Whether a certificate is void, whatever it says. */
+  isRevoked(subject: Pick<Certificate, 'org' | 'node' | 'epoch'>): boolean
   /** Writes the record; `then` runs when it is durable. */
   persist(record: NodeRecord, then: () => void): void
 }
@@ -44,7 +49,7 @@ export interface TicketRequest {
 /** How far back a certificate's life begins, for newcomers whose clocks are behind. */
 const CERTIFICATE_BACKDATE_MS = 60_000
 
-/** Makes join tickets, and exchanges them for certificates (U-3). */
+/** Makes join tickets, exchanges them for certificates (U-3), and renews certificates (U-6). */
 export class AdmissionDesk {
   readonly #options: AdmissionDeskOptions
 
@@ -98,17 +103,30 @@ export class AdmissionDesk {
     if (record !== undefined) {
       await new Promise<void>((resolve) => this.#options.persist({ kind: 'ticket-use', bytes: record }, resolve))
     }
-    return ok(this.issue(authority, newcomer, ticket.org, ticket.roles, ticket.labels, ticket.certificateTtlMs))
+    return ok(this.#issue(authority, { ...ticket, node: newcomer }, ticket.certificateTtlMs))
+  }
+
+  /**
+   * U-6: the same certificate again, later. Who asks, and whether it may, `src/renewal` has judged; what only the host
+   * knows is judged here: the key, and who is revoked.
+   */
+  renew(previous: Certificate): Result<Uint8Array, Refusal> {
+    const { authority, founding, certificateTtlMs, isRevoked } = this.#options
+    if (authority === undefined || organisationOf(founding.genesis, authority.node)?.name !== previous.org) {
+      return err({ code: 'NOT_AUTHORITY', message: `this node holds no authority key of ${previous.org}` })
+    }
+    if (isRevoked(previous)) {
+      return err({ code: 'CERTIFICATE_REVOKED', message: `the certificate of ${previous.node} was revoked` })
+    }
+    return ok(this.#issue(authority, previous, certificateTtlMs, previous.epoch))
   }
 
   /** A fresh certificate, of an epoch above all that this authority has issued before for the node. */
-  issue(
+  #issue(
     authority: KeyPair,
-    node: NodeId,
-    org: OrgId,
-    roles: readonly Role[],
-    labels: Readonly<Record<string, string>>,
+    { node, org, roles, labels }: Pick<Certificate, 'node' | 'org' | 'roles' | 'labels'>,
     ttlMs: number,
+    previousEpoch?: number,
   ): Uint8Array {
     const { founding, clock } = this.#options
     const now = clock.wallNow()
@@ -118,7 +136,7 @@ export class AdmissionDesk {
       org,
       roles,
       labels,
-      epoch: nextEpoch(now),
+      epoch: nextEpoch(now, previousEpoch),
       notBefore: (now - CERTIFICATE_BACKDATE_MS) as WallMillis,
       notAfter: (now + ttlMs) as WallMillis,
     })

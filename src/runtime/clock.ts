@@ -16,25 +16,27 @@ export const realClock: Clock = {
  */
 export class Alarm {
   readonly #clock: Clock
-  readonly #ring: () => void
+  readonly #ring: (lateMs: number) => void
   #timer: NodeJS.Timeout | undefined
   #at = Number.POSITIVE_INFINITY
 
-  constructor(clock: Clock, ring: () => void) {
+  constructor(clock: Clock, ring: (lateMs: number) => void) {
     this.#clock = clock
     this.#ring = ring
   }
 
-  /** Rings once at or soon after `at`, unless an earlier ring was asked for. */
+  /** Rings once at or soon after `at`, unless an earlier ring was asked for; says how late it came. */
   set(at: Millis): void {
     if (at >= this.#at) return
     this.cancel()
     this.#at = at
-    const delayMs = Math.max(0, Math.ceil(at - this.#clock.now()))
+    const askedAt = this.#clock.now()
+    const delayMs = Math.max(0, Math.ceil(at - askedAt))
     this.#timer = setTimeout(() => {
       this.#timer = undefined
+      const lateMs = this.#clock.now() - Math.max(at, askedAt)
       this.#at = Number.POSITIVE_INFINITY
-      this.#ring()
+      this.#ring(Math.max(0, lateMs))
     }, delayMs)
   }
 

@@ -2,7 +2,17 @@ export { AdmissionDesk, type AdmissionDeskOptions, type TicketRequest } from './
 export { Alarm, type Clock, realClock } from './clock.ts'
 export { EXIT_INVARIANT, writeCrashReport } from './crash.ts'
 export { Lifecycle, type Part, type StopReport } from './lifecycle.ts'
-export { LoadMeter } from './load.ts'
 export { NodeRuntime, type NodeRuntimeOptions } from './node-runtime.ts'
 export { NodeState } from './node-state.ts'
-export { type FoundingTerms, found, needsTicket, recall, refreshed, type Standing, standing } from './standing.ts'
+export {
+  type FoundingTerms,
+  found,
+  isInForce,
+  issuerFor,
+  needsTicket,
+  recall,
+  refreshed,
+  renewed,
+  type Standing,
+  standing,
+} from './standing.ts'

@@ -1,7 +1,7 @@
 import type { TicketLedger } from '../identity/index.ts'
-import type { NodeId } from '../kernel/index.ts'
+import type { NodeId, Result } from '../kernel/index.ts'
 import type { MemberFacts } from '../membership/index.ts'
-import type { HostObservation, LoadSample, NodeRecord, Swarm } from '../swarm/index.ts'
+import type { HostObservation, IssueRequest, LoadSample, NodeRecord, Swarm } from '../swarm/index.ts'
 import { SwarmHost } from '../swarm/index.ts'
 import type { LogPort, NetworkPort } from '../wire/index.ts'
 import { Alarm, type Clock } from './clock.ts'
@@ -18,12 +18,16 @@ export interface NodeRuntimeOptions {
   readonly ledger: TicketLedger
   readonly compactAfterBytes: number
   observe(observation: HostObservation): void
+  /** Signs a certificate, or says why not. */
+  issue(request: IssueRequest): Result<Uint8Array>
+  /** This node's certificate was renewed, durably: handshakes are to show it. */
+  certified(certificate: Uint8Array): void
   /** Must end the process; nothing is stepped after it was called (U-4, U-5). */
   fatal(cause: unknown): void
 }
 
-/** How often the process's own load is measured and the log's size looked at. */
-const SAMPLE_INTERVAL_MS = 1000
+/** How often the process's own load is measured, the wall clock told, and the log's size looked at. */
+const SAMPLE_INTERVAL_MS = 2000
 
 /** One node on a real host: the loop with a real clock and one timer, load samples, and compaction. */
 export class NodeRuntime {
@@ -39,7 +43,10 @@ export class NodeRuntime {
     this.#options = options
     this.#meter = new LoadMeter(options.clock)
     this.#load = this.#meter.sample()
-    this.#alarm = new Alarm(options.clock, () => this.#guard(() => this.host.tick()))
+    this.#alarm = new Alarm(options.clock, (lateMs) => {
+      this.#meter.late(lateMs)
+      this.#guard(() => this.host.tick())
+    })
     this.host = new SwarmHost({
       swarm: options.swarm,
       network: options.network,
@@ -49,6 +56,8 @@ export class NodeRuntime {
       schedule: (at) => this.#alarm.set(at),
       observe: (observation) => options.observe(observation),
       recorded: (record) => this.#recorded(record),
+      issue: (request) => this.#issue(request),
+      certified: (certificate) => options.certified(certificate),
       fatal: (cause) => this.#halt(cause),
     })
   }
@@ -60,6 +69,7 @@ export class NodeRuntime {
 
   start(): void {
     this.#sampler = setInterval(() => this.#guard(() => this.#sample()), SAMPLE_INTERVAL_MS)
+    this.#guard(() => this.#tellTime())
     this.#guard(() => this.host.tick())
   }
 
@@ -82,16 +92,27 @@ export class NodeRuntime {
   stop(): void {
     clearInterval(this.#sampler)
     this.#alarm.cancel()
-    this.#meter.stop()
   }
 
   #sample(): void {
     const { log, state, ledger, compactAfterBytes } = this.#options
     this.#load = this.#meter.sample()
     this.host.input({ kind: 'load', sample: this.#load })
+    this.#tellTime()
     if (log.bytesSinceCompaction > compactAfterBytes) {
       log.compact(state.snapshot(ledger.records()))
     }
+  }
+
+  #tellTime(): void {
+    this.host.input({ kind: 'clock', wallNow: this.#options.clock.wallNow() })
+  }
+
+  /** Not at once: the host is in the middle of the step that asked for it. */
+  #issue(request: IssueRequest): void {
+    queueMicrotask(() => {
+      this.#guard(() => this.host.input({ kind: 'issued', id: request.id, outcome: this.#options.issue(request) }))
+    })
   }
 
   #recorded(record: NodeRecord): void {

@@ -1,5 +1,4 @@
 import {
-  CERTIFICATE_TTL_MS,
   type Certificate,
   checkCertificateAt,
   createSigner,
@@ -17,7 +16,8 @@ import {
   type Ticket,
   type Verifier,
 } from '../identity/index.ts'
-import { type OrgId, SwarmError, type WallMillis } from '../kernel/index.ts'
+import { assert, type OrgId, SwarmError, type WallMillis } from '../kernel/index.ts'
+import { DUE_SHARE_MAX } from '../swarm/index.ts'
 import type { Clock } from './clock.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -34,12 +34,12 @@ export interface FoundingTerms {
   readonly organisation: string
   /** Cluster-wide parameters, as the configuration spells them. */
   readonly parameters: Readonly<Record<string, string>>
+  /** Life of the founder's own certificate. */
+  readonly certificateTtlMs: number
 }
 
 /** How far back a certificate's life begins, for peers whose clocks are behind. */
 const BACKDATE_MS = 60_000
-/** An authority renews its own certificate when less than this share of its life is left. */
-const RENEW_AT_LEFT = 1 / 3
 
 /** Most seats that one organisation may hold in a council of the largest size; the council can change it (protocols §1). */
 const FOUNDER_SEATS_MAX = 64
@@ -59,7 +59,7 @@ export function found(node: KeyPair, authority: KeyPair, terms: FoundingTerms, c
     authority,
   )
   if (!founded.ok) throw errorOf(founded.error)
-  return standing(founded.value, certifySelf(node, authority, founded.value, terms.organisation as OrgId, clock))
+  return standing(founded.value, certifySelf(node, authority, founded.value, clock, terms))
 }
 
 /** The standing that the log remembers; undefined for a node that never belonged to a swarm. */
@@ -80,7 +80,7 @@ export function standing(founding: Founding, certificateBytes: Uint8Array): Stan
 
 /**
  * Whether the ticket is to be used: a node that already belongs to the ticket's swarm does not need it, unless its own
- * certificate has ended.
+ * certificate has ended or is due to be renewed.
  *
  * @throws SwarmError ALREADY_MEMBER when the ticket is for another swarm
  */
@@ -93,7 +93,24 @@ export function needsTicket(known: Standing | undefined, ticket: Ticket, clock: 
         `ticket is for ${ticket.swarm.slice(0, 12)}: start with another --data directory to join that one`,
     )
   }
-  return !checkCertificateAt(known.certificate, clock.wallNow()).ok
+  return isDue(known.certificate, clock)
+}
+
+/** Whether the certificate is good at this moment. */
+export function isInForce({ certificate }: Standing, clock: Clock): boolean {
+  return checkCertificateAt(certificate, clock.wallNow()).ok
+}
+
+/** The organisation for which a node with this authority key can issue certificates. */
+export function issuerFor(founding: Founding, authority: KeyPair | undefined): OrgId | undefined {
+  return authority === undefined ? undefined : organisationOf(founding.genesis, authority.node)?.name
+}
+
+/** The same standing with the certificate that replaces its own. */
+export function renewed(known: Standing, certificateBytes: Uint8Array): Standing {
+  const certificate = known.verifier.certificate(certificateBytes)
+  assert(certificate.ok, 'a certificate is judged before it is used')
+  return { ...known, certificate: certificate.value, certificateBytes }
 }
 
 /**
@@ -101,7 +118,13 @@ export function needsTicket(known: Standing | undefined, ticket: Ticket, clock: 
  *
  * @throws SwarmError CERTIFICATE_INVALID for another key, CERTIFICATE_EXPIRED
  */
-export function refreshed(known: Standing, node: KeyPair, authority: KeyPair | undefined, clock: Clock): Standing {
+export function refreshed(
+  known: Standing,
+  node: KeyPair,
+  authority: KeyPair | undefined,
+  clock: Clock,
+  certificateTtlMs: number,
+): Standing {
   const { certificate, founding } = known
   if (certificate.node !== node.node) {
     throw new SwarmError(
@@ -110,35 +133,39 @@ export function refreshed(known: Standing, node: KeyPair, authority: KeyPair | u
         'right key file back, or join again with a new ticket and an empty data directory',
     )
   }
-  const org = authority === undefined ? undefined : organisationOf(founding.genesis, authority.node)?.name
-  const leftMs = certificate.notAfter - clock.wallNow()
-  const isDue = leftMs < (certificate.notAfter - certificate.notBefore) * RENEW_AT_LEFT
-  if (isDue && authority !== undefined && org === certificate.org) {
-    return standing(founding, certifySelf(node, authority, founding, org, clock, certificate))
+  const org = issuerFor(founding, authority)
+  if (isDue(certificate, clock) && authority !== undefined && org === certificate.org) {
+    const terms = { organisation: org, certificateTtlMs }
+    return standing(founding, certifySelf(node, authority, founding, clock, terms, certificate))
   }
   const current = checkCertificateAt(certificate, clock.wallNow())
   if (!current.ok) throw errorOf(current.error)
   return known
 }
 
+/** Less than a third of its life is left: while a node runs, `src/renewal` sees to it. */
+function isDue({ notBefore, notAfter }: Certificate, clock: Clock): boolean {
+  return notAfter - clock.wallNow() < (notAfter - notBefore) * DUE_SHARE_MAX
+}
+
 function certifySelf(
   node: KeyPair,
   authority: KeyPair,
   founding: Founding,
-  org: OrgId,
   clock: Clock,
+  terms: Pick<FoundingTerms, 'organisation' | 'certificateTtlMs'>,
   previous?: Certificate,
 ): Uint8Array {
   const now = clock.wallNow()
   return issueCertificate(createSigner(authority, founding.swarm), {
     swarm: founding.swarm,
     node: node.node,
-    org,
+    org: terms.organisation as OrgId,
     roles: previous?.roles ?? ROLES,
     labels: previous?.labels ?? {},
     epoch: nextEpoch(now, previous?.epoch),
     notBefore: (now - BACKDATE_MS) as WallMillis,
-    notAfter: (now + CERTIFICATE_TTL_MS) as WallMillis,
+    notAfter: (now + terms.certificateTtlMs) as WallMillis,
   })
 }
 

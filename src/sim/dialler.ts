@@ -65,7 +65,7 @@ export class Dialler {
       known.addresses = addresses
       return
     }
-    const wish = { peer, addresses, failures: 0, next: 0, attempt: undefined }
+    const wish = { peer, addresses, failures: 0, next: this.#port.random.below(64), attempt: undefined }
     this.#wishes.set(peer, wish)
     if (!this.#port.isLinked(peer)) this.#dial(wish)
   }

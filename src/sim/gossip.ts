@@ -43,7 +43,7 @@ export class Gossip {
   }
 
   publish(kind: MessageKind, body: Uint8Array): void {
-    const item = { id: this.#port.network.newGossipId(), kind, body }
+    const item = { id: this.#port.network.newGossipId(), kind, body: body.slice() }
     this.#remember(item.id)
     this.#pass(item, undefined)
   }
@@ -54,7 +54,8 @@ export class Gossip {
     const { network, machine } = this.#port
     network.counts.gossiped += 1
     network.trace.record('gossip', network.queue.now, machine.index, item.id, undefined, () => `${item.kind} ${from}`)
-    this.#port.handler.onGossip(from, item.kind, item.body)
+    // SI-4: every hearer gets bytes of its own.
+    this.#port.handler.onGossip(from, item.kind, item.body.slice())
     this.#pass(item, from)
   }
 

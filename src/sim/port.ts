@@ -125,9 +125,11 @@ export class SimPort implements NetworkPort {
     network.counts.sent += 1
     network.counts.sentBytes += body.length
     network.trace.record('send', network.queue.now, machine.index, body.length, body, () => `${kind} to ${to}`)
-    if (rules.delivery === 'resumed') return this.#sendNumbered(end, kind, body)
+    // SI-4: from here on these are the network's bytes, whatever the sender does with its own.
+    const copy = body.slice()
+    if (rules.delivery === 'resumed') return this.#sendNumbered(end, kind, copy)
     if (end.inFlight >= IN_FLIGHT_MAX) return 'full'
-    this.#sendMomentary(end, kind, body)
+    this.#sendMomentary(end, kind, copy)
     return 'queued'
   }
 
@@ -149,6 +151,10 @@ export class SimPort implements NetworkPort {
     this.abandon(end)
     // SI-10: we are inside a call into the port; the handler hears in a turn of its own.
     this.process.later(() => this.#tellDown(peer, reason))
+  }
+
+  renewed(): void {
+    // Simulated connections do not end with certificates.
   }
 
   penalise(peer: NodeId, points: number, _reason: string): void {

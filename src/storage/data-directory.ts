@@ -1,6 +1,6 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { SwarmError } from '../kernel/index.ts'
 import { unreadable } from './secret-file.ts'
 
@@ -48,6 +48,7 @@ export function openDataDirectory(path: string): DataDirectory {
  */
 function takeLock(path: string): DatabaseSync | undefined {
   fs.closeSync(fs.openSync(path, 'a', 0o600))
+  const { DatabaseSync } = loadSqlite()
   const database = new DatabaseSync(path)
   try {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
@@ -56,6 +57,20 @@ function takeLock(path: string): DatabaseSync | undefined {
     database.close()
     if (((cause as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY) return undefined
     throw cause
+  }
+}
+
+/**
+ * Loaded by who takes a lock and not by every command, and without Node 22's warning that SQLite is experimental: only the
+ * lock is used, and that is SQLite's own and old.
+ */
+function loadSqlite(): typeof import('node:sqlite') {
+  const { emitWarning } = process
+  process.emitWarning = () => {}
+  try {
+    return process.getBuiltinModule('node:sqlite')
+  } finally {
+    process.emitWarning = emitWarning
   }
 }
 

@@ -1,9 +1,10 @@
 import { Directory, type DirectoryParams, type JudgeDigest } from '../directory/index.ts'
 import { Membership, type MembershipCore, type MembershipOptions } from '../membership/index.ts'
+import { RENEWAL_PARAMS, Renewal, type RenewalOptions } from '../renewal/index.ts'
 import { Swarm } from './swarm.ts'
 
 /** What only this node, on this start, can know; and the parameters of each protocol. */
-export interface SwarmOptions extends Omit<MembershipOptions, 'params'> {
+export interface SwarmOptions extends Omit<MembershipOptions, 'params'>, Pick<RenewalOptions, 'issuer'> {
   readonly params: { readonly membership: MembershipOptions['params']; readonly directory: DirectoryParams }
   /** In place of verifying digests one by one; see `JudgeDigest`. */
   readonly judgeDigest?: JudgeDigest
@@ -13,7 +14,7 @@ export interface SwarmOptions extends Omit<MembershipOptions, 'params'> {
 
 /** Puts a node's cores together: the one place for it, in the daemon and in the simulator. */
 export function composeSwarm(options: SwarmOptions): Swarm {
-  const { params, judgeDigest, wrapMembership, ...common } = options
+  const { params, judgeDigest, wrapMembership, issuer, ...common } = options
   const core = new Membership({ ...common, params: params.membership, random: options.random.fork('membership') })
   const { node, org, region, zone, labels, incarnation } = core.self()
   const directory = new Directory({
@@ -25,5 +26,13 @@ export function composeSwarm(options: SwarmOptions): Swarm {
     run: incarnation,
     self: { node, org, region, zone, labels },
   })
-  return new Swarm({ membership: wrapMembership?.(core) ?? core, directory })
+  const renewal = new Renewal({
+    node,
+    verifier: options.verifier,
+    random: options.random.fork('renewal'),
+    params: RENEWAL_PARAMS,
+    certificate: options.certificate,
+    issuer,
+  })
+  return new Swarm({ membership: wrapMembership?.(core) ?? core, directory, renewal })
 }

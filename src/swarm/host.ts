@@ -1,4 +1,5 @@
 import { assert, type Millis, type NodeId, unreachable, type WallMillis } from '../kernel/index.ts'
+import type { IssueRequest } from '../renewal/index.ts'
 import type {
   Lane,
   LinkDownReason,
@@ -31,6 +32,10 @@ export interface SwarmHostOptions {
   observe(observation: HostObservation): void
   /** A record was appended (not yet durable): for whoever keeps the snapshot that compaction writes. */
   recorded?(record: NodeRecord): void
+  /** Signs a certificate for a node that this one may certify. The outcome is an input `issued`, never at once. */
+  issue?(request: IssueRequest): void
+  /** This node's certificate was renewed, durably. */
+  certified?(certificate: Uint8Array): void
   /** The log failed, or a record was refused: nothing that was not yet durable may be believed. Must end the process. */
   fatal(cause: unknown): void
 }
@@ -201,6 +206,15 @@ export class SwarmHost implements NetworkHandler, LogHandler {
         return
       case 'observe':
         this.#options.observe(effect.observation)
+        return
+      case 'issue':
+        this.#options.issue?.(effect.request)
+        return
+      case 'certified':
+        this.#options.certified?.(effect.certificate)
+        return
+      case 'peer-renewed':
+        network.renewed(effect.peer, effect.certificateExpiresAt)
         return
       default:
         unreachable(effect)

@@ -1,4 +1,5 @@
-export { BODIES, decodeBody, encodeBody, type Message } from './codec.ts'
+export { DUE_SHARE_MAX, ISSUER_LABEL, type IssueRequest } from '../renewal/index.ts'
+export { BODIES, encodeBody, type Message } from './codec.ts'
 export { composeSwarm, type SwarmOptions } from './compose.ts'
 export { SwarmHost, type SwarmHostOptions } from './host.ts'
 export {
@@ -8,6 +9,6 @@ export {
   type ObservationRow,
   rowOf,
 } from './observations.ts'
-export { decodeNodeRecord, encodeNodeRecord, type NodeRecord, nodeRecord } from './records.ts'
+export { decodeNodeRecord, encodeNodeRecord, type NodeRecord } from './records.ts'
 export { Swarm, type SwarmCores } from './swarm.ts'
 export type { LoadSample, SwarmEffect, SwarmInput } from './types.ts'

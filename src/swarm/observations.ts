@@ -1,10 +1,11 @@
 import type { DirectoryObservation } from '../directory/index.ts'
 import type { NodeId } from '../kernel/index.ts'
 import type { MembershipObservation } from '../membership/index.ts'
+import type { RenewalObservation } from '../renewal/index.ts'
 import type { Lane, MessageKind, SendOutcome } from '../wire/index.ts'
 
 /** What the cores tell people. */
-export type CoreObservation = MembershipObservation | MemberObservation | DirectoryObservation
+export type CoreObservation = MembershipObservation | MemberObservation | DirectoryObservation | RenewalObservation
 
 /** Members coming and going, as seen from this node: the composite core makes them from membership's events. */
 export type MemberObservation =
@@ -43,7 +44,7 @@ type Of<K extends Kind> = Extract<HostObservation, { readonly kind: K }>
 
 /** How one kind of observation reaches people. */
 export interface ObservationRow<K extends Kind> {
-  readonly module: 'membership' | 'directory' | 'link' | 'net'
+  readonly module: 'membership' | 'directory' | 'renewal' | 'link' | 'net'
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   /** The log line, and the text of the event. */
   message(observation: Of<K>): string
@@ -174,6 +175,37 @@ export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
     help: 'Members whose digest found no room.',
     message: (o) => `the directory is full: the digest of ${o.node} was not taken in`,
   },
+  renewed: {
+    module: 'renewal',
+    level: 'info',
+    event: true,
+    help: 'Times that the certificate of this node was renewed.',
+    message: (o) => `the certificate of this node was renewed by ${o.by} and now ends at ${isoOf(o.expiresAt)}`,
+  },
+  'renewal-due': {
+    module: 'renewal',
+    level: 'warn',
+    event: true,
+    help: 'Times that the certificate of this node was due and nobody had renewed it.',
+    message: (o) =>
+      `the certificate of this node ends at ${isoOf(o.expiresAt)} and none of ${o.issuersCount} nodes that can renew it ` +
+      `has: start the node of ${o.org} that holds its authority key (its founder), and see that this one can reach it; ` +
+      `or start this node again with --join and a new ticket`,
+  },
+  'renewal-refused': {
+    module: 'renewal',
+    level: 'warn',
+    event: true,
+    help: 'Renewals of certificates that were refused, by this node or to it.',
+    message: (o) => `${o.by} refused to renew the certificate of ${o.node}: ${o.reason}`,
+  },
+  'renewal-granted': {
+    module: 'renewal',
+    level: 'info',
+    event: false,
+    help: 'Certificates of others that this node has renewed.',
+    message: (o) => `renewed the certificate of ${o.node}`,
+  },
   'dial-failed': {
     module: 'net',
     level: 'debug',
@@ -202,6 +234,10 @@ export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
     help: 'Messages that did not decode.',
     message: (o) => `${o.peer} sent a malformed ${o.message}: ${o.reason}`,
   },
+}
+
+function isoOf(wall: number): string {
+  return new Date(wall).toISOString()
 }
 
 /** The row of an observation, for who has one of any kind. */

@@ -9,12 +9,21 @@ import type {
   MembershipMessage,
   MembershipView,
 } from '../membership/index.ts'
+import {
+  ISSUER_LABEL,
+  type RenewalCore,
+  type RenewalEffect,
+  type RenewalInput,
+  type RenewalMessage,
+  type RenewalView,
+} from '../renewal/index.ts'
 import type { Message } from './codec.ts'
 import type { LoadSample, SwarmEffect, SwarmInput } from './types.ts'
 
 export interface SwarmCores {
   readonly membership: MembershipCore
   readonly directory: DirectoryCore
+  readonly renewal: RenewalCore
 }
 
 /**
@@ -24,10 +33,12 @@ export interface SwarmCores {
 export class Swarm implements Core<SwarmInput, SwarmEffect> {
   readonly #membership: MembershipCore
   readonly #directory: DirectoryCore
+  readonly #renewal: RenewalCore
 
   constructor(cores: SwarmCores) {
     this.#membership = cores.membership
     this.#directory = cores.directory
+    this.#renewal = cores.renewal
   }
 
   get membership(): MembershipView {
@@ -38,8 +49,12 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     return this.#directory
   }
 
+  get renewal(): RenewalView {
+    return this.#renewal
+  }
+
   deadline(): Millis {
-    return earliest(this.#membership.deadline(), this.#directory.deadline())
+    return earliest(earliest(this.#membership.deadline(), this.#directory.deadline()), this.#renewal.deadline())
   }
 
   step(now: Millis, input: SwarmInput): readonly SwarmEffect[] {
@@ -48,6 +63,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'tick':
         if (this.#membership.deadline() <= now) this.#stepMembership(now, TICK, effects)
         if (this.#directory.deadline() <= now) this.#stepDirectory(now, TICK, effects)
+        if (this.#renewal.deadline() <= now) this.#stepRenewal(now, TICK, effects)
         break
       case 'message':
         this.#onMessage(now, input.from, input.message, effects)
@@ -55,17 +71,25 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'link-up':
         this.#stepMembership(now, input, effects)
         this.#stepDirectory(now, { kind: 'link-up', peer: input.peer.node }, effects)
+        this.#stepRenewal(now, input, effects)
         break
       case 'link-down':
         this.#stepMembership(now, input, effects)
         this.#stepDirectory(now, { kind: 'link-down', peer: input.peer }, effects)
+        this.#stepRenewal(now, { kind: 'link-down', peer: input.peer }, effects)
         break
       case 'facts':
-      case 'certificate':
       case 'introduce':
-      case 'revoke':
       case 'leave':
         this.#stepMembership(now, input, effects)
+        break
+      case 'revoke':
+        this.#stepMembership(now, input, effects)
+        this.#stepRenewal(now, input, effects)
+        break
+      case 'clock':
+      case 'issued':
+        this.#stepRenewal(now, input, effects)
         break
       case 'load':
         this.#stepDirectory(now, { kind: 'report', report: this.#report(input.sample) }, effects)
@@ -78,6 +102,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
 
   #onMessage(now: Millis, from: NodeId, message: Message, effects: SwarmEffect[]): void {
     if (isDirectoryMessage(message)) this.#stepDirectory(now, { kind: 'message', from, message }, effects)
+    else if (isRenewalMessage(message)) this.#stepRenewal(now, { kind: 'message', from, message }, effects)
     else if (isMembershipMessage(message)) this.#stepMembership(now, { kind: 'message', from, message }, effects)
     // What is left is for groups (consensus), and this node has no part in any.
   }
@@ -89,6 +114,29 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   #stepDirectory(now: Millis, input: DirectoryInput | Tick, effects: SwarmEffect[]): void {
     // Its events are for cores that choose among candidates.
     for (const effect of this.#directory.step(now, input)) if (effect.kind !== 'event') effects.push(effect)
+  }
+
+  #stepRenewal(now: Millis, input: RenewalInput | Tick, effects: SwarmEffect[]): void {
+    for (const effect of this.#renewal.step(now, input)) this.#forwardRenewal(now, effect, effects)
+  }
+
+  #forwardRenewal(now: Millis, effect: RenewalEffect, effects: SwarmEffect[]): void {
+    switch (effect.kind) {
+      case 'hold':
+        // The only core so far that asks for links: with a second one, membership gets the union.
+        this.#stepMembership(now, effect, effects)
+        return
+      case 'certified': {
+        const { certificate } = effect
+        // G-6: a barrier, because any message of membership may carry the certificate from its next step on.
+        effects.push({ kind: 'persist', record: { kind: 'certificate', bytes: certificate }, barrier: true })
+        this.#stepMembership(now, { kind: 'certificate', certificate }, effects)
+        effects.push(effect)
+        return
+      }
+      default:
+        effects.push(effect)
+    }
   }
 
   #forward(now: Millis, effect: MembershipEffect, effects: SwarmEffect[]): void {
@@ -114,19 +162,19 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'member-up': {
         const { node, region, zone } = event.member
         effects.push({ kind: 'observe', observation: { kind: event.kind, node, region, zone } })
-        this.#stepDirectory(now, profileOf(event.member), effects)
+        this.#introduce(now, event.member, effects)
         return
       }
       case 'member-updated':
-        this.#stepDirectory(now, profileOf(event.member), effects)
+        this.#introduce(now, event.member, effects)
         return
       case 'member-down':
       case 'member-left':
         effects.push({ kind: 'observe', observation: { kind: event.kind, node: event.node } })
-        this.#stepDirectory(now, { kind: 'member-down', node: event.node }, effects)
+        this.#dismiss(now, event.node, effects)
         return
       case 'member-forgotten':
-        this.#stepDirectory(now, { kind: 'member-down', node: event.node }, effects)
+        this.#dismiss(now, event.node, effects)
         return
       case 'member-cleared':
       case 'member-suspect':
@@ -135,6 +183,19 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       default:
         unreachable(event)
     }
+  }
+
+  #introduce(now: Millis, member: Member, effects: SwarmEffect[]): void {
+    this.#stepDirectory(now, profileOf(member), effects)
+    const { node, certificateEpoch: epoch, certificateExpiresAt } = member
+    const issuesFor = member.labels[ISSUER_LABEL]
+    const shown = { node, epoch, certificateExpiresAt, issuesFor }
+    this.#stepRenewal(now, { kind: 'member-up', member: shown }, effects)
+  }
+
+  #dismiss(now: Millis, node: NodeId, effects: SwarmEffect[]): void {
+    this.#stepDirectory(now, { kind: 'member-down', node }, effects)
+    this.#stepRenewal(now, { kind: 'member-down', node }, effects)
   }
 
   #report(load: LoadSample): OwnReport {
@@ -158,6 +219,10 @@ function isMembershipMessage(message: Message): message is MembershipMessage {
 
 function isDirectoryMessage(message: Message): message is DirectoryMessage {
   return message.kind.startsWith('directory.')
+}
+
+function isRenewalMessage(message: Message): message is RenewalMessage {
+  return message.kind.startsWith('renewal.')
 }
 
 function profileOf(member: Member): DirectoryInput {

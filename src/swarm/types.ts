@@ -1,5 +1,6 @@
 import type { NodeId } from '../kernel/index.ts'
 import type { MembershipEffect, MembershipInput } from '../membership/index.ts'
+import type { RenewalEffect, RenewalInput } from '../renewal/index.ts'
 import type { Message } from './codec.ts'
 import type { CoreObservation } from './observations.ts'
 import type { NodeRecord } from './records.ts'
@@ -18,10 +19,9 @@ export type SwarmInput =
   | { readonly kind: 'tick' }
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
   | { readonly kind: 'load'; readonly sample: LoadSample }
-  | Extract<
-      MembershipInput,
-      { kind: 'link-up' | 'link-down' | 'facts' | 'certificate' | 'introduce' | 'revoke' | 'leave' }
-    >
+  | Extract<MembershipInput, { kind: 'link-up' | 'link-down' | 'facts' | 'introduce' | 'revoke' | 'leave' }>
+  /** Every other second; and the outcome of each `issue`. */
+  | Extract<RenewalInput, { kind: 'clock' | 'issued' }>
 
 /** What a node asks of its host, to be performed in list order; what follows a `persist` waits until it is durable. */
 export type SwarmEffect =
@@ -31,3 +31,7 @@ export type SwarmEffect =
   | { readonly kind: 'persist'; readonly record: NodeRecord; readonly barrier?: boolean }
   | { readonly kind: 'observe'; readonly observation: CoreObservation }
   | Extract<MembershipEffect, { kind: 'connect' | 'disconnect' | 'penalise' }>
+  /** This node's new certificate is durable: handshakes show it from now on. */
+  | { readonly kind: 'certified'; readonly certificate: Uint8Array }
+  /** To be signed with the organisation's key; the outcome is a later input `issued`. */
+  | Extract<RenewalEffect, { kind: 'issue' | 'peer-renewed' }>

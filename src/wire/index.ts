@@ -7,14 +7,13 @@ export {
   predictedRttMs,
 } from './coordinates.ts'
 export type { DiskEntry, DiskFault, DiskFile, DiskOp, DiskPort } from './disk-port.ts'
-export { decodeMessage, encodeMessage, type RawMessage, readMessage, writeMessage } from './message.ts'
+export { decodeMessage, encodeMessage, type RawMessage } from './message.ts'
 export {
   LANES,
   type Lane,
   MESSAGE_KINDS,
   type MessageKind,
   type MessageKindRules,
-  messageKindOf,
   rulesOf,
 } from './message-kinds.ts'
 export type {
@@ -42,7 +41,6 @@ export {
   nodeId,
   optional,
   record,
-  refine,
   type Schema,
   type Shape,
   text,

@@ -65,6 +65,17 @@ const AGREEMENT = {
   penalty: 20,
 } as const
 
+/** A question and its answer, a few times in the life of a certificate; asked again after a back-off if lost. */
+const RENEWAL = {
+  via: 'link',
+  lane: 'control',
+  bytesMax: 4 * KIB,
+  whenFull: 'drop',
+  delivery: 'momentary',
+  perSecondMax: 5,
+  penalty: 20,
+} as const
+
 export const MESSAGE_KINDS = {
   'membership.ping': { code: 1, ...PROBE },
   'membership.ack': { code: 2, ...PROBE },
@@ -86,6 +97,10 @@ export const MESSAGE_KINDS = {
   },
   'directory.sync-request': { code: 17, ...SYNC },
   'directory.sync-reply': { code: 18, ...SYNC },
+
+  'renewal.request': { code: 24, ...RENEWAL },
+  'renewal.granted': { code: 25, ...RENEWAL },
+  'renewal.refused': { code: 26, ...RENEWAL },
 
   'consensus.request': { code: 32, ...AGREEMENT, bytesMax: 256 * KIB },
   'consensus.proposal': { code: 33, ...AGREEMENT, bytesMax: 256 * KIB },

@@ -56,6 +56,8 @@ export interface NetworkPort {
   connect(peer: NodeId, addresses: readonly string[]): void
   /** No longer wants a link to that peer, and closes it. */
   disconnect(peer: NodeId, reason: LinkDownReason): void
+  /** A linked peer has shown a later certificate than at its handshake: its connection lives as long as that. */
+  renewed(peer: NodeId, certificateExpiresAt: WallMillis): void
   /** Reports a peer's bad input; enough of them end the connection (W-5). */
   penalise(peer: NodeId, points: number, reason: string): void
 }

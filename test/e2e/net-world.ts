@@ -1,10 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { Founding, KeyPair, MemberParty, RevocationSet, Ticket } from '../../src/identity/index.ts'
+import type { Founding, KeyPair, MemberParty, Ticket } from '../../src/identity/index.ts'
 import { type Millis, type NodeId, Random, type WallMillis } from '../../src/kernel/index.ts'
 import { createNetwork, type Libp2pNetwork, type NetworkOptions } from '../../src/net/index.ts'
 import type { Lane, LinkDownReason, MessageKind, NetworkHandler, PeerCredentials } from '../../src/wire/index.ts'
-import { certificateFor, founding, keyPair, member, NOW, ticketFor } from '../unit/identity-fixtures.ts'
+import { founding, keyPair, member, NOW } from '../unit/identity-fixtures.ts'
 
 /** Everything a handler was told, in order. */
 export type Told =
@@ -99,7 +99,6 @@ export interface ChildNode {
 export interface NodeChanges extends Partial<NetworkOptions> {
   readonly founding?: Founding
   readonly member?: Partial<MemberParty>
-  readonly revocations?: RevocationSet
   /** For a node that is not a member yet. */
   readonly newcomer?: boolean
 }
@@ -167,4 +166,4 @@ export function text(value: string): Uint8Array {
   return new TextEncoder().encode(value)
 }
 
-export { certificateFor, founding, keyPair, type Ticket, ticketFor }
+export { founding, keyPair, type Ticket }

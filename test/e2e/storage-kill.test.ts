@@ -4,10 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openNodeLog } from '../../src/storage/index.ts'
 
-const WRITER = join(import.meta.dirname, 'storage-writer.ts')
+const WRITER = fileURLToPath(new URL('./storage-writer.ts', import.meta.url))
 
 /** Lives of the writer, and how many groups each reports before it is killed: enough for rotations and compactions. */
 const GROUPS_PER_LIFE = [1, 20, 3, 90, 40]

@@ -1,5 +1,5 @@
 import type { OpenedNode } from '../../node/node-handle.ts'
-import type { NodeEvent, ParamsOf, PeerReport } from '../../src/index.ts'
+import type { NetworkStats, NodeEvent, ParamsOf, PeerReport } from '../../src/index.ts'
 import { SwarmError } from '../../src/index.ts'
 
 export const PEERS: readonly PeerReport[] = [
@@ -47,6 +47,7 @@ export class FakeNode implements OpenedNode {
       addresses: ['/ip4/127.0.0.1/tcp/4001'],
       socket: '',
       uptimeSeconds: 3661,
+      certificateExpiresAt: '2026-04-01T00:00:00.000Z',
       roles: ['worker'],
       region: 'eu-west',
       zone: '',
@@ -69,6 +70,23 @@ export class FakeNode implements OpenedNode {
 
   config() {
     return { values: [{ path: 'node.region', value: 'eu-west', origin: 'flag --region' }] }
+  }
+
+  network(): NetworkStats {
+    const lane = { queuedMessages: 0, queuedBytes: 0, droppedCount: 0 }
+    const none = { connections: 0, connectionsInbound: 0, links: 0, streams: 0, sockets: 0 }
+    const totals = {
+      admissionsTotal: 0,
+      muxersTotal: 0,
+      dialsTotal: 3,
+      dialsFailedTotal: 0,
+      bytesInTotal: 0,
+      bytesOutTotal: 0,
+    }
+    const gossip = { gossipOutTotal: 0, gossipInTotal: 0, gossipRefusedTotal: 0 }
+    const guards = { admissionsPending: 0, sourcesKnown: 0, peersWanted: 0, peersDenied: 0 }
+    const refused = { refusedByUs: { WRONG_SWARM: 2 }, refusedByPeers: {}, turnedAway: {} }
+    return { ...none, ...totals, ...gossip, ...guards, ...refused, lanes: { control: lane, work: lane, bulk: lane } }
   }
 
   counters() {

@@ -5,6 +5,7 @@ import { type Fault, isNode, lineOf, type Node, parse, type Repository, type Rul
 export const PROTOCOLS = [
   'membership',
   'directory',
+  'renewal',
   'link',
   'election',
   'consensus',
@@ -23,7 +24,7 @@ interface Allowed {
 }
 
 const CORE: Allowed = { folders: ['kernel', 'wire'], types: ['identity'] }
-const LIBP2P = /^(?:@libp2p\/|@chainsafe\/libp2p|libp2p$|@multiformats\/|it-|uint8arrays)/
+const LIBP2P = /^(?:@libp2p\/|@chainsafe\/libp2p|libp2p$|@multiformats\/|it-|uint8array)/
 
 /** architecture.md, "Who may import whom". */
 const TABLE: Readonly<Record<string, Allowed>> = {

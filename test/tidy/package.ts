@@ -59,7 +59,7 @@ function manifestFaults(repository: Repository): readonly Fault[] {
     if (!holds) faults.push(`package.json: ${what}`)
   }
   demand(manifest.license === 'Apache-2.0 OR MIT', 'the licence is Apache-2.0 OR MIT')
-  demand(/^>=22\.12/.test(manifest.engines?.node ?? ''), 'engines.node is >=22.12')
+  demand(/^>=22\.13/.test(manifest.engines?.node ?? ''), 'engines.node is >=22.13')
   demand(JSON.stringify(manifest.allowScripts) === '{"node":true}', 'install scripts are allowed for node alone')
   for (const script of SCRIPTS) demand(manifest.scripts?.[script] !== undefined, `the script ${script} is missing`)
   return faults

@@ -227,7 +227,7 @@ describe('package', () => {
 
   it.each([
     ['package.json', '"Apache-2.0 OR MIT"', '"MIT"'],
-    ['package.json', '">=22.12', '">=20.12'],
+    ['package.json', '">=22.13', '">=20.13'],
     ['package.json', '"node": true', '"node": true, "other": true'],
     ['package.json', '"fuzz":', '"fuss":'],
     ['package-lock.json', '"version":', '"resolved": "x", "version":'],

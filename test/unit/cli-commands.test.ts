@@ -65,7 +65,7 @@ describe('--json', () => {
     expect(Object.keys(documentOf(await here('status', '--json')))).toEqual(
       expect.arrayContaining([
         ...['node', 'swarm', 'version', 'state', 'addresses', 'socket', 'uptimeSeconds', 'roles', 'region', 'zone'],
-        ...['agents', 'tasks', 'journals', 'eventLoopLagMs'],
+        ...['agents', 'tasks', 'journals', 'eventLoopLagMs', 'certificateExpiresAt'],
       ]),
     )
   })

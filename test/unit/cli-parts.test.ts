@@ -119,12 +119,12 @@ describe('where things are', () => {
 })
 
 describe('node versions', () => {
-  it.each(['22.12.0', '22.13.1', '23.0.0', '24.21.0', '100.0.0'])('%s will do', (version) =>
+  it.each(['22.13.0', '22.21.1', '23.0.0', '24.21.0', '100.0.0'])('%s will do', (version) =>
     expect(nodeVersionProblem(version)).toBeUndefined(),
   )
 
-  it.each(['22.11.0', '20.20.2', '18.0.0', '9.99.0', 'nonsense'])('%s will not', (version) => {
-    expect(nodeVersionProblem(version)).toMatch(/^swarm-node needs Node 22\.12 or newer, and this is .*nodejs\.org$/)
+  it.each(['22.12.0', '20.20.2', '18.0.0', '9.99.0', 'nonsense'])('%s will not', (version) => {
+    expect(nodeVersionProblem(version)).toMatch(/^swarm-node needs Node 22\.13 or newer, and this is .*nodejs\.org$/)
   })
 })
 

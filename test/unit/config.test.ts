@@ -121,7 +121,7 @@ describe('problems', () => {
       ['node.region', 'not a name', 'file swarm.yaml', 'For example: eu-west'],
       ['network.mdns', 'yes', 'environment SWARM_NODE_NETWORK_MDNS', 'For example: false'],
       ['membership.probeCycleMs', 'fast', 'file swarm.yaml', 'For example: 1s'],
-      ['membership.fullMeshMax', 300, 'file swarm.yaml', 'For example: 32'],
+      ['membership.fullMeshMax', 300, 'file swarm.yaml', `For example: ${resolved().config.membership.fullMeshMax}`],
       ['http.listen', 'localhost', 'flag --http', 'For example: 127.0.0.1:9464'],
       ['up.nodes', 'many', 'environment SWARM_NODE_UP_NODES', 'For example: 3'],
     ])

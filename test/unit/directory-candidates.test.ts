@@ -40,6 +40,13 @@ function names(entries: readonly DirectoryEntry[], asked: CandidateRequest): str
     .sort()
 }
 
+test('D-10: a choice takes nothing from who is chosen, however often', () => {
+  const entries = [directoryEntry('a', { skills: [skill('echo', { slotsFree: 1 })] })]
+  const before = structuredClone(entries)
+  for (let i = 0; i < 3; i++) expect(names(entries, request())).toEqual(['a'])
+  expect(entries).toEqual(before)
+})
+
 describe('D-8: who is a candidate', () => {
   const entries = [
     directoryEntry('plain'),

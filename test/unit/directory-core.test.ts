@@ -70,6 +70,28 @@ describe('what is held', () => {
   })
 })
 
+describe('D-10: hints', () => {
+  test('change nothing but what is thought of their author', () => {
+    const solo = new SoloDirectory()
+    solo.members('a', 'b')
+    solo.step({ kind: 'report', report: report() })
+    solo.gossip(digest('b', 1))
+    const others = () => [solo.core.entry('me' as NodeId), solo.core.entry('b' as NodeId)]
+    const before = structuredClone(others())
+    // What a node with everything to give would say; a copy of this very node; and one in another's name.
+    const boast = { skills: [skill('echo', { slotsFree: 1e6, slotsTotal: 1e6 })], resources: { cpu: 1e6 } }
+    const effects = [
+      ...solo.gossip(digest('a', 1, boast)),
+      ...solo.gossip(digest('me', 9, boast)),
+      ...solo.say('a', { kind: 'directory.sync-reply', body: [{ ...digest('a', 9, boast), signer: 'b' as NodeId }] }),
+    ]
+    expect(others()).toEqual(before)
+    // All that a hint can do: be noted, or cost who sent it. Nothing is asked of, promised to or taken from anybody.
+    const kinds = effects.map((e) => (e.kind === 'event' ? e.event.kind : e.kind))
+    expect(new Set(kinds)).toEqual(new Set(['digest-updated', 'observe', 'penalise']))
+  })
+})
+
 describe('what is published', () => {
   test('D-4: the first report at once, then changes that matter, in bursts of one', () => {
     const solo = new SoloDirectory()

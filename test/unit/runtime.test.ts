@@ -2,7 +2,18 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
-import { createVerifier, foundSwarm, KeyPair, newNonce, type Role, TicketLedger } from '../../src/identity/index.ts'
+import {
+  type Certificate,
+  createSigner,
+  createVerifier,
+  foundSwarm,
+  issueTicket,
+  KeyPair,
+  newNonce,
+  type Role,
+  type Ticket,
+  TicketLedger,
+} from '../../src/identity/index.ts'
 import {
   type Incarnation,
   InvariantError,
@@ -15,9 +26,15 @@ import {
   AdmissionDesk,
   Alarm,
   type Clock,
+  found,
+  isInForce,
   Lifecycle,
   NodeState,
+  needsTicket,
   type Part,
+  refreshed,
+  renewed,
+  type Standing,
   writeCrashReport,
 } from '../../src/runtime/index.ts'
 import { encodeNodeRecord, type NodeRecord } from '../../src/swarm/index.ts'
@@ -123,6 +140,7 @@ describe('AdmissionDesk', () => {
   const authority = KeyPair.generate()
   const node = KeyPair.generate().node
   const newcomer = KeyPair.generate().node
+  const revoked = KeyPair.generate().node
   const founded = foundSwarm(
     {
       name: 'test',
@@ -153,6 +171,8 @@ describe('AdmissionDesk', () => {
       authority: withKey ? authority : undefined,
       ledger: new TicketLedger(),
       clock,
+      certificateTtlMs: 3_600_000,
+      isRevoked: ({ node: who }) => who === revoked,
       persist: (record, then) => {
         written.push(record)
         waiting.push(then)
@@ -194,6 +214,36 @@ describe('AdmissionDesk', () => {
     })
   })
 
+  const held: Certificate = {
+    swarm: founding.swarm,
+    node: newcomer,
+    org: 'acme' as OrgId,
+    roles: ['worker', 'relay'],
+    labels: { gpu: 'V100' },
+    epoch: WALL + 5,
+    notBefore: (WALL - 3_000_000) as WallMillis,
+    notAfter: (WALL + 600_000) as WallMillis,
+  }
+
+  it('U-6 renews with the same node, roles and labels, a higher epoch, and the configured life', () => {
+    const renewed = desk().desk.renew(held)
+    if (!renewed.ok) throw new Error(renewed.error.message)
+    expect(createVerifier(founding).certificate(renewed.value)).toMatchObject({
+      ok: true,
+      value: { ...held, epoch: WALL + 6, notBefore: WALL - 60_000, notAfter: WALL + 3_600_000 },
+    })
+  })
+
+  it('U-6 renews for its own organisation only, and none of a node that is revoked', () => {
+    const refused = (certificate: Certificate, withKey = true) => {
+      const renewed = desk(withKey).desk.renew(certificate)
+      return renewed.ok ? undefined : renewed.error.code
+    }
+    expect(refused({ ...held, org: 'other' as OrgId })).toBe('NOT_AUTHORITY')
+    expect(refused(held, false)).toBe('NOT_AUTHORITY')
+    expect(refused({ ...held, node: revoked })).toBe('CERTIFICATE_REVOKED')
+  })
+
   it('is closed without the authority key', async () => {
     const ticket = desk().desk.createTicket(request)
     const closed = desk(false).desk
@@ -202,6 +252,63 @@ describe('AdmissionDesk', () => {
       expect.objectContaining({ code: 'NOT_AUTHORITY' }),
     )
     expect(await closed.grant(ticket, newcomer)).toMatchObject({ ok: false, error: { code: 'NOT_AUTHORITY' } })
+  })
+})
+
+describe('standing', () => {
+  const terms = { swarmName: 'test', organisation: 'acme', parameters: {}, certificateTtlMs: 3_600_000 }
+  const at = (wall: number): Clock => ({ ...clock, wallNow: () => wall as WallMillis })
+  const node = KeyPair.generate()
+  const authority = KeyPair.generate()
+  const known = found(node, authority, terms, clock)
+  const { notBefore, notAfter } = known.certificate
+  const dueAt = Math.ceil(notAfter - (notAfter - notBefore) / 3)
+
+  function ticketFor({ founding }: Standing): Ticket {
+    const made = issueTicket(createSigner(authority, founding.swarm), {
+      swarm: founding.swarm,
+      issuer: node.node,
+      addresses: ['/ip4/127.0.0.1/tcp/4001'],
+      org: 'acme' as OrgId,
+      roles: ['worker'],
+      labels: {},
+      id: '00'.repeat(16),
+      issuedAt: WALL,
+      notAfter: (WALL + 60_000) as WallMillis,
+      usesMax: 1,
+      certificateTtlMs: 3_600_000,
+    })
+    if (!made.ok) throw new Error(made.error.message)
+    return made.value
+  }
+
+  it('U-7 a ticket is of use again once less than a third of the life is left', () => {
+    const ticket = ticketFor(known)
+    expect(needsTicket(undefined, ticket, clock)).toBe(true)
+    expect(needsTicket(known, ticket, at(dueAt - 1))).toBe(false)
+    expect(needsTicket(known, ticket, at(dueAt + 1))).toBe(true)
+    expect(isInForce(known, at(dueAt + 1))).toBe(true)
+    expect(isInForce(known, at(notAfter + 3_600_000))).toBe(false)
+    const other = ticketFor(found(node, authority, { ...terms, swarmName: 'other' }, clock))
+    expect(() => needsTicket(known, other, clock)).toThrow(expect.objectContaining({ code: 'ALREADY_MEMBER' }))
+  })
+
+  it('U-6 who holds the key renews its own at the start, when it is due', () => {
+    const refresh = (wall: number, key?: KeyPair) => refreshed(known, node, key, at(wall), 7_200_000)
+    expect(refresh(dueAt - 1, authority)).toBe(known)
+    expect(refresh(dueAt + 1)).toBe(known)
+    expect(refresh(dueAt + 1, KeyPair.generate())).toBe(known)
+    expect(refresh(dueAt + 1, authority).certificate).toMatchObject({ notAfter: dueAt + 1 + 7_200_000 })
+    expect(() => refresh(notAfter + 3_600_000)).toThrow(expect.objectContaining({ code: 'CERTIFICATE_EXPIRED' }))
+    expect(() => refreshed(known, KeyPair.generate(), undefined, clock, 1)).toThrow(
+      expect.objectContaining({ code: 'CERTIFICATE_INVALID' }),
+    )
+  })
+
+  it('takes the certificate that replaces its own', () => {
+    const later = refreshed(known, node, authority, at(dueAt + 1), 7_200_000)
+    expect(renewed(known, later.certificateBytes)).toMatchObject({ certificate: later.certificate })
+    expect(() => renewed(known, new Uint8Array(3))).toThrow(InvariantError)
   })
 })
 

@@ -57,6 +57,7 @@ function scripted(...script: (readonly SwarmEffect[])[]) {
     publish: (kind) => void calls.push(`publish ${kind}`),
     connect: (peer) => void calls.push(`connect ${peer}`),
     disconnect: (peer, reason) => void calls.push(`disconnect ${peer} ${reason}`),
+    renewed: (peer, until) => void calls.push(`renewed ${peer} ${until}`),
     penalise: (peer, points) => void calls.push(`penalise ${peer} ${points}`),
   }
   const log = {

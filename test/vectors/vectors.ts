@@ -6,7 +6,6 @@ import {
   foundSwarm,
   Handshake,
   issueCertificate,
-  issueRevocation,
   issueTicket,
   KeyPair,
   ticketText,
@@ -127,7 +126,6 @@ function signedThings(): Readonly<Record<string, string>> {
     clusterHash: hexOf(founding.value.clusterHash),
     certificate: hexOf(certificate),
     ticket: ticketText(ticket.value),
-    revocation: hexOf(issueRevocation(signer, { swarm, org, node: node.node, epoch: now, at: now, reason: 'lost' })),
     'handshake.hello': hexOf(new Handshake(options).start().send[0] ?? new Uint8Array(0)),
     ...Object.fromEntries(
       DOMAINS.map((domain) => [`signature.${domain}`, hexOf(signer.sign(domain, Uint8Array.of(1)).signature)]),

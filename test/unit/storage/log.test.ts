@@ -181,6 +181,30 @@ describe('the log', () => {
     expect(listed.ok && listed.value.length).toBeLessThan(4)
   })
 
+  it('S-6: hands out the last record only when it is on the disk, whatever the page cache shows', () => {
+    const { log } = started()
+    log.append(ascii('a'))
+    pass()
+    disk.weather = { ...FAIR_DISK, syncErrorChance: 1 }
+    log.append(ascii('b'))
+    pass()
+    expect(durable).toEqual([1])
+    disk.kill()
+    disk.weather = FAIR_DISK
+    ops.length = 0
+    expect(started().records).toEqual(['a', 'b'])
+    const lastAt = HEAD_BYTES + blockBytes('a')
+    expect(ops[0]).toMatchObject({ kind: 'write', file: 'segment-000000000001', offset: lastAt, sync: true })
+    disk.cutPower()
+    expect(started().records).toEqual(['a', 'b'])
+  })
+
+  it('S-6: a store that cannot be made durable again is not opened', () => {
+    stored('a')
+    disk.weather = { ...FAIR_DISK, syncErrorChance: 1 }
+    expect(refused().code).toBe('STORE_FAILED')
+  })
+
   it('S-7: a failed sync is reported once, and then the log is dead', () => {
     const { log } = started()
     disk.weather = { ...FAIR_DISK, syncErrorChance: 1 }

@@ -216,7 +216,9 @@ export class Voting {
       if (commit !== undefined) this.cast(commit)
     }
     if (view < this.#view) return
-    this.pace.certified(this.ledger.group.primarySeat(view))
+    const tookMs =
+      view === this.#view && this.#busySince !== undefined ? this.#context.now - this.#busySince : undefined
+    this.pace.certified(this.ledger.group.primarySeat(view), tookMs)
     this.#enter((view + 1) as View)
   }
 

@@ -15,6 +15,11 @@ interface Waiting {
   readonly bytes: number
 }
 
+const NO_SHARE = { requests: 0, bytes: 0 }
+
+/** A client's share of the pool's bytes is one of so many, so that no client crowds out the others. */
+const CLIENTS_SHARING = 12
+
 /** A signature and its length prefixes, beside the request's own bytes. */
 const SIGNED_OVERHEAD_BYTES = 80
 
@@ -27,7 +32,7 @@ export class RequestPool {
   readonly #params: ConsensusParams
   readonly #hashing: Hashing
   readonly #waiting = new Map<string, Waiting>()
-  readonly #perClient = new Map<NodeId, number>()
+  readonly #perClient = new Map<NodeId, { readonly requests: number; readonly bytes: number }>()
   #bytes = 0
 
   constructor(params: ConsensusParams, hashing: Hashing) {
@@ -55,7 +60,8 @@ export class RequestPool {
     return (
       this.#waiting.size < this.#params.poolRequestsMax &&
       this.#bytes + bytes <= this.#params.poolBytesMax &&
-      (this.#perClient.get(request.client) ?? 0) < this.#params.openNoncesMax
+      this.#shareOf(request.client).requests < this.#params.openNoncesMax &&
+      this.#shareOf(request.client).bytes + bytes <= this.#params.poolBytesMax / CLIENTS_SHARING
     )
   }
 
@@ -65,7 +71,8 @@ export class RequestPool {
     if (!this.hasRoom(request)) return false
     const bytes = this.#bytesOf(request)
     this.#waiting.set(requestKey(request), { signed, digest: this.#hashing.request(request), bytes })
-    this.#perClient.set(request.client, (this.#perClient.get(request.client) ?? 0) + 1)
+    const share = this.#shareOf(request.client)
+    this.#perClient.set(request.client, { requests: share.requests + 1, bytes: share.bytes + bytes })
     this.#bytes += bytes
     return true
   }
@@ -76,8 +83,9 @@ export class RequestPool {
     if (waiting === undefined) return
     this.#waiting.delete(key)
     this.#bytes -= waiting.bytes
-    const left = (this.#perClient.get(request.client) ?? 1) - 1
-    if (left > 0) this.#perClient.set(request.client, left)
+    const share = this.#shareOf(request.client)
+    const left = { requests: share.requests - 1, bytes: share.bytes - waiting.bytes }
+    if (left.requests > 0) this.#perClient.set(request.client, left)
     else this.#perClient.delete(request.client)
   }
 
@@ -110,6 +118,10 @@ export class RequestPool {
   /** Drops what can no longer count (expired, replaced sessions). */
   sweep(counts: (request: Request) => boolean): void {
     for (const { signed } of [...this.#waiting.values()]) if (!counts(signed.request)) this.remove(signed.request)
+  }
+
+  #shareOf(client: NodeId): { readonly requests: number; readonly bytes: number } {
+    return this.#perClient.get(client) ?? NO_SHARE
   }
 
   #bytesOf(request: Request): number {

@@ -350,6 +350,13 @@ describe('pool', () => {
     expect(order).toEqual(['c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'd1', 'd2', 'd3', 'd4'])
   })
 
+  it('B-9 gives no client more than its share of the bytes', () => {
+    const pool = new RequestPool(consensusParams({ poolBytesMax: 1_800_000 }), Hashing.with(fakeHash))
+    const big = (client: string, nonce: number) => requestOf(client as NodeId, nonce, `w:${'x'.repeat(30_000)}`)
+    expect([1, 2, 3, 4, 5, 6].filter((nonce) => pool.add(big('c', nonce)))).toHaveLength(4)
+    expect(pool.add(big('d', 1))).toBe(true)
+  })
+
   it('takes one request under a name, and makes room when it is final', () => {
     const pool = new RequestPool(params, Hashing.with(fakeHash))
     const first = requestOf('c' as NodeId, 1, 'w:1')

@@ -90,8 +90,9 @@ function checkPace(checker: Checker, healedAt: number, world: World): void {
   for (const [i, decision] of after.entries()) {
     const before = after[i - 1]
     if (before === undefined || before.epoch !== decision.epoch) continue
-    // As many faulty primaries as may be, as many more sat out (B-26), and the view of which the commits are on their way.
-    if (decision.view - before.view > 2 * out + 2) {
+    // Faulty primaries, primaries that all sit out, primaries that only some sit out while memories of the disturbance
+    // differ (each up to n - q), and the view whose commits are on their way.
+    if (decision.view - before.view > 3 * out + 2) {
       checker.violations.push({ clause: 'B-11', what: `no decision from view ${before.view} to ${decision.view}` })
     }
   }

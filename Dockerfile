@@ -20,8 +20,8 @@ COPY config ./config
 COPY --from=build /app/dist ./dist
 RUN ln -s /app/dist/bin.js /usr/local/bin/swarm-node \
  && chmod 0755 /app/dist/bin.js \
- && groupadd --system --gid 10001 swarm \
- && useradd --system --uid 10001 --gid swarm --home-dir /data --shell /usr/sbin/nologin swarm \
+ && groupadd --gid 10001 swarm \
+ && useradd --no-log-init --no-create-home --uid 10001 --gid swarm --home-dir /data --shell /usr/sbin/nologin swarm \
  && install -d -o swarm -g swarm -m 0700 /data
 USER swarm
 VOLUME /data

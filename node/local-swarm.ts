@@ -68,16 +68,18 @@ export class LocalSwarm {
     const newcomers = plan.nodes.slice(1, nodeCount).filter((node) => !node.joined).length
     const ticket = newcomers === 0 ? undefined : await ticketFrom(founder, newcomers)
     const nodes = [founder]
-    for (let first = 1; first < nodeCount; first += STARTS_AT_ONCE) {
-      const batch = range(first, Math.min(nodeCount, first + STARTS_AT_ONCE)).map(async (index) => {
+    const waiting = [...range(1, nodeCount)]
+    const starter = async () => {
+      for (let index = waiting.shift(); index !== undefined; index = waiting.shift()) {
         const node = await this.#start(index, plan, ticket)
         nodes.push(node)
         progress.started(node, nodes.length)
-      })
-      // All are waited for even when one fails: none may be left half started and unknown.
-      const failed = (await Promise.allSettled(batch)).find((outcome) => outcome.status === 'rejected')
-      if (failed !== undefined) throw failed.reason
+      }
     }
+    // All are waited for even when one fails: none may be left half started and unknown.
+    const starters = await Promise.allSettled(range(0, STARTS_AT_ONCE).map(starter))
+    const failed = starters.find((outcome) => outcome.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
     await this.#writePlan({ nodes: plan.nodes.map((node, i) => (i < nodeCount ? { ...node, joined: true } : node)) })
     await converge(nodes, nodeCount, progress)
     return nodes.sort((a, b) => indexOf(a) - indexOf(b))

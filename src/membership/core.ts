@@ -211,6 +211,7 @@ export class Membership implements MembershipCore {
     this.#links.up(node)
     this.#recontact.linked(node)
     this.#detector.heard(node)
+    this.#detector.measure(node)
     const entries = [ground.self.entry]
     ground.send(node, { kind: 'membership.gossip', body: { rumours: this.#doubtsAbout(node), entries } })
     // One of the two begins; a newcomer does not wait for its turn.

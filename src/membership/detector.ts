@@ -29,6 +29,8 @@ interface Watch {
   /** Ends with the doubt that began it. */
   passing: boolean
   heardAt: number
+  /** `heardAt` when the next ping was set: something newer puts it off. */
+  silentSince: number
   /** Its connection broke and has not come back. */
   lost: boolean
   probe: Probe | undefined
@@ -64,7 +66,16 @@ export class Detector {
     }
     if (!links.has(entry.node)) watch.heardAt = awake + params.connectPatienceMs - this.#cycleMs
     // Spread over the cycle, so that the neighbours of one node are not probed in one burst.
-    this.#arm(watch, Math.max(awake, watch.heardAt + this.#cycleMs * random.between(0.1, 1)))
+    this.#await(watch, Math.max(awake, watch.heardAt + this.#cycleMs * random.between(0.1, 1)))
+    this.measure(entry.node)
+  }
+
+  /** A neighbour over a new link is pinged at once: who may never need to ask whether it lives still wants to know how far it is. */
+  measure(node: NodeId): void {
+    const link = this.#ground.links.get(node)
+    const watch = this.#watches.get(node)
+    if (link === undefined || link.rttMs !== undefined || watch === undefined) return
+    if (watch.probe === undefined && watch.entry.suspicion === undefined) this.#await(watch, this.#ground.awake)
   }
 
   /** Stops judging it, unless a doubt is still open. */
@@ -125,7 +136,7 @@ export class Detector {
     }
     watch.probe = undefined
     watch.heardAt = this.#ground.awake
-    this.#arm(watch, watch.heardAt + this.#jitteredCycleMs())
+    this.#await(watch, watch.heardAt + this.#patienceMs())
   }
 
   /** A direct answer: closes the probe, and says how far away the peer is. */
@@ -168,6 +179,7 @@ export class Detector {
       timer: new Timer(() => this.#due(watch)),
       passing,
       heardAt: this.#ground.awake,
+      silentSince: this.#ground.awake,
       lost: false,
       probe: undefined,
     }
@@ -186,8 +198,18 @@ export class Detector {
     return Math.max(probeCycleMs, this.#watches.size * probeSpacingMs)
   }
 
-  #jitteredCycleMs(): number {
-    return this.#cycleMs * this.#ground.random.between(0.9, 1)
+  /**
+   * Drawn anew each time, from a wide range: after a broadcast all neighbours of a node have heard it at one moment, and
+   * if all were equally patient, its crash right after that would go unnoticed for a whole cycle.
+   */
+  #patienceMs(): number {
+    return this.#cycleMs * this.#ground.random.between(0.25, 1)
+  }
+
+  /** Pings at that time, unless it is heard before. */
+  #await(watch: Watch, at: number): void {
+    watch.silentSince = watch.heardAt
+    this.#arm(watch, at)
   }
 
   #arm(watch: Watch, at: number): void {
@@ -195,7 +217,6 @@ export class Detector {
   }
 
   #due(watch: Watch): void {
-    const { awake } = this.#ground
     const { entry, probe } = watch
     assert(isUp(entry), 'only members that are up are watched', { node: entry.node })
     if (probe !== undefined) {
@@ -207,8 +228,8 @@ export class Detector {
       this.#nag(watch)
       return
     }
-    if (entry.suspicion === undefined && watch.heardAt + this.#cycleMs * 0.9 > awake) {
-      this.#arm(watch, watch.heardAt + this.#jitteredCycleMs())
+    if (entry.suspicion === undefined && watch.heardAt > watch.silentSince) {
+      this.#await(watch, watch.heardAt + this.#patienceMs())
       return
     }
     this.#probe(watch)
@@ -308,9 +329,9 @@ export class Detector {
       this.#close(watch)
       return
     }
+    if (watch.entry.suspicion === undefined) this.#await(watch, ground.awake + this.#patienceMs())
     // It lives, but until it refutes the others do not know.
-    const waitMs = watch.entry.suspicion === undefined ? this.#jitteredCycleMs() : ground.params.suspectProbeMs
-    this.#arm(watch, ground.awake + waitMs)
+    else this.#arm(watch, ground.awake + ground.params.suspectProbeMs)
   }
 
   #failed(watch: Watch, probe: Probe): void {

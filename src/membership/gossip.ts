@@ -9,52 +9,58 @@ interface Item {
 }
 
 /**
- * Rumours that wait to be passed on, one per node: a newer one about the same node replaces the older. Those sent least
+ * Rumours that wait to be passed on: the latest about each node. Doubts of different accusers about one incarnation
+ * stand side by side, because each of them confirms and a lost one would lengthen the suspicion (M-5). Those sent least
  * often go first, so that news overtakes what most have heard (SWIM, section 4.1).
  */
 export class RumourQueue {
   readonly #itemsMax: number
-  /** One ordered map per number of sends: the next to go is the first of the lowest level. */
-  readonly #levels: Map<NodeId, Item>[] = []
-  readonly #items = new Map<NodeId, Item>()
+  /** One ordered set per number of sends: the next to go is the first of the lowest level. */
+  readonly #levels: Set<Item>[] = []
+  /** By the node that they are about; more than one only for doubts of several accusers. */
+  readonly #items = new Map<NodeId, readonly Item[]>()
+  #size = 0
 
   constructor(itemsMax: number) {
     this.#itemsMax = itemsMax
   }
 
   get size(): number {
-    return this.#items.size
+    return this.#size
   }
 
   /** When full, the rumour that was sent most often makes room: most have heard it. */
   add(rumour: Rumour, from?: NodeId): void {
-    this.remove(rumour.node)
-    if (this.#items.size >= this.#itemsMax) this.#dropMostSent()
+    for (const item of this.#items.get(rumour.node) ?? NONE) {
+      if (!standsBeside(item.rumour, rumour)) this.#remove(item)
+    }
+    const beside = this.#items.get(rumour.node)
+    const [oldest] = beside ?? NONE
+    if (beside !== undefined && beside.length >= ACCUSERS_MAX && oldest !== undefined) this.#remove(oldest)
+    if (this.#size >= this.#itemsMax) this.#dropMostSent()
     this.#put({ rumour, from, sent: 0 })
   }
 
+  /** Drops all that is said about the node. */
   remove(node: NodeId): void {
-    const item = this.#items.get(node)
-    if (item === undefined) return
-    this.#items.delete(node)
-    this.#levels[item.sent]?.delete(node)
+    for (const item of this.#items.get(node) ?? NONE) this.#remove(item)
   }
 
   /** Up to `rumoursMax` rumours for `peer`, each counted as sent once; one sent `sendsMax` times leaves the queue. */
   take(peer: NodeId, rumoursMax: number, sendsMax: number): readonly Rumour[] {
-    if (this.#items.size === 0) return NONE
+    if (this.#size === 0) return []
     const taken: Item[] = []
     // Looks at a bounded number, also when most of the queue came from this very peer.
     let looksLeft = rumoursMax * 2
     for (const level of this.#levels) {
-      for (const item of level.values()) {
+      for (const item of level) {
         if (taken.length >= rumoursMax || looksLeft-- <= 0) break
         if (isNewsTo(peer, item)) taken.push(item)
       }
       if (taken.length >= rumoursMax || looksLeft <= 0) break
     }
     for (const item of taken) {
-      this.remove(item.rumour.node)
+      this.#remove(item)
       item.sent += 1
       if (item.sent < sendsMax) this.#put(item)
     }
@@ -64,25 +70,45 @@ export class RumourQueue {
   clear(): void {
     this.#items.clear()
     this.#levels.length = 0
+    this.#size = 0
   }
 
   #put(item: Item): void {
-    while (this.#levels.length <= item.sent) this.#levels.push(new Map())
-    this.#items.set(item.rumour.node, item)
-    this.#levels[item.sent]?.set(item.rumour.node, item)
+    while (this.#levels.length <= item.sent) this.#levels.push(new Set())
+    this.#levels[item.sent]?.add(item)
+    this.#items.set(item.rumour.node, [...(this.#items.get(item.rumour.node) ?? NONE), item])
+    this.#size += 1
+  }
+
+  #remove(item: Item): void {
+    const { node } = item.rumour
+    const rest = (this.#items.get(node) ?? NONE).filter((other) => other !== item)
+    if (rest.length === 0) this.#items.delete(node)
+    else this.#items.set(node, rest)
+    this.#levels[item.sent]?.delete(item)
+    this.#size -= 1
   }
 
   #dropMostSent(): void {
     for (let sent = this.#levels.length - 1; sent >= 0; sent--) {
-      const oldest = this.#levels[sent]?.keys().next()
+      const oldest = this.#levels[sent]?.values().next()
       if (oldest === undefined || oldest.done) continue
-      this.remove(oldest.value)
+      this.#remove(oldest.value)
       return
     }
   }
 }
 
-const NONE: readonly Rumour[] = []
+const NONE: readonly Item[] = []
+
+/** More accusers of one node than this confirm nothing further (`confirmations` and the first). */
+const ACCUSERS_MAX = 4
+
+/** Two doubts about the same incarnation, by different accusers, are two pieces of news. */
+function standsBeside(known: Rumour, news: Rumour): boolean {
+  const areDoubts = known.state === 'suspect' && news.state === 'suspect'
+  return areDoubts && known.incarnation === news.incarnation && known.accuser !== news.accuser
+}
 
 /** A peer needs no reminder that it lives, but it does need to hear that it is suspected (M-14). */
 function isNewsTo(peer: NodeId, { rumour, from }: Item): boolean {

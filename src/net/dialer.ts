@@ -90,18 +90,21 @@ export class Dialer {
 
 /** Dials a peer at these addresses, one after the other. */
 export async function dial(node: Libp2p, peer: NodeId, addresses: readonly string[]): ReturnType<Libp2p['dial']> {
-  const targets = addresses.flatMap((text) => parsed(ownedBy(text, peer)))
+  const targets = dialable(peer, addresses)
   if (targets.length === 0) {
     throw new SwarmError('HANDSHAKE_FAILED', `there is no usable address of ${peer} among: ${addresses.join(' ')}`)
   }
   return node.dial(targets, { signal: AbortSignal.timeout(DIAL_TIMEOUT_MS) })
 }
 
-function parsed(text: string | undefined): Multiaddr[] {
-  if (text === undefined) return []
-  try {
-    return [multiaddr(text)]
-  } catch {
-    return []
-  }
+/** Those of the texts that are addresses of this peer: peers and people write them, so the rest is no surprise. */
+export function dialable(peer: NodeId, addresses: readonly string[]): Multiaddr[] {
+  return addresses.flatMap((text) => {
+    const owned = ownedBy(text, peer)
+    try {
+      return owned === undefined ? [] : [multiaddr(owned)]
+    } catch {
+      return []
+    }
+  })
 }

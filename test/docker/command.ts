@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { stripVTControlCharacters } from 'node:util'
 
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024
 const BOUND_MS = 60_000
@@ -37,7 +38,10 @@ export function command(file: string, args: readonly string[], options: CommandO
       },
       (cause, stdout, stderr) => {
         if (cause === null) return resolve({ stdout, stderr })
-        const why = cause.killed === true ? `not done after ${boundMs / 1000} s` : `${stdout}\n${stderr}`.trim()
+        const why =
+          cause.killed === true
+            ? `not done after ${boundMs / 1000} s`
+            : stripVTControlCharacters(`${stdout}\n${stderr}`).trim()
         const call = [file, ...args.slice(0, 2)].join(' ')
         reject(new Error(`${call}: ${why.slice(-WORDS_MAX) || cause.message}`, { cause }))
       },

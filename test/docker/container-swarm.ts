@@ -115,7 +115,6 @@ export class ContainerSwarm {
       const found = await docker.run(list)
       if (found !== '') await docker.run([...remove, ...found.split('\n')])
     }
-    await docker.does(['image', 'rm', '--force', this.#image])
   }
 
   nameOf(part: string): string {

@@ -14,26 +14,41 @@ const OWN_BASE = 'swarm-node-base:bookworm'
 /** Steps that take long, told while they go on. */
 export type Step = <T>(what: string, work: () => Promise<T>) => Promise<T>
 
+/** What builds images, and where. */
+export interface Workshop {
+  readonly docker: Docker
+  readonly directory: string
+  readonly signal: AbortSignal
+  readonly step: Step
+}
+
 /**
  * Builds the Dockerfile.
  *
- * @param tag what to name the image
+ * @param name names all images made here but the base
+ * @returns the image to run
  * @throws DockerMissing when there is no base image to be had; Error when the build fails
  */
-export async function buildImage(
-  docker: Docker,
-  tag: string,
-  directory: string,
-  signal: AbortSignal,
-  step: Step,
-): Promise<void> {
-  const base = await trusting(docker, await baseImage(docker, directory, signal, step), directory)
-  const args = ['build', '--force-rm', '--network', 'host', '--build-arg', `NODE_IMAGE=${base}`, '--tag', tag]
-  await step(`building the image on ${base}`, () => docker.run([...args, REPOSITORY], MAKE_MS))
+export async function buildImage(workshop: Workshop, name: string): Promise<string> {
+  const { docker, step } = workshop
+  const base = await baseImage(workshop)
+  const args = ['--build-arg', `NODE_IMAGE=${await trusting(workshop, base, `${name}:base`)}`, REPOSITORY]
+  const build = ['build', '--force-rm', '--network', 'host']
+  await step(`building the image on ${base}`, async () => {
+    // The first stage gets a name too, so that it can be removed by it.
+    await docker.run([...build, '--target', 'build', '--tag', `${name}:build`, ...args], MAKE_MS)
+    await docker.run([...build, '--tag', `${name}:run`, ...args], MAKE_MS)
+  })
+  return `${name}:run`
+}
+
+export async function removeImages(docker: Docker, name: string): Promise<void> {
+  const found = await docker.run(['images', '--format', '{{.Repository}}:{{.Tag}}', name])
+  if (found !== '') await docker.run(['image', 'rm', '--force', ...found.split('\n')])
 }
 
 /** The image that the Dockerfile names; else one like it, made from Debian's packages and the project's own Node. */
-async function baseImage(docker: Docker, directory: string, signal: AbortSignal, step: Step): Promise<string> {
+async function baseImage({ docker, directory, signal, step }: Workshop): Promise<string> {
   const dockerfile = await readFile(join(REPOSITORY, 'Dockerfile'), 'utf8')
   const official = /^ARG NODE_IMAGE=(\S+)$/m.exec(dockerfile)?.[1]
   if (official === undefined) throw new Error('the Dockerfile does not say NODE_IMAGE')
@@ -71,7 +86,7 @@ async function bootstrap(docker: Docker, root: string, signal: AbortSignal): Pro
 }
 
 /** The image, trusting whom this host trusts: behind a proxy with its own authority `npm ci` would fail otherwise. */
-async function trusting(docker: Docker, base: string, directory: string): Promise<string> {
+async function trusting({ docker, directory }: Workshop, base: string, tag: string): Promise<string> {
   const certificates = process.env.NODE_EXTRA_CA_CERTS
   if (certificates === undefined) return base
   const context = join(directory, 'trust')
@@ -79,7 +94,6 @@ async function trusting(docker: Docker, base: string, directory: string): Promis
   await copyFile(certificates, join(context, 'ca.crt'))
   const path = '/usr/local/share/ca-certificates/host.crt'
   await writeFile(join(context, 'Dockerfile'), `FROM ${base}\nCOPY ca.crt ${path}\nENV NODE_EXTRA_CA_CERTS=${path}\n`)
-  const tag = `${base}-trusting`
   await docker.run(['build', '--tag', tag, context])
   return tag
 }

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CHECKS } from './checks.ts'
+import type { Docker } from './command.ts'
 import { ContainerSwarm } from './container-swarm.ts'
 import { DockerMissing, type Engine, findEngine } from './engine.ts'
-import { buildImage } from './images.ts'
+import { buildImage, removeImages } from './images.ts'
 
 /*
  * `npm run docker`: builds the image and runs a swarm of five containers in two regions: two Docker networks, one node in
@@ -58,12 +59,13 @@ async function tryOut(
   undo: (() => Promise<void>)[],
   signal: AbortSignal,
 ): Promise<number> {
-  const image = `${RUN}:latest`
-  const swarm = new ContainerSwarm(engine.docker, image, RUN)
-  undo.push(() => swarm.remove())
-  await buildImage(engine.docker, image, directory, signal, step)
-  console.log(`  ${await sizeOf(engine, image)}`)
+  const { docker } = engine
+  undo.push(() => removeImages(docker.uninterrupted(), RUN))
+  const image = await buildImage({ docker, directory, signal, step }, RUN)
+  console.log(`  ${await sizeOf(docker, image)}`)
   await engine.isolate()
+  const swarm = new ContainerSwarm(docker, image, RUN)
+  undo.push(() => swarm.remove())
   await step('starting five containers in two regions', () => startAll(swarm))
   let failed = 0
   for (const check of CHECKS) {
@@ -89,8 +91,8 @@ async function startAll(swarm: ContainerSwarm): Promise<void> {
   }
 }
 
-async function sizeOf(engine: Engine, image: string): Promise<string> {
-  const bytes = Number(await engine.docker.run(['image', 'inspect', '--format', '{{.Size}}', image]))
+async function sizeOf(docker: Docker, image: string): Promise<string> {
+  const bytes = Number(await docker.run(['image', 'inspect', '--format', '{{.Size}}', image]))
   return `${(bytes / 1e6).toFixed(0)} MB`
 }
 

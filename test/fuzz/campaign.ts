@@ -52,7 +52,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const random = new Random(`fuzz/${options.seed}`)
   const corpora = options.targets.map((target) => ({
     target,
-    valid: [...target.samples],
+    // Copies, and no Buffers, whose slices would be views: a mutation must not change the sample itself.
+    valid: target.samples.map((sample) => new Uint8Array(sample)),
     random: random.fork(target.name),
   }))
   const turns = corpora.flatMap((corpus) => Array.from({ length: corpus.target.weight }, () => corpus))

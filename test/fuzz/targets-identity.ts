@@ -24,13 +24,14 @@ const ACME = 'acme' as OrgId
 interface World {
   readonly founding: Founding
   readonly ann: MemberParty
+  readonly annKeys: KeyPair
   readonly bob: MemberParty
   readonly ticket: Ticket
   readonly newcomer: KeyPair
 }
 
 /** A swarm with two members and a newcomer, with fixed keys. */
-function makeWorld(): World {
+export function makeWorld(): World {
   const [authority, ann, bob, newcomer] = [1, 2, 3, 4].map((n) => KeyPair.fromSeed(new Uint8Array(32).fill(n)))
   assert(authority && ann && bob && newcomer, 'four keys')
   const founding = foundSwarm(
@@ -78,7 +79,7 @@ function makeWorld(): World {
     certificateTtlMs: 1_000_000,
   })
   assert(ticket.ok, 'the ticket is made')
-  return { founding: founding.value, ann: member(ann), bob: member(bob), ticket: ticket.value, newcomer }
+  return { founding: founding.value, ann: member(ann), annKeys: ann, bob: member(bob), ticket: ticket.value, newcomer }
 }
 
 /** Everything that a stranger can put before the handshake, and what is read of certificates, tickets and logs. */

@@ -13,7 +13,9 @@ import { CHEAP_WEIGHT, type FuzzTarget, INPUT_BYTES_MAX } from './target.ts'
 import { identityTargets } from './targets-identity.ts'
 import { ipcTargets } from './targets-ipc.ts'
 import { linkTargets } from './targets-link.ts'
+import { netTargets } from './targets-net.ts'
 import { storageTargets } from './targets-storage.ts'
+import { swarmTargets } from './targets-swarm.ts'
 
 const SAMPLES_COUNT = 24
 const SAMPLE_SEED = 1
@@ -28,6 +30,8 @@ export async function findTargets(): Promise<readonly FuzzTarget[]> {
     ...identityTargets(),
     ...ipcTargets(),
     ...storageTargets(),
+    ...netTargets(),
+    ...swarmTargets(),
   ]
   return targets.sort((a, b) => (a.name < b.name ? -1 : 1))
 }

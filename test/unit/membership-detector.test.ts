@@ -31,9 +31,10 @@ describe('probing', () => {
     solo.meet('a', 'b')
     runWith(solo, 2000, ['a', 'b'])
     const before = solo.effects.length
-    for (let i = 0; i < 20; i++) {
+    // A quarter of a cycle is the least patience there is.
+    for (let i = 0; i < 50; i++) {
       solo.hear('b', { rumours: [rumour('a', 1, 'alive')] })
-      runWith(solo, 500, ['a', 'b'])
+      runWith(solo, 200, ['a', 'b'])
     }
     const pings = sent(solo.effects.slice(before), 'membership.ping').map((m) => m.to)
     expect(pings.filter((to) => to === 'a').length).toBeGreaterThanOrEqual(9)

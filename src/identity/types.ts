@@ -6,7 +6,15 @@ export const ROLES = ['worker', 'custodian', 'validator', 'relay'] as const
 export type Role = (typeof ROLES)[number]
 
 /** What a signature is for: the same key and bytes under another domain are another statement. */
-export const DOMAINS = ['genesis', 'certificate', 'ticket', 'presence', 'digest'] as const
+export const DOMAINS = [
+  'genesis',
+  'certificate',
+  'ticket',
+  'presence',
+  'digest',
+  'consensus-vote',
+  'consensus-request',
+] as const
 export type Domain = (typeof DOMAINS)[number]
 
 /** Signs as one key. Synchronous: an Ed25519 signature costs about 50 µs. */

@@ -1,3 +1,4 @@
+import { CONSENSUS_BODIES } from '../consensus/index.ts'
 import { DIRECTORY_BODIES } from '../directory/index.ts'
 import { ok, type Result } from '../kernel/index.ts'
 import { MEMBERSHIP_BODIES } from '../membership/index.ts'
@@ -5,7 +6,12 @@ import { RENEWAL_BODIES } from '../renewal/index.ts'
 import { decode, encode, type MessageKind, type Shape, type Value } from '../wire/index.ts'
 
 /** The body of every message kind. W-4: a kind without a body, or a body without a kind, does not compile. */
-export const BODIES = { ...MEMBERSHIP_BODIES, ...DIRECTORY_BODIES, ...RENEWAL_BODIES } as const satisfies {
+export const BODIES = {
+  ...MEMBERSHIP_BODIES,
+  ...DIRECTORY_BODIES,
+  ...RENEWAL_BODIES,
+  ...CONSENSUS_BODIES,
+} as const satisfies {
   readonly [K in MessageKind]: Shape<never> | Shape<unknown>
 }
 type Bodies = typeof BODIES

@@ -6,6 +6,7 @@ import type {
   MembershipEffect,
   MembershipEvent,
   MembershipInput,
+  MembershipMessage,
   MembershipView,
 } from '../membership/index.ts'
 import {
@@ -102,7 +103,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   #onMessage(now: Millis, from: NodeId, message: Message, effects: SwarmEffect[]): void {
     if (isDirectoryMessage(message)) this.#stepDirectory(now, { kind: 'message', from, message }, effects)
     else if (isRenewalMessage(message)) this.#stepRenewal(now, { kind: 'message', from, message }, effects)
-    else this.#stepMembership(now, { kind: 'message', from, message }, effects)
+    else if (isMembershipMessage(message)) this.#stepMembership(now, { kind: 'message', from, message }, effects)
+    // What is left is for groups (consensus), and this node has no part in any.
   }
 
   #stepMembership(now: Millis, input: MembershipInput | Tick, effects: SwarmEffect[]): void {
@@ -209,6 +211,10 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       accepting: true,
     }
   }
+}
+
+function isMembershipMessage(message: Message): message is MembershipMessage {
+  return message.kind.startsWith('membership.')
 }
 
 function isDirectoryMessage(message: Message): message is DirectoryMessage {

@@ -70,6 +70,11 @@ export class ByteWriter {
     return bytes.length
   }
 
+  /** Forgets what was written and keeps the room for it. */
+  clear(): void {
+    this.#length = 0
+  }
+
   /** A copy of what was written. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#length)

@@ -36,6 +36,7 @@ export {
   f64,
   fixedBytes,
   flag,
+  hex,
   list,
   nodeId,
   optional,

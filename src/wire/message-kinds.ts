@@ -54,6 +54,17 @@ const SYNC = {
   penalty: 20,
 } as const
 
+/** Agreement repeats on its own whatever a decision still needs, so a lost message costs time and nothing else. */
+const AGREEMENT = {
+  via: 'link',
+  lane: 'control',
+  bytesMax: 64 * KIB,
+  whenFull: 'drop',
+  delivery: 'momentary',
+  perSecondMax: 5_000,
+  penalty: 20,
+} as const
+
 /** A question and its answer, a few times in the life of a certificate; asked again after a back-off if lost. */
 const RENEWAL = {
   via: 'link',
@@ -90,6 +101,17 @@ export const MESSAGE_KINDS = {
   'renewal.request': { code: 24, ...RENEWAL },
   'renewal.granted': { code: 25, ...RENEWAL },
   'renewal.refused': { code: 26, ...RENEWAL },
+
+  'consensus.request': { code: 32, ...AGREEMENT, bytesMax: 256 * KIB },
+  'consensus.proposal': { code: 33, ...AGREEMENT, bytesMax: 256 * KIB },
+  'consensus.vote': { code: 34, ...AGREEMENT, perSecondMax: 20_000 },
+  'consensus.certificate': { code: 35, ...AGREEMENT },
+  'consensus.status': { code: 36, ...AGREEMENT, bytesMax: 1 * KIB },
+  'consensus.fetch': { code: 37, ...AGREEMENT, bytesMax: 1 * KIB },
+  'consensus.blocks': { code: 38, ...AGREEMENT, lane: 'bulk', bytesMax: 512 * KIB },
+  'consensus.snapshot': { code: 39, ...AGREEMENT, lane: 'bulk', bytesMax: 256 * KIB },
+  'consensus.evidence': { code: 40, ...AGREEMENT, perSecondMax: 50 },
+  'consensus.announce': { code: 41, ...AGREEMENT, via: 'gossip', bytesMax: 1 * KIB, perSecondMax: 500 },
 } as const satisfies Record<string, MessageKindRules>
 
 export type MessageKind = keyof typeof MESSAGE_KINDS

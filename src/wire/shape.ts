@@ -7,6 +7,7 @@ export type Schema =
   | { readonly type: 'count'; readonly max: number }
   | { readonly type: 'text'; readonly bytesMax: number }
   | { readonly type: 'bytes'; readonly bytesMin: number; readonly bytesMax: number }
+  | { readonly type: 'hex'; readonly bytes: number }
   | { readonly type: 'word'; readonly words: readonly string[] }
   | { readonly type: 'list'; readonly item: Schema; readonly itemsMax: number }
   | { readonly type: 'dictionary'; readonly keyBytesMax: number; readonly value: Schema; readonly entriesMax: number }
@@ -30,10 +31,13 @@ export type Value<S> = S extends Shape<infer T> ? T : never
 
 /** Canonical bytes of a value. A value outside its shape is a bug of ours. */
 export function encode<T>(shape: Shape<T>, value: T): Uint8Array {
-  const writer = new ByteWriter()
-  shape.write(writer, value)
-  return writer.finish()
+  // Most values are small and many: one writer serves all of them, since no shape encodes while it writes.
+  SCRATCH.clear()
+  shape.write(SCRATCH, value)
+  return SCRATCH.finish()
 }
+
+const SCRATCH = new ByteWriter(4096)
 
 /** Reads a value that takes up all of the bytes; anything else is a reason, never a throw (W-2). */
 export function decode<T>(shape: Shape<T>, bytes: Uint8Array): Result<T> {
@@ -157,6 +161,30 @@ export function fixedBytes(length: number): Shape<Uint8Array> {
       w.raw(value)
     },
     read: (r) => r.raw(length),
+  }
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+/** The value of a lower-case hex digit. */
+function nibble(code: number): number {
+  return code < 58 ? code - 48 : code - 87
+}
+
+/** Exactly `length` bytes, raw on the wire and lower-case hex in memory, where digests are keys. */
+export function hex<T extends string = string>(length: number): Shape<T> {
+  return {
+    schema: { type: 'hex', bytes: length },
+    write: (w, value) => {
+      assert(value.length === 2 * length, 'a hex text has another length', { value, bytes: length })
+      for (let i = 0; i < value.length; i += 2)
+        w.u8((nibble(value.charCodeAt(i)) << 4) | nibble(value.charCodeAt(i + 1)))
+    },
+    read: (r) => {
+      let value = ''
+      for (const byte of r.raw(length)) value += HEX[byte]
+      return value as T
+    },
   }
 }
 

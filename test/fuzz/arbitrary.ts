@@ -49,6 +49,10 @@ function arbitraryOf(schema: Schema): fc.Arbitrary<unknown> {
         minLength: schema.bytesMin,
         maxLength: Math.min(schema.bytesMax, Math.max(schema.bytesMin, LENGTH_MAX)),
       })
+    case 'hex':
+      return fc
+        .uint8Array({ minLength: schema.bytes, maxLength: schema.bytes })
+        .map((bytes) => Buffer.from(bytes).toString('hex'))
     case 'word':
       return fc.constantFrom(...schema.words)
     case 'list':

@@ -1,0 +1,178 @@
+import type { NodeId } from '../kernel/index.ts'
+import { claimsOf, votesOf, wellFormed } from './certificates.ts'
+import { closes } from './checkpointing.ts'
+import type { Desks } from './desks.ts'
+import type { Block, Certificate, CheckpointCertificate, Claim, Epoch, Message, View } from './types.ts'
+
+/** What others show us: certificates, blocks and checkpoints, each believed as far as it proves itself (B-3, B-22). */
+export class Believing {
+  readonly #desks: Desks
+
+  constructor(desks: Desks) {
+    this.#desks = desks
+  }
+
+  /** B-7: what belongs to another epoch has no say here; it tells that one of us lags. */
+  ofThisEpoch(from: NodeId, epoch: Epoch): boolean {
+    if (this.#desks.context.rules.sameEpoch(epoch, this.#desks.context.group.epoch)) return true
+    if (epoch > this.#desks.context.group.epoch)
+      this.#desks.syncing.askBlocks(from, this.#desks.context.group.epoch, this.#desks.chain.height)
+    else this.#desks.syncing.nudge(from, this.#desks.status())
+    return false
+  }
+
+  onCertificates(from: NodeId, certificates: readonly Certificate[]): void {
+    for (const certificate of certificates) this.#check(from, certificate, () => undefined)
+  }
+
+  /** Believes a certificate if it is one; `then` runs once it is believed, now or before. */
+  #check(from: NodeId, certificate: Certificate, then: () => void): void {
+    const { group } = this.#desks.context
+    const epoch = certificate.kind === 'checkpoint' ? certificate.vote.epoch : certificate.epoch
+    if (!this.ofThisEpoch(from, epoch)) return
+    if (!wellFormed(certificate, group, this.#desks.context.rules)) {
+      this.#desks.context.refuse(from, 20, 'a certificate that is none')
+      return
+    }
+    if (this.#believes(certificate)) {
+      then()
+      return
+    }
+    this.#desks.context.inspect(claimsOf(certificate, group), (valid) => {
+      if (valid.some((good) => !good)) return this.#desks.context.badSignature(from, 'a certificate')
+      if (this.#desks.context.group !== group) return
+      this.believe(certificate)
+      then()
+    })
+  }
+
+  #believes(certificate: Certificate): boolean {
+    if (certificate.kind === 'checkpoint') return certificate.vote.height <= this.#desks.checkpointing.stable.height
+    return this.#desks.voting.believes(certificate)
+  }
+
+  /** Acts on a certificate whose signatures were found good, and holds its votes against others of the same members. */
+  believe(certificate: Certificate): void {
+    if (certificate.kind === 'checkpoint') {
+      this.#desks.checkpointing.believe(certificate)
+      return
+    }
+    if (certificate.kind === 'skip' && certificate.tip !== undefined && !this.#desks.voting.believes(certificate.tip)) {
+      this.believe(certificate.tip)
+    }
+    const self = this.#desks.context.group.seatOf(this.#desks.context.self)
+    for (const { seat, cast } of votesOf(certificate)) {
+      if (
+        seat === self &&
+        !this.#desks.voting.ballot.explains(cast.vote) &&
+        this.#desks.context.rules.mindsOwnGhost()
+      ) {
+        this.#desks.recovery.doubt('a vote of ours turned up that we do not remember')
+      }
+      this.#desks.voting.absorb(seat, cast)
+    }
+    if (certificate.kind === 'prepare') this.#desks.voting.certified(certificate)
+    else if (certificate.kind === 'commit') this.#desks.voting.committedBy(certificate)
+    else this.#desks.voting.skipped(certificate)
+  }
+
+  /** What a peer shows about its view bounds where we may have voted (B-20). */
+  onStanding(from: NodeId, { epoch, certificates }: Extract<Message, { kind: 'standing' }>): void {
+    if (!this.ofThisEpoch(from, epoch)) return
+    let proven = 1
+    let open = certificates.length
+    // One answer, once all that it shows is believed: half of it could prove too little.
+    const shown = (view: number): void => {
+      proven = Math.max(proven, view + 1)
+      open -= 1
+      if (open === 0) this.#desks.recovery.answer(from, proven as View)
+    }
+    if (open === 0) this.#desks.recovery.answer(from, proven as View)
+    for (const certificate of certificates) {
+      this.#check(from, certificate, () => shown(certificate.kind === 'checkpoint' ? 0 : certificate.view))
+    }
+  }
+
+  onBlock(block: Block): void {
+    const digest = this.#desks.context.hashing.header(block.header)
+    if (!this.#desks.syncing.misses(digest) || block.header.payload !== this.#desks.context.hashing.payload(block))
+      return
+    this.#desks.syncing.found(digest)
+    this.#desks.chain.add(block)
+  }
+
+  onBlocks(from: NodeId, message: Extract<Message, { kind: 'blocks' }>): void {
+    this.#desks.syncing.blocksArrived()
+    const { blocks, commit, checkpoints } = message
+    const before = this.#desks.chain.height
+    if (commit !== undefined) {
+      const { hashing } = this.#desks.context
+      const linked = blocks.every(
+        ({ header, ...body }, i) =>
+          header.payload === hashing.payload(blocks[i] ?? body) &&
+          (i === 0 || header.parent === hashing.header((blocks[i - 1] ?? { header }).header)),
+      )
+      const last = blocks.at(-1)
+      const proven = linked && last !== undefined && hashing.header(last.header) === commit.digest
+      this.#check(from, commit, () => {
+        if (proven) for (const block of blocks) this.#desks.chain.add(block)
+        this.#desks.finalising.aim(commit)
+        this.#desks.finalising.run()
+        if (this.#desks.chain.height > before) this.#askOn(from)
+      })
+    }
+    if (checkpoints.length > 0) this.#onCheckpoints(from, checkpoints, blocks.length === 0)
+  }
+
+  #askOn(from: NodeId): void {
+    const heard = this.#desks.syncing.heard(from)
+    if (
+      heard !== undefined &&
+      (heard.height > this.#desks.chain.height || heard.epoch > this.#desks.context.group.epoch)
+    ) {
+      this.#desks.syncing.askBlocks(from, this.#desks.context.group.epoch, this.#desks.chain.height)
+    }
+  }
+
+  /** Checkpoints from our epoch on, each signed by the membership that the one before it names. */
+  #onCheckpoints(from: NodeId, checkpoints: readonly CheckpointCertificate[], cut: boolean): void {
+    let group = this.#desks.context.group
+    const start = group
+    const claims: Claim[] = []
+    for (const checkpoint of checkpoints) {
+      if (checkpoint.vote.epoch < start.epoch) continue
+      if (!wellFormed(checkpoint, group, this.#desks.context.rules)) {
+        this.#desks.context.refuse(from, 20, 'a checkpoint that is none')
+        return
+      }
+      claims.push(...claimsOf(checkpoint, group))
+      if (closes(checkpoint, group)) group = group.successor(checkpoint.vote.members)
+    }
+    const last = checkpoints.at(-1)
+    if (last === undefined || claims.length === 0) return
+    this.#desks.context.inspect(claims, (valid) => {
+      if (valid.some((good) => !good)) return this.#desks.context.badSignature(from, 'a checkpoint')
+      if (this.#desks.context.group !== start) return
+      for (const checkpoint of checkpoints) {
+        if (checkpoint.vote.epoch === start.epoch) this.#desks.checkpointing.believe(checkpoint)
+      }
+      if (this.#desks.finalising.stableDue) return this.#askOn(from)
+      if (!cut || last.vote.height <= this.#desks.chain.height) return
+      this.#desks.finalising.transferPath = checkpoints
+      this.#desks.transfer.start(last, from)
+    })
+  }
+
+  onCheckpointAhead(certificate: CheckpointCertificate): void {
+    const next = this.#desks.syncing.next()
+    // Our own state at that height is not the certified one: it is of no use to anyone.
+    if (certificate.vote.height <= this.#desks.chain.height) {
+      if (this.#desks.checkpointing.pending?.vote.height !== certificate.vote.height || next === undefined) return
+      this.#desks.finalising.transferPath = [certificate]
+      this.#desks.transfer.start(certificate, next)
+      return
+    }
+    if (next !== undefined)
+      this.#desks.syncing.askBlocks(next, this.#desks.context.group.epoch, this.#desks.chain.height)
+  }
+}

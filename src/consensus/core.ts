@@ -1,0 +1,361 @@
+import type { Signer } from '../identity/types.ts'
+import { type Core, earliest, type Millis, type NodeId, type Tick, unreachable } from '../kernel/index.ts'
+import { Context } from './context.ts'
+import { Desks } from './desks.ts'
+import { Group } from './group.ts'
+import { type HashFunction, Hashing } from './hashing.ts'
+import type { Machine } from './machine.ts'
+import { type ConsensusParams, consensusParams } from './params.ts'
+import type { LogRecord } from './records.ts'
+import { RULES, type Rules } from './rules.ts'
+import { requestClaim } from './statements.ts'
+import type {
+  CastVote,
+  CheckpointCertificate,
+  ConsensusStatus,
+  Digest,
+  Effect,
+  Epoch,
+  GroupId,
+  Height,
+  Input,
+  Message,
+  SignedRequest,
+} from './types.ts'
+
+export interface ConsensusOptions {
+  readonly group: GroupId
+  /** Stands for the block before the first: a hash over what founded the group. */
+  readonly genesis: Digest
+  readonly genesisMembers: readonly NodeId[]
+  /** In its state at the genesis; the core brings it to where the log ends. */
+  readonly machine: Machine
+  readonly signer: Signer
+  readonly hash: HashFunction
+  readonly params?: Partial<ConsensusParams>
+  /** For tests that plant bugs. */
+  readonly rules?: Rules
+  /** Larger at every start of this node: names the local client's requests (B-21). */
+  readonly session: number
+  /** What was logged before, in order. */
+  readonly records?: readonly LogRecord[]
+  /** `suspect`: records may be missing that were once reported durable, or the log comes from a backup (B-20). */
+  readonly log?: 'intact' | 'suspect'
+}
+
+/** Inputs that lead on at once to more of the same are followed this often in a step; the rest waits for the next. */
+const ROUNDS_PER_STEP = 64
+
+const NO_EFFECTS: readonly Effect[] = []
+
+/** Whether an input can only have added to the count of a block's votes. */
+function isMereVote(input: Input | Tick): boolean {
+  if (input.kind !== 'message' || input.message.kind !== 'votes') return false
+  return input.message.votes.every(({ vote }) => vote.kind === 'prepare' || vote.kind === 'commit')
+}
+
+/**
+ * One group's consensus on one node: a member's, or a follower's where the node is not (or no longer) a member.
+ * The clauses and the proof stand in README.md.
+ */
+export class ConsensusCore implements Core<Input, Effect> {
+  readonly #desks: Desks
+  #started = false
+
+  constructor(options: ConsensusOptions) {
+    const params = consensusParams(options.params)
+    const rules = options.rules ?? RULES
+    const hashing = Hashing.with(options.hash)
+    const group = new Group(options.group, 1 as Epoch, options.genesisMembers, rules)
+    const context = new Context({ signer: options.signer, params, rules, hashing, group })
+    this.#desks = new Desks(context, {
+      genesis: options.genesis,
+      machine: options.machine,
+      session: options.session,
+      records: options.records ?? [],
+      suspect: options.log === 'suspect',
+    })
+  }
+
+  /** The state machine, to be read by the host: its state is final at {@link height}. */
+  get machine(): Machine {
+    return this.#desks.execution.machine
+  }
+
+  get height(): Height {
+    return this.#desks.chain.height
+  }
+
+  get epoch(): Epoch {
+    return this.#desks.context.group.epoch
+  }
+
+  get members(): readonly NodeId[] {
+    return this.#desks.context.group.members
+  }
+
+  /** What proves the epochs so far, from the genesis on (proof.ts). */
+  get handovers(): readonly CheckpointCertificate[] {
+    return this.#desks.checkpointing.handovers
+  }
+
+  deadline(): Millis {
+    const { now } = this.#desks.context
+    if (!this.#started) return now
+    const { voting, proposing, syncing, transfer, recovery, intake } = this.#desks
+    let first = earliest(voting.timeoutAt(), proposing.deadline())
+    first = earliest(first, earliest(syncing.deadline(), transfer.deadline()))
+    return earliest(first, earliest(recovery.deadline(), intake.deadline()))
+  }
+
+  step(now: Millis, input: Input | Tick): readonly Effect[] {
+    this.#desks.context.now = now
+    if (!this.#started) this.#start()
+    this.#take(input)
+    // Most messages are votes that do not complete anything: then there is nothing to settle.
+    if (this.#desks.context.idle && isMereVote(input)) return NO_EFFECTS
+    this.#settle()
+    return this.#desks.context.take()
+  }
+
+  #take(input: Input | Tick): void {
+    switch (input.kind) {
+      case 'tick':
+        this.#tick()
+        return
+      case 'message':
+        this.#onMessage(input.from, input.message)
+        return
+      case 'durable':
+        this.#onDurable(input.mark)
+        return
+      case 'verified':
+        this.#desks.context.conclude(input.id, input.valid)
+        return
+      case 'submit':
+        this.#desks.intake.submit(input.id, input.operation)
+        return
+      case 'clock':
+        this.#desks.context.setClock(input.wall)
+        return
+      default:
+        unreachable(input)
+        return
+    }
+  }
+
+  /** Tells the others that we are here, and what we said before we went. */
+  #start(): void {
+    this.#started = true
+    this.#desks.voting.recount()
+    const pending = this.#desks.checkpointing.pending
+    if (pending !== undefined && this.#desks.context.member) this.#desks.voting.cast(pending.vote)
+    if (this.#desks.recovery.asking) {
+      this.#desks.context.observe({ kind: 'consensus.abstaining', why: 'the vote log may be damaged or old' })
+      this.#desks.context.broadcast({ kind: 'fetch', want: { kind: 'standing' } })
+    }
+    this.#desks.context.broadcast(this.#desks.status())
+  }
+
+  #tick(): void {
+    if (this.#desks.context.now >= this.#desks.intake.deadline())
+      this.#desks.intake.expire(this.#desks.syncing.silent())
+    this.#desks.syncing.forgetMissed()
+    this.#desks.syncing.tickStatus(this.#desks.status())
+    this.#desks.transfer.tick()
+    this.#desks.recovery.tick()
+    if (!this.#desks.syncing.dueToRepeat(this.#desks.voting.pace.timeoutMs())) return
+    this.#desks.finalising.sweepPool()
+    this.#desks.syncing.repeat(
+      this.#desks.voting,
+      this.#desks.proposing.current,
+      this.#desks.pool,
+      this.#desks.intake.flying(),
+      this.#desks.status(),
+    )
+  }
+
+  #onMessage(from: NodeId, message: Message): void {
+    if (from === this.#desks.context.self) return
+    const seat = this.#desks.context.group.seatOf(from)
+    switch (message.kind) {
+      case 'request':
+        this.#onRequests(from, message.requests)
+        return
+      case 'proposal':
+        if (!this.#desks.believing.ofThisEpoch(from, message.epoch)) return
+        if (seat === undefined) {
+          this.#desks.context.refuse(from, 20, 'a proposal from a node that is no member')
+          return
+        }
+        this.#desks.judging.receive(seat, from, message)
+        return
+      case 'votes':
+        this.#onVotes(from, message.votes)
+        return
+      case 'certificates':
+        this.#desks.believing.onCertificates(from, message.certificates)
+        return
+      case 'standing':
+        this.#desks.believing.onStanding(from, message)
+        return
+      case 'status':
+        this.#desks.syncing.onStatus(from, message, this.epoch, this.#desks.chain.height)
+        if (message.epoch === this.epoch && message.view > this.#desks.voting.view)
+          this.#desks.syncing.askStanding(from)
+        return
+      case 'fetch':
+        this.#desks.serving.answer(from, message.want, this.#desks.voting, (digest) =>
+          this.#desks.judging.blockOf(digest),
+        )
+        return
+      case 'block':
+        this.#desks.believing.onBlock(message.block)
+        return
+      case 'blocks':
+        this.#desks.believing.onBlocks(from, message)
+        return
+      case 'manifest':
+      case 'chunk':
+        this.#desks.transfer.receive(from, message)
+        return
+      case 'evidence':
+        this.#desks.convictions.consider(from, message.evidence)
+        return
+      default:
+        unreachable(message)
+        return
+    }
+  }
+
+  #onVotes(from: NodeId, votes: readonly CastVote[]): void {
+    for (const cast of votes) {
+      const { vote } = cast
+      if (!this.#desks.believing.ofThisEpoch(from, vote.epoch)) continue
+      const seat = this.#desks.context.group.seatOf(from)
+      if (seat === undefined) {
+        this.#desks.context.refuse(from, 20, 'votes from a node that is no member')
+        return
+      }
+      if (vote.kind === 'checkpoint') this.#desks.checkpointing.receive(seat, { ...cast, vote }, false)
+      else this.#desks.voting.receive(seat, from, { ...cast, vote })
+    }
+  }
+
+  #onDurable(mark: number): void {
+    const seat = this.#desks.context.group.seatOf(this.#desks.context.self)
+    for (const cast of this.#desks.voting.durable(mark)) {
+      const { vote } = cast
+      if (seat !== undefined && vote.kind === 'checkpoint')
+        this.#desks.checkpointing.receive(seat, { ...cast, vote }, true)
+    }
+  }
+
+  /** Requests of any client, from anyone: worth a place in the pool once their signatures are found good. */
+  #onRequests(from: NodeId, requests: readonly SignedRequest[]): void {
+    if (!this.#desks.context.member) return
+    const height = (this.#desks.chain.height + 1) as Height
+    const fresh = requests.filter(
+      ({ request }) =>
+        request.client !== this.#desks.context.self &&
+        this.#desks.pool.hasRoom(request) &&
+        this.#desks.execution.judge(request, height) === undefined &&
+        this.#desks.execution.machine.authorised(request.client),
+    )
+    const claims = fresh.map((signed) => requestClaim(this.#desks.context.group.id, signed))
+    if (claims.length === 0) return
+    this.#desks.context.inspect(claims, (valid) => {
+      for (const [i, signed] of fresh.entries()) {
+        if (valid[i] !== true) this.#desks.context.badSignature(from, 'a request')
+        else if (this.#desks.execution.judge(signed.request, (this.#desks.chain.height + 1) as Height) === undefined) {
+          this.#desks.pool.add(signed)
+        }
+      }
+    })
+  }
+
+  /** Runs everything that can go on, until nothing moves. */
+  #settle(): void {
+    for (let round = 0; round < ROUNDS_PER_STEP; round++) {
+      // Whatever moves us is written down, so nothing written means that nothing moved.
+      const before = this.#desks.context.mark
+      this.#desks.finalising.run()
+      this.#desks.finalising.applyStable()
+      this.#sendRequests()
+      this.#desks.judging.consider()
+      this.#desks.proposing.consider()
+      this.#desks.voting.setBusy(this.#busy())
+      this.#desks.voting.tick()
+      if (this.#desks.context.mark === before) break
+    }
+    this.#desks.syncing.settle(
+      this.#busy() || this.#desks.intake.pending > 0,
+      this.#desks.moved,
+      this.#desks.voting.pace.timeoutMs(),
+    )
+    this.#desks.moved = false
+  }
+
+  /** Whether there is something to decide (B-27). */
+  #busy(): boolean {
+    if (!this.#desks.context.member) return false
+    return (
+      this.#desks.pool.size > 0 ||
+      !this.#desks.proposing.tipFinal ||
+      this.#desks.checkpointing.pending !== undefined ||
+      this.#desks.openEvidence().length > 0 ||
+      this.#desks.voting.othersSkip() ||
+      this.#desks.execution.membersChange(this.#desks.context.group)
+    )
+  }
+
+  #sendRequests(): void {
+    const bundled = this.#desks.intake.bundle(this.#desks.chain.height)
+    if (bundled.length === 0) return
+    if (this.#desks.context.member) for (const signed of bundled) this.#desks.pool.add(signed)
+    this.#desks.context.broadcast({ kind: 'request', requests: bundled })
+  }
+
+  /** What is held in memory, for tests of the bounds and for metrics (B-9). */
+  load(): {
+    readonly views: number
+    readonly chainBytes: number
+    readonly requests: number
+    readonly inspections: number
+  } {
+    return {
+      views: this.#desks.voting.ledger.views,
+      chainBytes: this.#desks.chain.bytes,
+      requests: this.#desks.pool.size,
+      inspections: this.#desks.context.outstanding,
+    }
+  }
+
+  /** What `council status` shows. */
+  status(): ConsensusStatus {
+    const { group, member, self } = this.#desks.context
+    const { certificate, height } = this.#desks.checkpointing.stable
+    return {
+      group: group.id,
+      role: member ? 'member' : 'follower',
+      abstaining: this.#desks.recovery.abstains(group.epoch, this.#desks.voting.view),
+      epoch: group.epoch,
+      view: this.#desks.voting.view,
+      height: this.#desks.chain.height,
+      primary: group.primaryOf(this.#desks.voting.view),
+      f: group.f,
+      quorum: group.q,
+      checkpoint: certificate === undefined ? undefined : { height, root: certificate.vote.root },
+      members: group.members.map((node) => {
+        const heard = this.#desks.syncing.heard(node)
+        return {
+          node,
+          height: node === self ? this.#desks.chain.height : heard?.height,
+          heardAt: node === self ? this.#desks.context.now : heard?.at,
+          convicted: this.#desks.execution.convicted.has(node) || this.#desks.convictions.has(node),
+        }
+      }),
+      pendingRequests: this.#desks.pool.size,
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import type { NodeId, WallMillis } from '../kernel/index.ts'
+import { count, decode, encode, list, nodeId, record, u32 } from '../wire/index.ts'
+import type { Group } from './group.ts'
+import type { Hashing } from './hashing.ts'
+import type { Machine } from './machine.ts'
+import { CHUNK_BYTES_MAX, CHUNKS_MAX, type ConsensusParams } from './params.ts'
+import type { Rules } from './rules.ts'
+import type { Block, CheckpointVote, Digest, Epoch, Height, Outcome, Request, RequestResult } from './types.ts'
+import { ClientWindows, clientsShape, type Replay } from './windows.ts'
+
+/** Convicted members remembered: two full memberships. */
+const CONVICTED_MAX = 128
+
+/** The core's own part of the state, the first piece of every snapshot. */
+const frameShape = record({
+  epoch: count<Epoch>(),
+  height: count<Height>(),
+  at: count<WallMillis & number>(),
+  convicted: list(nodeId, CONVICTED_MAX),
+  windows: u32,
+})
+
+/** A state at a boundary, ready to be signed and served. */
+export interface SavedState {
+  readonly vote: CheckpointVote
+  readonly chunks: readonly Uint8Array[]
+  readonly digests: readonly Digest[]
+}
+
+/** The replicated state: the machine, who was convicted, and which requests were applied (B-2, B-6, B-21). */
+export class Execution {
+  readonly #machine: Machine
+  readonly #hashing: Hashing
+  readonly #windows: ClientWindows
+  readonly #convicted = new Set<NodeId>()
+  /** Asked for at every step, changed by blocks only. */
+  #next: { readonly group: Group; readonly members: readonly NodeId[]; readonly differs: boolean } | undefined
+
+  constructor(machine: Machine, hashing: Hashing, params: ConsensusParams, rules: Rules) {
+    this.#machine = machine
+    this.#hashing = hashing
+    this.#windows = new ClientWindows(params, rules)
+  }
+
+  get convicted(): ReadonlySet<NodeId> {
+    return this.#convicted
+  }
+
+  get machine(): Machine {
+    return this.#machine
+  }
+
+  /** Whether a request would count at this height, as far as the final state tells. */
+  judge(request: Request, height: Height): Replay | undefined {
+    return this.#windows.judge(request, height)
+  }
+
+  /** Applies a final block. What does not count or is refused changes nothing. */
+  apply(block: Block): readonly RequestResult[] {
+    const { height, at } = block.header
+    this.#next = undefined
+    for (const { signer } of block.evidence) {
+      if (this.#convicted.size < CONVICTED_MAX) this.#convicted.add(signer)
+    }
+    return block.requests.map(({ request }) => this.#applyRequest(request, height, at))
+  }
+
+  #applyRequest(request: Request, height: Height, at: WallMillis): RequestResult {
+    const { client } = request
+    const replay = this.#windows.judge(request, height)
+    if (replay !== undefined) return { request, outcomes: [], refused: replay }
+    if (!this.#machine.authorised(client)) return { request, outcomes: [], refused: 'unauthorised' }
+    this.#windows.take(request, height)
+    const outcomes = request.operations.map((operation): Outcome => {
+      const applied = this.#machine.apply(operation, { client, height, at })
+      if ('result' in applied) return { kind: 'applied', height, result: applied.result }
+      return { kind: 'refused', code: applied.code, reason: applied.reason }
+    })
+    return { request, outcomes, refused: undefined }
+  }
+
+  /** The membership after the next checkpoint, as the state is now (B-24). */
+  nextMembers(group: Group): readonly NodeId[] {
+    if (this.#next?.group !== group) {
+      const members = group.towards(this.#machine.members(), this.#convicted)
+      this.#next = { group, members, differs: !group.sameMembers(members) }
+    }
+    return this.#next.members
+  }
+
+  /** Whether a change of membership is due. */
+  membersChange(group: Group): boolean {
+    this.nextMembers(group)
+    return this.#next?.differs === true
+  }
+
+  /** The state after a boundary block, with what a member signs about it. */
+  save(
+    group: Group,
+    boundary: { readonly digest: Digest; readonly height: Height; readonly at: WallMillis },
+  ): SavedState {
+    const { digest, height, at } = boundary
+    this.#windows.forgetIdle(height)
+    const windows = this.#windows.save()
+    const convicted = [...this.#convicted].sort()
+    const frame = encode(frameShape, { epoch: group.epoch, height, at, convicted, windows: windows.length })
+    const chunks = [frame, ...windows.map((piece) => encode(clientsShape, piece)), ...this.#machine.snapshot()]
+    const digests = chunks.map((chunk) => this.#hashing.chunk(chunk))
+    const members = this.nextMembers(group)
+    const root = this.#hashing.root(digests)
+    return { vote: { kind: 'checkpoint', epoch: group.epoch, height, digest, root, members }, chunks, digests }
+  }
+
+  /** Replaces the state by a certified one; the block time it ends at, or undefined if it is not a state of this version. */
+  restore(chunks: readonly Uint8Array[]): WallMillis | undefined {
+    if (chunks.length > CHUNKS_MAX || chunks.some((chunk) => chunk.length > CHUNK_BYTES_MAX)) return undefined
+    this.#next = undefined
+    const frame = decode(frameShape, chunks[0] ?? new Uint8Array(0))
+    if (!frame.ok) return undefined
+    const windows = chunks.slice(1, 1 + frame.value.windows).map((chunk) => decode(clientsShape, chunk))
+    if (windows.some((piece) => !piece.ok)) return undefined
+    if (!this.#machine.restore(chunks.slice(1 + frame.value.windows))) return undefined
+    this.#windows.restore(windows.map((piece) => (piece.ok ? piece.value : [])))
+    this.#convicted.clear()
+    for (const node of frame.value.convicted) this.#convicted.add(node)
+    return frame.value.at
+  }
+}

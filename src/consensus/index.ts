@@ -1,0 +1,16 @@
+export { ConsensusCore, type ConsensusOptions } from './core.ts'
+export type { HashFunction } from './hashing.ts'
+export type { Applying, Machine, Refusal } from './machine.ts'
+export { type Addressed, CONSENSUS_BODIES, KIND_OF_MESSAGE } from './messages.ts'
+export { type ConsensusParams, consensusParams } from './params.ts'
+export {
+  type DecisionProof,
+  decisionProofShape,
+  type Founding,
+  type Proven,
+  proofOf,
+  verifyDecision,
+} from './proof.ts'
+export { type LogRecord, logRecordShape } from './records.ts'
+export { RULES, type Rules } from './rules.ts'
+export type * from './types.ts'

@@ -1,0 +1,37 @@
+import type { NodeId, WallMillis } from '../kernel/index.ts'
+import type { Height } from './types.ts'
+
+/** Why an operation changes nothing. `code` is a registered error code. */
+export interface Refusal {
+  readonly code: string
+  readonly reason: string
+}
+
+export interface Applying {
+  readonly client: NodeId
+  readonly height: Height
+  /** The block's time: the same for all members, and no one's own clock. */
+  readonly at: WallMillis
+}
+
+/**
+ * What a group decides about: a deterministic state machine. The same operations in the same order give the same state,
+ * results and snapshots on every member: no clock, no randomness, no order of a hash table, no floating-point sums that depend on order.
+ */
+export interface Machine {
+  /** Whether this client may have operations applied at all, in the present state (B-2). */
+  authorised(client: NodeId): boolean
+  /** Whether the operation would be refused in the present state: advice for the edge, before it costs a decision. */
+  check(operation: Uint8Array, client: NodeId): Refusal | undefined
+  /** Applies wholly, or refuses and changes nothing. Hostile operations are refused, never thrown at. */
+  apply(operation: Uint8Array, about: Applying): { readonly result: Uint8Array } | Refusal
+  /** The membership the group shall come to have. The core goes there in steps (B-24). */
+  members(): readonly NodeId[]
+  /**
+   * The whole state in pieces of at most `CHUNK_BYTES_MAX`, canonical: equal states, equal pieces. A piece that did not change
+   * since the last call should be the same object, so that it is not hashed again. Pieces are never modified afterwards.
+   */
+  snapshot(): readonly Uint8Array[]
+  /** Replaces the state. Certified by a quorum, so false (not a state of this machine) is a bug or a version mismatch. */
+  restore(chunks: readonly Uint8Array[]): boolean
+}

@@ -1,0 +1,99 @@
+import type { ConsensusParams } from './params.ts'
+import type { Rules } from './rules.ts'
+import type { Seat } from './types.ts'
+
+interface Record {
+  /** Views of this primary skipped in a row. */
+  strikes: number
+  /** Turns it is still sat out. */
+  turns: number
+  /** How long its views took lately, smoothed; undefined before the first. */
+  tookMs: number | undefined
+  /** Order of the last strike: the latest offenders are sat out first. */
+  struckAt: number
+}
+
+/** So many times the others' usual time is slow: less would punish distance. */
+const SLOW_RATIO = 4
+/** Never slow below this share of the time-out: there jitter decides. */
+const SLOW_SHARE = 8
+
+/**
+ * How long to wait for a view, and for whom not at all (B-26). Only pace: nothing here can make a vote wrong.
+ * One per epoch.
+ */
+export class Pace {
+  readonly #params: ConsensusParams
+  readonly #rules: Rules
+  readonly #seats: Record[]
+  readonly #satOutMax: number
+  #failures = 0
+  #strikes = 0
+
+  constructor(params: ConsensusParams, rules: Rules, size: number, q: number) {
+    this.#params = params
+    this.#rules = rules
+    this.#seats = Array.from({ length: size }, () => ({ strikes: 0, turns: 0, struckAt: 0, tookMs: undefined }))
+    this.#satOutMax = rules.sitOutMax(size, q)
+  }
+
+  /** Views in a row without a decision. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** Doubles from the second view without a decision: the first is the one whose commits are still on their way. */
+  timeoutMs(): number {
+    const { viewTimeoutMs, viewTimeoutMaxMs } = this.#params
+    return this.#rules.timeoutMs(viewTimeoutMs, viewTimeoutMaxMs, Math.max(0, this.#failures - 1))
+  }
+
+  finalised(): void {
+    this.#failures = 0
+  }
+
+  /**
+   * A view was left by a prepare certificate: its primary did its part. If it took its time, much longer than the others
+   * lately do, it is as good as silent: just under the time-out it would take most of the group's time.
+   */
+  certified(primary: Seat, tookMs: number | undefined): void {
+    const record = this.#seats[primary]
+    this.#failures += 1
+    if (record === undefined) return
+    if (tookMs !== undefined) record.tookMs = record.tookMs === undefined ? tookMs : (record.tookMs + tookMs) / 2
+    if (tookMs !== undefined && this.#isSlow(record, tookMs)) this.#strike(record)
+    else record.strikes = 0
+  }
+
+  #isSlow(record: Record, tookMs: number): boolean {
+    const others = this.#seats.flatMap((other) => (other === record ? [] : (other.tookMs ?? []))).sort((a, b) => a - b)
+    const median = others[others.length >> 1]
+    if (median === undefined || others.length * 2 < this.#seats.length - 1) return false
+    return tookMs > SLOW_RATIO * median && tookMs * SLOW_SHARE > this.#params.viewTimeoutMs
+  }
+
+  /** A view was left by a skip certificate. Views sat out say nothing about how long views take. */
+  skipped(primary: Seat, satOut: boolean): void {
+    const record = this.#seats[primary]
+    if (record === undefined || satOut) return
+    this.#failures += 1
+    this.#strike(record)
+  }
+
+  #strike(record: Record): void {
+    this.#strikes += 1
+    record.strikes = Math.min(record.strikes + 1, 16)
+    record.turns = Math.min(2 ** record.strikes - 1, this.#params.sitOutTurnsMax)
+    record.struckAt = this.#strikes
+  }
+
+  /** Whether this primary's view is to be skipped at once. Counts as one of its turns. */
+  sitsOut(primary: Seat): boolean {
+    const record = this.#seats[primary]
+    if (record === undefined || record.turns === 0) return false
+    const later = this.#seats.filter((other) => other.turns > 0 && other.struckAt > record.struckAt)
+    if (later.length >= this.#satOutMax) return false
+    record.turns -= 1
+    return true
+  }
+}

@@ -1,0 +1,140 @@
+import type { NodeId } from '../kernel/index.ts'
+import type { Entry } from './chain.ts'
+import type { Hashing } from './hashing.ts'
+import { BLOCK_BYTES_MAX, type ConsensusParams, REQUESTS_PER_BLOCK_MAX } from './params.ts'
+import type { Digest, Request, SignedRequest } from './types.ts'
+
+/** Names a request: what is applied once (B-21). */
+export function requestKey({ client, session, nonce }: Request): string {
+  return `${client} ${session} ${nonce}`
+}
+
+interface Waiting {
+  readonly signed: SignedRequest
+  readonly digest: Digest
+  readonly bytes: number
+}
+
+const NO_SHARE = { requests: 0, bytes: 0 }
+
+/** A client's share of the pool's bytes is one of so many, so that no client crowds out the others. */
+const CLIENTS_SHARING = 12
+
+/** A signature and its length prefixes, beside the request's own bytes. */
+const SIGNED_OVERHEAD_BYTES = 80
+
+/**
+ * Requests whose client's signature was found good and that are not yet final, in order of arrival: the order in which an
+ * honest primary proposes them, so that none can be passed over for ever (B-12). Bounded in number and bytes, and per
+ * client by the nonce window (B-9).
+ */
+export class RequestPool {
+  readonly #params: ConsensusParams
+  readonly #hashing: Hashing
+  readonly #waiting = new Map<string, Waiting>()
+  readonly #perClient = new Map<NodeId, { readonly requests: number; readonly bytes: number }>()
+  #bytes = 0
+
+  constructor(params: ConsensusParams, hashing: Hashing) {
+    this.#params = params
+    this.#hashing = hashing
+  }
+
+  get size(): number {
+    return this.#waiting.size
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Whether this very request waits here, its signature found good. */
+  has(request: Request): boolean {
+    return this.#waiting.get(requestKey(request))?.digest === this.#hashing.request(request)
+  }
+
+  /** Whether there is room; a full pool refuses, its submitter tries again. */
+  hasRoom(request: Request): boolean {
+    if (this.#waiting.has(requestKey(request))) return false
+    const bytes = this.#bytesOf(request)
+    return (
+      this.#waiting.size < this.#params.poolRequestsMax &&
+      this.#bytes + bytes <= this.#params.poolBytesMax &&
+      this.#shareOf(request.client).requests < this.#params.openNoncesMax &&
+      this.#shareOf(request.client).bytes + bytes <= this.#params.poolBytesMax / CLIENTS_SHARING
+    )
+  }
+
+  /** Takes a request whose signature was found good; a second one under its name is dropped. */
+  add(signed: SignedRequest): boolean {
+    const { request } = signed
+    if (!this.hasRoom(request)) return false
+    const bytes = this.#bytesOf(request)
+    this.#waiting.set(requestKey(request), { signed, digest: this.#hashing.request(request), bytes })
+    const share = this.#shareOf(request.client)
+    this.#perClient.set(request.client, { requests: share.requests + 1, bytes: share.bytes + bytes })
+    this.#bytes += bytes
+    return true
+  }
+
+  remove(request: Request): void {
+    const key = requestKey(request)
+    const waiting = this.#waiting.get(key)
+    if (waiting === undefined) return
+    this.#waiting.delete(key)
+    this.#bytes -= waiting.bytes
+    const share = this.#shareOf(request.client)
+    const left = { requests: share.requests - 1, bytes: share.bytes - waiting.bytes }
+    if (left.requests > 0) this.#perClient.set(request.client, left)
+    else this.#perClient.delete(request.client)
+  }
+
+  /** The oldest requests that fit a block and are not in these blocks below it already. */
+  select(below: readonly Entry[], counts: (request: Request) => boolean): readonly SignedRequest[] {
+    const taken = keysIn(below)
+    const selected: SignedRequest[] = []
+    let bytes = 0
+    for (const [key, { signed, bytes: size }] of this.#waiting) {
+      if (taken.has(key) || !counts(signed.request)) continue
+      if (selected.length >= REQUESTS_PER_BLOCK_MAX || bytes + size > BLOCK_BYTES_MAX - PAYLOAD_RESERVE_BYTES) break
+      selected.push(signed)
+      bytes += size
+    }
+    return selected
+  }
+
+  /** Some of the waiting requests, oldest first, to be passed on. */
+  oldest(requestsMax: number, bytesMax: number): readonly SignedRequest[] {
+    const some: SignedRequest[] = []
+    let bytes = 0
+    for (const { signed, bytes: size } of this.#waiting.values()) {
+      if (some.length >= requestsMax || bytes + size > bytesMax) break
+      some.push(signed)
+      bytes += size
+    }
+    return some
+  }
+
+  /** Drops what can no longer count (expired, replaced sessions). */
+  sweep(counts: (request: Request) => boolean): void {
+    for (const { signed } of [...this.#waiting.values()]) if (!counts(signed.request)) this.remove(signed.request)
+  }
+
+  #shareOf(client: NodeId): { readonly requests: number; readonly bytes: number } {
+    return this.#perClient.get(client) ?? NO_SHARE
+  }
+
+  #bytesOf(request: Request): number {
+    return SIGNED_OVERHEAD_BYTES + this.#hashing.requestBytes(request)
+  }
+}
+
+/** Room in a block's payload for evidence and lengths. */
+const PAYLOAD_RESERVE_BYTES = 48 * 1024
+
+/** The names of all requests in some blocks. */
+export function keysIn(entries: readonly Entry[]): Set<string> {
+  const keys = new Set<string>()
+  for (const { block } of entries) for (const { request } of block.requests) keys.add(requestKey(request))
+  return keys
+}

@@ -1,0 +1,149 @@
+import type { Chain } from './chain.ts'
+import { type Checkpointing, closes } from './checkpointing.ts'
+import type { Context } from './context.ts'
+import type { Execution } from './execution.ts'
+import type { LogRecord } from './records.ts'
+import type { Trust } from './recovery.ts'
+import type {
+  CastVote,
+  Certificate,
+  CheckpointCertificate,
+  Digest,
+  Epoch,
+  SkipCertificate,
+  TipCertificate,
+} from './types.ts'
+
+interface Desks {
+  readonly context: Context
+  readonly chain: Chain
+  readonly execution: Execution
+  readonly checkpointing: Checkpointing
+}
+
+/** What the log says about the epoch it ends in. */
+export interface Resumed {
+  readonly anchor: Digest
+  readonly tip: TipCertificate | undefined
+  readonly skip: SkipCertificate | undefined
+  readonly casts: readonly CastVote[]
+  readonly trust: Trust
+}
+
+/** Brings the desks to where the log ends. Silent: nothing of it is news to anyone. */
+export function replay(records: readonly LogRecord[], desks: Desks): Resumed {
+  const reader = new Reader(desks)
+  for (const record of records) reader.take(record)
+  return reader.end()
+}
+
+class Reader {
+  readonly #desks: Desks
+  readonly #casts: CastVote[] = []
+  #anchor: Digest
+  #tip: TipCertificate | undefined
+  #skip: SkipCertificate | undefined
+  #trust: Trust = 'trusted'
+  #clearedIn: Epoch | undefined
+  #snapshot:
+    | { readonly checkpoint: CheckpointCertificate; readonly count: number; readonly chunks: Uint8Array[] }
+    | undefined
+
+  constructor(desks: Desks) {
+    this.#desks = desks
+    this.#anchor = desks.chain.head.digest
+  }
+
+  take(record: LogRecord): void {
+    const { chain, context, checkpointing } = this.#desks
+    switch (record.kind) {
+      case 'handover':
+        checkpointing.addHandover(record.checkpoint)
+        this.#anchor = record.checkpoint.vote.digest
+        context.group = context.group.successor(record.checkpoint.vote.members)
+        return
+      case 'snapshot':
+        this.#snapshot = { checkpoint: record.checkpoint, count: record.chunks, chunks: [] }
+        return
+      case 'chunk':
+        this.#takeChunk(record.bytes)
+        return
+      case 'block':
+        context.logged.add(chain.add(record.block).digest)
+        return
+      case 'proposal':
+        context.logged.add(chain.add(record.proposal.block).digest)
+        return
+      case 'certificate':
+        this.#takeCertificate(record.certificate)
+        return
+      case 'vote':
+        this.#casts.push(record.cast)
+        return
+      case 'suspect':
+        this.#trust = 'suspect'
+        return
+      case 'cleared':
+        this.#trust = record.entirely ? 'trusted' : 'watchful'
+        this.#clearedIn = record.epoch
+        return
+    }
+  }
+
+  #takeChunk(bytes: Uint8Array): void {
+    const snapshot = this.#snapshot
+    if (snapshot === undefined) return
+    snapshot.chunks.push(bytes)
+    if (snapshot.chunks.length < snapshot.count) return
+    this.#snapshot = undefined
+    const { execution, chain, checkpointing, context } = this.#desks
+    const { checkpoint, chunks } = snapshot
+    const at = execution.restore(chunks)
+    if (at === undefined) {
+      this.#trust = 'suspect'
+      return
+    }
+    const { digest, height } = checkpoint.vote
+    chain.restart({ digest, header: { height, at, boundary: true }, segmentBlocks: 0, segmentBytes: 0 })
+    const digests = chunks.map((chunk) => context.hashing.chunk(chunk))
+    checkpointing.resume(checkpoint, { vote: checkpoint.vote, chunks, digests })
+  }
+
+  #takeCertificate(certificate: Certificate): void {
+    if (certificate.kind === 'checkpoint' || certificate.epoch !== this.#desks.context.group.epoch) return
+    if (certificate.kind === 'skip') {
+      this.#skip = certificate
+      return
+    }
+    if (this.#tip === undefined || certificate.view > this.#tip.view) this.#tip = certificate
+    if (certificate.kind !== 'commit') return
+    const { chain, execution, checkpointing, context } = this.#desks
+    const path = chain.path(certificate.digest)
+    if (path.kind !== 'known') return
+    for (const entry of path.entries) {
+      execution.apply(entry.block)
+      chain.finalise(entry)
+      const { header } = entry.block
+      if (header.boundary)
+        checkpointing.resumePending(execution.save(context.group, { digest: entry.digest, ...header }))
+    }
+    chain.setCommit(chain.height, certificate)
+  }
+
+  end(): Resumed {
+    const { context, checkpointing } = this.#desks
+    const { epoch } = context.group
+    // A snapshot without all its pieces: the log is not what was written.
+    if (this.#snapshot !== undefined) this.#trust = 'suspect'
+    if (this.#trust === 'watchful' && this.#clearedIn !== epoch) this.#trust = 'suspect'
+    const closing = checkpointing.stable.certificate
+    if (closing !== undefined && closes(closing, context.group)) this.#trust = 'suspect'
+    return {
+      anchor: this.#anchor,
+      tip: this.#tip?.epoch === epoch ? this.#tip : undefined,
+      skip: this.#skip?.epoch === epoch ? this.#skip : undefined,
+      casts: this.#casts.filter((cast) => cast.vote.epoch === epoch),
+      trust: this.#trust,
+    }
+  }
+}

@@ -1,0 +1,459 @@
+import type {
+  CastVote,
+  Certificate,
+  Decision,
+  Digest,
+  Evidence,
+  LogRecord,
+  Message,
+  SignedRequest,
+  Vote,
+} from '../../src/consensus/index.ts'
+import { headerShape, requestShape, voteShape } from '../../src/consensus/messages.ts'
+import type { NodeId } from '../../src/kernel/index.ts'
+import { encode, record, text } from '../../src/wire/index.ts'
+import { fakeHash, verifies } from './fakes.ts'
+import { GENESIS, GROUP, type Host, type Watcher, type World } from './world.ts'
+
+/** A broken clause, and how it showed. */
+export interface Violation {
+  readonly clause: string
+  readonly what: string
+}
+
+// The checkers share the wire shapes with the core, so that they see the same bytes, and nothing else: thresholds,
+// conflicts and descent are worked out here anew.
+const voteBytes = record({ group: text(64), vote: voteShape })
+const requestBytes = record({ group: text(64), request: requestShape })
+
+/** As the world sets it. */
+const SEGMENT_HEIGHTS = 5
+
+const thirds = (n: number): number => Math.floor((n - 1) / 3)
+const needed = (n: number): number => Math.floor((n + thirds(n)) / 2) + 1
+
+interface Signed {
+  readonly prepares: Map<string, Set<Digest>>
+  readonly commits: Map<string, Set<Digest>>
+  readonly skips: Map<string, { readonly epoch: number; readonly view: number; tips: Set<number> }>
+  readonly checkpoints: Map<number, Set<string>>
+}
+
+/** Watches everything ever sent and decided, and says which clauses were broken. */
+export class Checker implements Watcher {
+  readonly violations: Violation[] = []
+  readonly #world: World
+  /** Valid signed votes, whoever sent them, by signer. */
+  readonly #signed = new Map<NodeId, Signed>()
+  /** What each honest host signed. */
+  readonly #own = new Map<number, Signed>()
+  readonly #persisted = new Set<string>()
+  readonly #finals = new Map<number, Map<number, Decision>>()
+  readonly #prints = new Map<number, { readonly print: string; readonly host: NodeId }>()
+  readonly #applied = new Map<number, Map<string, number>>()
+  readonly #members = new Map<number, readonly NodeId[]>()
+  readonly #blocks = new Map<Digest, { readonly parent: Digest; readonly height: number; readonly epoch: number }>()
+  readonly #seen = new WeakSet<object>()
+  readonly #believed = new WeakSet<object>()
+  readonly #decided = new Set<string>()
+  /** Views with a decision of their own, when an honest host first knew (B-11). */
+  readonly decisions: { readonly at: number; readonly epoch: number; readonly view: number }[] = []
+  readonly #tooMany: boolean
+  height = 0
+
+  /** `tooMany`: more than f are faulty, so only B-8 and B-10 are promised. */
+  constructor(world: World, tooMany = false) {
+    this.#world = world
+    this.#tooMany = tooMany
+    this.#members.set(1, [...world.members].sort())
+    world.watcher = this
+  }
+
+  #break(clause: string, what: string): void {
+    if (this.violations.length < 20) this.violations.push({ clause, what })
+  }
+
+  onPersist(host: Host, item: LogRecord): void {
+    if (item.kind === 'vote') this.#persisted.add(`${host.index} ${voteKey(item.cast.vote)}`)
+  }
+
+  onSend(host: Host, message: Message): void {
+    switch (message.kind) {
+      case 'votes':
+        for (const cast of message.votes) this.#onCast(host, host.node, cast, true)
+        return
+      case 'proposal': {
+        const { header } = message.block
+        if (!this.#seen.has(message)) {
+          this.#seen.add(message)
+          const digest = fakeHash(encode(headerShape, header))
+          this.#blocks.set(digest, { parent: header.parent, height: header.height, epoch: header.epoch })
+          const vote: Vote = { kind: 'prepare', epoch: message.epoch, view: message.view, digest }
+          this.#onCast(host, host.node, { vote, signature: message.signature }, true)
+        }
+        if (host.honest)
+          for (const c of [message.tip, message.skip, message.checkpoint])
+            if (c !== undefined) this.#onCertificate(host, c)
+        return
+      }
+      case 'certificates':
+      case 'standing':
+        for (const certificate of message.certificates) this.#onCertificate(host, certificate)
+        return
+      case 'blocks':
+        if (message.commit !== undefined) this.#onCertificate(host, message.commit)
+        for (const checkpoint of message.checkpoints) this.#onCertificate(host, checkpoint)
+        return
+      default:
+        return
+    }
+  }
+
+  #onCast(host: Host, signer: NodeId, cast: CastVote, direct: boolean): void {
+    if (this.#seen.has(cast)) return
+    this.#seen.add(cast)
+    const { vote, signature } = cast
+    const bytes = encode(voteBytes, { group: GROUP, vote })
+    if (!verifies({ domain: 'consensus-vote', statement: { signer, bytes, signature } })) {
+      if (host.honest && direct) this.#break('B-3', `${host.node} sent a vote with a bad signature`)
+      return
+    }
+    note(this.#of(this.#signed, signer), vote)
+    if (!host.honest || !direct) return
+    note(this.#of(this.#own, host.index), vote)
+    // B-19 in the small: what an honest member says was written down before.
+    if (!this.#persisted.has(`${host.index} ${voteKey(vote)}`))
+      this.#break('B-4', `${host.node} sent an unlogged ${vote.kind}`)
+  }
+
+  #of<K>(table: Map<K, Signed>, key: K): Signed {
+    let entry = table.get(key)
+    if (entry === undefined) {
+      entry = { prepares: new Map(), commits: new Map(), skips: new Map(), checkpoints: new Map() }
+      table.set(key, entry)
+    }
+    return entry
+  }
+
+  /** B-3: what an honest member passes on as a certificate is one. */
+  #onCertificate(host: Host, certificate: Certificate): void {
+    if (this.#believed.has(certificate)) return
+    this.#believed.add(certificate)
+    if (certificate.kind === 'skip' && certificate.tip !== undefined) this.#onCertificate(host, certificate.tip)
+    const epoch = certificate.kind === 'checkpoint' ? certificate.vote.epoch : certificate.epoch
+    const members = this.#members.get(epoch)
+    if (members === undefined) return
+    const seats = new Set<number>()
+    const entries: readonly { seat: number; vote: Vote; signature: Uint8Array }[] =
+      certificate.kind === 'skip'
+        ? certificate.votes.map(({ seat, tip, signature }) => ({
+            seat,
+            vote: { kind: 'skip', epoch: certificate.epoch, view: certificate.view, tip },
+            signature,
+          }))
+        : certificate.signatures.map(({ seat, signature }) => ({
+            seat,
+            vote:
+              certificate.kind === 'checkpoint'
+                ? certificate.vote
+                : {
+                    kind: certificate.kind,
+                    epoch: certificate.epoch,
+                    view: certificate.view,
+                    digest: certificate.digest,
+                  },
+            signature,
+          }))
+    for (const { seat, vote, signature } of entries) {
+      const signer = members[seat]
+      if (signer === undefined) continue
+      const bytes = encode(voteBytes, { group: GROUP, vote })
+      if (!verifies({ domain: 'consensus-vote', statement: { signer, bytes, signature } })) continue
+      seats.add(seat)
+      note(this.#of(this.#signed, signer), vote)
+    }
+    if (host.honest && seats.size < needed(members.length)) {
+      this.#break('B-3', `${host.node} passed on a ${certificate.kind} certificate with ${seats.size} good signatures`)
+    }
+  }
+
+  onEpoch(host: Host, epoch: number, members: readonly NodeId[]): void {
+    const known = this.#members.get(epoch)
+    if (known === undefined) this.#members.set(epoch, members)
+    else if (known.join() !== members.join() && !this.#tooMany)
+      this.#break('B-7', `two memberships of epoch ${epoch}, at ${host.node}`)
+    const before = this.#members.get(epoch - 1)
+    if (before === undefined) return
+    const differ =
+      members.filter((node) => !before.includes(node)).length + before.filter((node) => !members.includes(node)).length
+    if (differ > Math.max(1, thirds(before.length)) && !this.#tooMany)
+      this.#break('B-7', `epoch ${epoch} differs by ${differ} members`)
+  }
+
+  onDecision(host: Host, decision: Decision): void {
+    const { header, requests } = decision.block
+    const { height } = header
+    this.height = Math.max(this.height, height)
+    const digest = fakeHash(encode(headerShape, header))
+    let finals = this.#finals.get(host.index)
+    if (finals === undefined) {
+      finals = new Map()
+      this.#finals.set(host.index, finals)
+    }
+    const again = finals.get(height)
+    if (again !== undefined && again.digest !== digest)
+      this.#break('B-1', `${host.node} finalised height ${height} twice`)
+    finals.set(height, decision)
+    const below = finals.get(height - 1)
+    if (below !== undefined && below.digest !== header.parent && !this.#tooMany)
+      this.#break('B-1', `${host.node} finalised a block off its parent`)
+    if (height === 1 && header.parent !== GENESIS) this.#break('B-1', `${host.node} started elsewhere`)
+    // B-18: a segment has five blocks here.
+    let open = 0
+    for (let at = height; finals.get(at)?.block.header.boundary === false; at--) open += 1
+    if (open >= SEGMENT_HEIGHTS && !this.#tooMany)
+      this.#break('B-18', `${host.node} finalised ${open} blocks without a boundary`)
+    for (const [other, theirs] of this.#finals) {
+      const same = theirs.get(height)
+      if (same !== undefined && same.digest !== digest && !this.#tooMany) {
+        this.#break('B-1', `hosts ${host.index} and ${other} differ at height ${height}`)
+      }
+      if (same !== undefined && same.digest !== digest) this.disagreement = true
+    }
+    this.#fingerprint(host, height)
+    const { epoch, view } = decision.certificate
+    if (decision.certificate.digest === digest && !this.#decided.has(`${epoch} ${view}`)) {
+      this.#decided.add(`${epoch} ${view}`)
+      this.decisions.push({ at: this.#world.now, epoch, view })
+    }
+    for (const [i, signed] of requests.entries()) this.#onApplied(host, signed, decision, i)
+  }
+
+  /** Whether two honest members finalised different blocks. */
+  disagreement = false
+
+  /** B-6: states at one height are one, however a member got there. */
+  #fingerprint(host: Host, height: number): void {
+    // Several blocks may become final in one step; the state is then that of the last.
+    if (this.#tooMany || host.core.height !== height) return
+    const print = host.machine.fingerprint
+    const known = this.#prints.get(height)
+    if (known === undefined) this.#prints.set(height, { print, host: host.node })
+    else if (known.print !== print)
+      this.#break('B-6', `${host.node} and ${known.host} hold different states at ${height}`)
+  }
+
+  onTransferred(host: Host, height: number): void {
+    this.#fingerprint(host, height)
+  }
+
+  /** B-2: authorised, valid, once. */
+  #onApplied(host: Host, signed: SignedRequest, decision: Decision, index: number): void {
+    const { request, signature } = signed
+    const bytes = encode(requestBytes, { group: GROUP, request })
+    if (!verifies({ domain: 'consensus-request', statement: { signer: request.client, bytes, signature } })) {
+      this.#break('B-2', `a forged request of ${request.client} was finalised`)
+    }
+    const applied = decision.results[index]?.outcomes.some((outcome) => outcome.kind === 'applied') === true
+    if (applied && request.client.startsWith('z')) this.#break('B-2', `an operation of ${request.client} was applied`)
+    let counts = this.#applied.get(host.index)
+    if (counts === undefined) {
+      counts = new Map()
+      this.#applied.set(host.index, counts)
+    }
+    const name = `${request.client} ${request.session} ${request.nonce}`
+    const before = counts.get(name)
+    if (before !== undefined && before !== decision.block.header.height && applied) {
+      this.#break('B-2', `a request of ${request.client} was applied at ${before} and ${decision.block.header.height}`)
+    }
+    if (decision.block.requests.filter((other) => other.request === request).length > 1) {
+      this.#break('B-2', 'a request stands twice in a block')
+    }
+    counts.set(name, decision.block.header.height)
+  }
+
+  /** B-8: checked by hand, and never against an honest member. */
+  onConvicted(_host: Host, evidence: Evidence): void {
+    if (this.#world.honest.some((host) => host.node === evidence.signer)) {
+      this.#break(
+        'B-8',
+        `${evidence.signer} is honest and was convicted: ${voteKey(evidence.first.vote)}, ${voteKey(evidence.second.vote)}`,
+      )
+    }
+  }
+
+  /** A member that restarts may finalise again what it had not written down; it must be the same. */
+  onRestart(host: Host): void {
+    this.#applied.delete(host.index)
+  }
+
+  /** What can only be judged at the end: B-4, B-5, B-7, B-9, B-10. */
+  end(): readonly Violation[] {
+    this.#checkOwnVotes()
+    this.#checkEpochs()
+    this.#checkLoads()
+    if (this.#tooMany) this.#checkAccountability()
+    else this.#checkCertificates()
+    return this.violations
+  }
+
+  #checkOwnVotes(): void {
+    for (const [index, signed] of this.#own) {
+      for (const contradiction of contradictions(signed)) {
+        this.#break('B-4', `${this.#world.hosts[index]?.node} signed ${contradiction}`)
+      }
+    }
+  }
+
+  /** B-5, over all messages ever sent. */
+  #checkCertificates(): void {
+    const committed = this.#certified('commits')
+    const prepared = this.#certified('prepares')
+    for (const { epoch, view, digest } of committed) {
+      const n = this.#members.get(epoch)?.length ?? 1
+      for (const [skipped, signers] of this.#skippers(epoch, view)) {
+        if (signers >= needed(n))
+          this.#break('B-5', `epoch ${epoch}: committed in view ${view}, skipped up to ${skipped}`)
+      }
+      for (const later of prepared) {
+        if (later.epoch !== epoch || later.view <= view || this.#descends(later.digest, digest) !== false) continue
+        this.#break('B-5', `epoch ${epoch}: certified in view ${later.view} beside what was committed in view ${view}`)
+      }
+    }
+  }
+
+  #certified(kind: 'prepares' | 'commits'): { epoch: number; view: number; digest: Digest }[] {
+    const counts = new Map<string, { epoch: number; view: number; digest: Digest; signers: number }>()
+    for (const [signer, signed] of this.#signed) {
+      for (const [place, digests] of signed[kind]) {
+        const [epoch, view] = place.split(' ').map(Number) as [number, number]
+        if (this.#members.get(epoch)?.includes(signer) !== true) continue
+        for (const digest of digests) {
+          const key = `${place} ${digest}`
+          const entry = counts.get(key) ?? { epoch, view, digest, signers: 0 }
+          entry.signers += 1
+          counts.set(key, entry)
+        }
+      }
+    }
+    return [...counts.values()].filter(({ epoch, signers }) => signers >= needed(this.#members.get(epoch)?.length ?? 1))
+  }
+
+  /** For each view u at or above: how many signed a skip of u that covers the view. */
+  #skippers(epoch: number, view: number): Map<number, number> {
+    const counts = new Map<number, number>()
+    for (const [signer, signed] of this.#signed) {
+      if (this.#members.get(epoch)?.includes(signer) !== true) continue
+      for (const skip of signed.skips.values()) {
+        if (skip.epoch !== epoch || skip.view < view) continue
+        if ([...skip.tips].some((tip) => tip < view)) counts.set(skip.view, (counts.get(skip.view) ?? 0) + 1)
+      }
+    }
+    return counts
+  }
+
+  /** Whether a block is or descends from another; undefined if the way is not known. */
+  #descends(from: Digest, to: Digest): boolean | undefined {
+    const height = this.#blocks.get(to)?.height
+    for (let at: Digest = from; ; ) {
+      if (at === to) return true
+      const block = this.#blocks.get(at)
+      if (block === undefined || height === undefined) return undefined
+      if (block.height <= height) return false
+      at = block.parent
+    }
+  }
+
+  /** B-7: nothing above the block that closed an epoch belongs to it. */
+  #checkEpochs(): void {
+    for (const [index, finals] of this.#finals) {
+      let epoch = 0
+      for (const [, { block }] of [...finals].sort(([a], [b]) => a - b)) {
+        if (block.header.epoch < epoch) this.#break('B-7', `host ${index} finalised in a closed epoch`)
+        epoch = block.header.epoch
+      }
+    }
+    const epochAt = new Map<number, number>()
+    for (const finals of this.#finals.values()) {
+      for (const [height, { block }] of finals) {
+        const known = epochAt.get(height)
+        if (known !== undefined && known !== block.header.epoch && !this.#tooMany) {
+          this.#break('B-7', `height ${height} belongs to epochs ${known} and ${block.header.epoch}`)
+        }
+        epochAt.set(height, block.header.epoch)
+      }
+    }
+  }
+
+  /** B-9, for what was sent in this run. */
+  #checkLoads(): void {
+    for (const host of this.#world.honest) {
+      const load = host.core.load()
+      if (load.views > 140) this.#break('B-9', `${host.node} keeps votes of ${load.views} views`)
+      if (load.requests > 8192 || load.inspections > 1024) this.#break('B-9', `${host.node} holds too much`)
+    }
+  }
+
+  /** B-10: a disagreement convicts more than f, by votes that somebody sent. */
+  #checkAccountability(): void {
+    if (!this.disagreement) return
+    const guilty = [...this.#signed].filter(([, signed]) => contradictions(signed).length > 0).map(([signer]) => signer)
+    const f = thirds(this.#world.members.length)
+    if (guilty.length < f + 1)
+      this.#break('B-10', `a disagreement, and only ${guilty.length} convicted: ${guilty.join(' ')}`)
+    const honest = new Set(this.#world.honest.map((host) => host.node))
+    for (const signer of guilty)
+      if (honest.has(signer)) this.#break('B-8', `${signer} is honest and signed a contradiction`)
+  }
+}
+
+function voteKey(vote: Vote): string {
+  switch (vote.kind) {
+    case 'skip':
+      return `skip ${vote.epoch} ${vote.view} ${vote.tip}`
+    case 'checkpoint':
+      return `checkpoint ${vote.epoch} ${vote.height} ${vote.digest} ${vote.root} ${vote.members.join(' ')}`
+    default:
+      return `${vote.kind} ${vote.epoch} ${vote.view} ${vote.digest}`
+  }
+}
+
+function note(signed: Signed, vote: Vote): void {
+  const place = vote.kind === 'checkpoint' ? '' : `${vote.epoch} ${vote.view}`
+  if (vote.kind === 'prepare' || vote.kind === 'commit') {
+    const table = vote.kind === 'prepare' ? signed.prepares : signed.commits
+    const digests = table.get(place)
+    if (digests === undefined) table.set(place, new Set([vote.digest]))
+    else digests.add(vote.digest)
+  } else if (vote.kind === 'skip') {
+    const skip = signed.skips.get(place)
+    if (skip === undefined) signed.skips.set(place, { epoch: vote.epoch, view: vote.view, tips: new Set([vote.tip]) })
+    else skip.tips.add(vote.tip)
+  } else {
+    const states = signed.checkpoints.get(vote.height)
+    if (states === undefined) signed.checkpoints.set(vote.height, new Set([voteKey(vote)]))
+    else states.add(voteKey(vote))
+  }
+}
+
+/** Votes of one signer that no correct member could all have signed. */
+function contradictions(signed: Signed): readonly string[] {
+  const found: string[] = []
+  for (const [place, digests] of signed.prepares) if (digests.size > 1) found.push(`two prepares in ${place}`)
+  for (const [place, digests] of signed.commits) {
+    if (digests.size > 1) found.push(`two commits in ${place}`)
+    const prepared = signed.prepares.get(place)
+    if (prepared !== undefined) {
+      for (const digest of digests) {
+        for (const other of prepared) if (other !== digest) found.push(`a prepare and another commit in ${place}`)
+      }
+    }
+    const [epoch, view] = place.split(' ').map(Number) as [number, number]
+    for (const skip of signed.skips.values()) {
+      if (skip.epoch !== epoch || skip.view < view) continue
+      if ([...skip.tips].some((tip) => tip < view)) found.push(`a commit in ${place} and a skip of ${skip.view}`)
+    }
+  }
+  for (const [height, states] of signed.checkpoints) if (states.size > 1) found.push(`two states at ${height}`)
+  return found
+}

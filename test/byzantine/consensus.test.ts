@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest'
+import {
+  CONSENSUS_BODIES,
+  KIND_OF_MESSAGE,
+  type LogRecord,
+  logRecordShape,
+  type Message,
+} from '../../src/consensus/index.ts'
+import { decode, encode, rulesOf, type Shape } from '../../src/wire/index.ts'
+import { BEHAVIOURS } from './behaviours.ts'
+import { BUGS } from './bugs.ts'
+import { Checker } from './checkers.ts'
+import { KINDS, type Kind, runScenario } from './scenario.ts'
+import { GROUP, nodes, World } from './world.ts'
+
+/** Few, for every run of the tests; `node test/byzantine/run.ts --count N` goes on for as long as one likes. */
+const SCENARIOS: Readonly<Record<Kind, number>> = {
+  twins: 150,
+  fuzz: 150,
+  behaviour: 60,
+  pair: 30,
+  crash: 120,
+  membership: 60,
+  lossy: 60,
+  aimed: 60,
+  liars: 150,
+}
+
+describe('B-1 to B-13 hold, with up to f liars', () => {
+  for (const kind of KINDS) {
+    it(`in ${kind} scenarios`, { timeout: 120_000 }, () => {
+      for (let seed = 0; seed < SCENARIOS[kind]; seed++) {
+        const { violations, about } = runScenario(kind, seed)
+        expect(violations, `node test/byzantine/run.ts --replay ${kind}:${seed} (${about})`).toEqual([])
+      }
+    })
+  }
+
+  for (const [name, make] of Object.entries(BEHAVIOURS)) {
+    it(`with one member that does this: ${name}`, () => {
+      const members = nodes(4)
+      const hosts = members.map((node, i) => ({ node, behaviour: i === 1 ? make() : undefined }))
+      const world = new World({ seed: name, members, hosts })
+      const checker = new Checker(world)
+      let submits = 0
+      const submit = (): void => {
+        world.after(10, () => {
+          submits += 1
+          const at = world.honest[submits % 3]
+          if (submits < 60 && at !== undefined) world.submit(at, `w:${submits}`)
+          submit()
+        })
+      }
+      submit()
+      expect(world.run(20_000, () => world.honest.every((host) => host.core.height >= 12))).toBe(true)
+      expect(checker.end()).toEqual([])
+    })
+  }
+})
+
+describe('the suites', () => {
+  it('run the same from the same seed', () => {
+    for (const kind of KINDS) expect(runScenario(kind, 7)).toEqual(runScenario(kind, 7))
+  })
+
+  // The rest of the table takes minutes: `node test/byzantine/run.ts --bugs`.
+  for (const name of [
+    'quorum of 2f',
+    'commit after skip',
+    'skip after commit',
+    'prepares twice',
+    'votes counted without digest',
+  ]) {
+    it(`find the planted bug: ${name}`, { timeout: 60_000 }, () => {
+      const bug = BUGS[name]
+      const found = (bug?.kinds ?? []).some((kind) =>
+        [0, 1, 2, 3, 4, 5].some((seed) => runScenario(kind, seed, bug?.wiring ?? {}).violations.length > 0),
+      )
+      expect(found).toBe(true)
+    })
+  }
+})
+
+describe('everything said and written in a run', () => {
+  const messages: Message[] = []
+  const records: LogRecord[] = []
+  const members = nodes(4)
+  const hosts = nodes(6).map((node, i) => ({
+    node,
+    behaviour: i === 2 ? BEHAVIOURS['commit-and-skip']?.() : undefined,
+  }))
+  const world = new World({
+    seed: 'codec',
+    members,
+    hosts,
+    route: (_e, { random }) => (random.chance(0.1) ? undefined : 2),
+  })
+  world.watcher = {
+    onSend: (_host, message) => messages.push(message),
+    onDecision: () => undefined,
+    onEpoch: () => undefined,
+    onConvicted: () => undefined,
+    onTransferred: () => undefined,
+    onPersist: (_host, item) => records.push(item),
+  }
+  for (const [i, text] of ['w:1', 'add:e', 'w:2', 'w:3', 'w:4', 'add:f', 'w:5', 'w:6', 'w:7', 'w:8'].entries()) {
+    world.after(10 + 60 * i, () => world.submit(world.hosts[0] as (typeof world.hosts)[number], text))
+  }
+  world.run(4_000, () => false)
+
+  it('comes back from its encoding as it was, within the size of its kind', () => {
+    expect(new Set(messages.map(({ kind }) => kind)).size).toBeGreaterThan(7)
+    for (const message of messages) {
+      const kind = KIND_OF_MESSAGE[message.kind]
+      const shape = CONSENSUS_BODIES[kind] as Shape<unknown>
+      const bytes = encode(shape, { group: GROUP, message })
+      expect(bytes.length).toBeLessThanOrEqual(rulesOf(kind).bytesMax)
+      expect(decode(shape, bytes)).toEqual({ ok: true, value: { group: GROUP, message } })
+    }
+  })
+
+  it('B-19 comes back from the log as it was', () => {
+    expect(new Set(records.map(({ kind }) => kind)).size).toBeGreaterThan(5)
+    for (const item of records) {
+      expect(decode(logRecordShape, encode(logRecordShape, item))).toEqual({ ok: true, value: item })
+    }
+  })
+})

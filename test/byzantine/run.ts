@@ -1,0 +1,103 @@
+import { BUGS } from './bugs.ts'
+import { KINDS, type Kind, runScenario } from './scenario.ts'
+
+/**
+ * The campaign: `node test/byzantine/run.ts [--count N] [--from SEED] [--kind KIND] [--seconds S]`, or one scenario
+ * again: `--replay KIND:SEED [--bug NAME]`, or the planted bugs: `--bugs [--limit N]`.
+ */
+function flag(name: string): string | undefined {
+  const at = process.argv.indexOf(`--${name}`)
+  return at < 0 ? undefined : (process.argv[at + 1] ?? '')
+}
+
+function campaign(): number {
+  const count = Number(flag('count') ?? 2000)
+  const from = Number(flag('from') ?? 0)
+  const seconds = Number(flag('seconds') ?? 600)
+  const wanted = flag('kind')
+  const kinds = wanted === undefined ? KINDS : KINDS.filter((kind) => wanted.split(',').includes(kind))
+  const started = performance.now()
+  const spent = new Map<Kind, { runs: number; ms: number; messages: number }>()
+  let failures = 0
+  let runs = 0
+  for (let seed = from; runs < count && performance.now() - started < seconds * 1000; seed++) {
+    for (const kind of kinds) {
+      if (runs >= count) break
+      runs += 1
+      const before = performance.now()
+      const result = report(kind, seed)
+      failures += result.passed ? 0 : 1
+      const entry = spent.get(kind) ?? { runs: 0, ms: 0, messages: 0 }
+      entry.runs += 1
+      entry.messages += result.messages
+      entry.ms += performance.now() - before
+      spent.set(kind, entry)
+    }
+    if (failures >= 20) break
+  }
+  const took = (performance.now() - started) / 1000
+  const cpu = process.cpuUsage()
+  console.log(
+    `${runs} scenarios in ${took.toFixed(1)} s (${(runs / took).toFixed(0)}/s; ${(runs / ((cpu.user + cpu.system) / 1e6)).toFixed(0)} per second of CPU), ${failures} failed`,
+  )
+  for (const [kind, entry] of spent)
+    console.log(
+      `  ${kind.padEnd(11)} ${(entry.runs / (entry.ms / 1000)).toFixed(0)}/s, ${(entry.messages / entry.runs).toFixed(0)} messages each`,
+    )
+  return failures
+}
+
+function report(kind: Kind, seed: number): { readonly passed: boolean; readonly messages: number } {
+  const bug = flag('bug')
+  try {
+    const result = runScenario(kind, seed, bug === undefined ? {} : (BUGS[bug]?.wiring ?? {}))
+    if (result.violations.length === 0) return { passed: true, messages: result.messages }
+    console.log(`FAILED ${kind}:${seed}  ${result.about}`)
+    for (const { clause, what } of result.violations.slice(0, 3)) console.log(`  ${clause} ${what}`)
+  } catch (error) {
+    console.log(`FAILED ${kind}:${seed}  threw`, error)
+  }
+  console.log(`  again: node test/byzantine/run.ts --replay ${kind}:${seed}${bug === undefined ? '' : ` --bug ${bug}`}`)
+  return { passed: false, messages: 0 }
+}
+
+function bugs(): number {
+  const limit = Number(flag('limit') ?? 10_000)
+  let missed = 0
+  console.log(`${'planted bug'.padEnd(34)} ${'clause'.padEnd(7)} found after  by`)
+  for (const [name, bug] of Object.entries(BUGS)) {
+    const wanted = flag('bug')
+    if (wanted !== undefined && wanted !== name) continue
+    let found: string | undefined
+    let scenarios = 0
+    for (let seed = 0; found === undefined && scenarios < limit; seed++) {
+      for (const kind of bug.kinds) {
+        scenarios += 1
+        const violation = violated(kind, seed, name)
+        if (violation === undefined) continue
+        found = `${kind}:${seed}  ${violation}`
+        break
+      }
+    }
+    if (found === undefined) missed += 1
+    console.log(
+      `${name.padEnd(34)} ${bug.clause.padEnd(7)} ${String(found === undefined ? 'never' : scenarios).padStart(11)}  ${found ?? ''}`,
+    )
+  }
+  return missed
+}
+
+function violated(kind: Kind, seed: number, bug: string): string | undefined {
+  try {
+    const [first] = runScenario(kind, seed, BUGS[bug]?.wiring ?? {}).violations
+    return first === undefined ? undefined : `${first.clause}: ${first.what}`.slice(0, 110)
+  } catch (error) {
+    return `threw: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
+
+const again = flag('replay')
+if (again !== undefined) {
+  const [kind, seed] = again.split(':')
+  if (report(kind as Kind, Number(seed)).passed) console.log('passed')
+} else process.exitCode = Math.min(1, process.argv.includes('--bugs') ? bugs() : campaign())

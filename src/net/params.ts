@@ -23,7 +23,7 @@ export const DUPLICATE_WINDOW_MS = ADMISSION_TIMEOUT_MS
 
 // Connections
 
-/** Members linked at once. Above 32 members the overlay keeps a bounded set of neighbours, a relay or issuer more. */
+/** Members linked at once. Above a full mesh the overlay keeps a bounded set of neighbours, a relay or issuer more. */
 export const CONNECTIONS_MAX = 512
 /** New inbound connections per second and source: a cell of 100 processes behind one address starts at once. */
 export const INBOUND_PER_SECOND_PER_SOURCE = 256

@@ -75,13 +75,7 @@ export class Applicant {
       if (now >= this.#phase.until) this.#giveUp(now, wallNow, this.#phase.kind === 'reaching')
       return
     }
-    if (!this.#isDue(wallNow)) {
-      this.#dueSince = undefined
-      this.#tries = 0
-      this.#nextTryAt = now
-      this.#toldLeftMs = Number.POSITIVE_INFINITY
-      return
-    }
+    if (this.#settle(now, wallNow)) return
     this.#dueSince ??= now
     if (now >= this.#nextTryAt) this.#try(now, wallNow)
   }
@@ -129,8 +123,14 @@ export class Applicant {
     return true
   }
 
-  #isDue(wallNow: WallMillis): boolean {
-    return this.#certificate.notAfter - wallNow < this.#dueLeftMs
+  /** Whether nothing is due; then the next time begins afresh. */
+  #settle(now: Millis, wallNow: WallMillis): boolean {
+    if (this.#certificate.notAfter - wallNow < this.#dueLeftMs) return false
+    this.#dueSince = undefined
+    this.#tries = 0
+    this.#nextTryAt = now
+    this.#toldLeftMs = Number.POSITIVE_INFINITY
+    return true
   }
 
   #try(now: Millis, wallNow: WallMillis): void {
@@ -217,11 +217,11 @@ export class Applicant {
     }
     this.#phase = IDLE
     this.#unreachable = false
-    this.#toldLeftMs = Number.POSITIVE_INFINITY
     this.#certificate = judged.value
     // Out of the frame, which the next message overwrites.
     this.#bytes = bytes.slice()
     this.#dueLeftMs = this.#drawDueLeft(judged.value)
+    this.#settle(now, wallNow)
     this.#around.emit({ kind: 'certified', certificate: this.#bytes })
     const { epoch, notAfter: expiresAt } = judged.value
     this.#around.emit({ kind: 'observe', observation: { kind: 'renewed', by: from, epoch, expiresAt } })

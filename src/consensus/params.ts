@@ -25,8 +25,8 @@ export const VOTES_PER_MESSAGE_MAX = 16
 export const CERTIFICATES_PER_MESSAGE_MAX = 8
 /** Blocks in one answer. */
 export const BLOCKS_PER_MESSAGE_MAX = 64
-/** Bytes of blocks in one answer: half of what the message kind takes, so that one last block always fits. */
-export const BLOCKS_BYTES_MAX = 256 * KIB
+/** Bytes of blocks in one answer: one of the largest, and a quarter of what the message kind takes is left for certificates. */
+export const BLOCKS_BYTES_MAX = BLOCK_BYTES_MAX
 /** Checkpoints in one answer: a member that missed more epochs asks again. */
 export const CHECKPOINTS_PER_MESSAGE_MAX = 16
 /** Longest piece of a snapshot. */

@@ -108,7 +108,7 @@ export const MESSAGE_KINDS = {
   'consensus.certificate': { code: 35, ...AGREEMENT },
   'consensus.status': { code: 36, ...AGREEMENT, bytesMax: 1 * KIB },
   'consensus.fetch': { code: 37, ...AGREEMENT, bytesMax: 1 * KIB },
-  'consensus.blocks': { code: 38, ...AGREEMENT, lane: 'bulk', bytesMax: 512 * KIB },
+  'consensus.blocks': { code: 38, ...AGREEMENT, lane: 'bulk', bytesMax: 256 * KIB },
   'consensus.snapshot': { code: 39, ...AGREEMENT, lane: 'bulk', bytesMax: 256 * KIB },
   'consensus.evidence': { code: 40, ...AGREEMENT, perSecondMax: 50 },
   'consensus.announce': { code: 41, ...AGREEMENT, via: 'gossip', bytesMax: 1 * KIB, perSecondMax: 500 },

@@ -125,7 +125,9 @@ export class Applicant {
 
   /** Whether nothing is due; then the next time begins afresh. */
   #settle(now: Millis, wallNow: WallMillis): boolean {
-    if (this.#certificate.notAfter - wallNow < this.#dueLeftMs) return false
+    const { notBefore, notAfter } = this.#certificate
+    const isEarly = wallNow < notBefore - this.#options.params.clockToleranceMs
+    if (isEarly || notAfter - wallNow < this.#dueLeftMs) return false
     this.#dueSince = undefined
     this.#tries = 0
     this.#nextTryAt = now

@@ -143,9 +143,11 @@ export function refreshed(
   return known
 }
 
-/** Less than a third of its life is left: while a node runs, `src/renewal` sees to it. */
-function isDue({ notBefore, notAfter }: Certificate, clock: Clock): boolean {
-  return notAfter - clock.wallNow() < (notAfter - notBefore) * DUE_SHARE_MAX
+/** Less than a third of its life is left, or it is not in force yet: while a node runs, `src/renewal` sees to it. */
+function isDue(certificate: Certificate, clock: Clock): boolean {
+  const { notBefore, notAfter } = certificate
+  const wallNow = clock.wallNow()
+  return notAfter - wallNow < (notAfter - notBefore) * DUE_SHARE_MAX || !checkCertificateAt(certificate, wallNow).ok
 }
 
 function certifySelf(

@@ -93,6 +93,14 @@ describe('layers', () => {
     for (const content of ['', '# nothing\n']) expect(resolved(file(content))).toEqual(resolved())
   })
 
+  it('G-7 no label of its own makes a node an issuer', () => {
+    const reserved = problems({ flags: { label: { 'swarm.issuer': 'acme' } } })
+    expect(reserved).toMatchObject([{ path: expect.stringContaining('node.labels') }])
+    expect(resolved({ flags: { label: { 'swarmed.issuer': 'acme' } } }).config.node.labels).toHaveProperty([
+      'swarmed.issuer',
+    ])
+  })
+
   it('is frozen through and through', () => {
     const { config } = resolved({ flags: { label: { a: 'b' } } })
     const frozen = (value: unknown): boolean =>

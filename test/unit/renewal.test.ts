@@ -33,6 +33,21 @@ describe('when', () => {
     expect(asked(solo.run(HOUR_MS))).toEqual([])
   })
 
+  it('G-13 a certificate that was made while clocks ran ahead is due as soon as they are right', () => {
+    const solo = new Solo({ issuer: ORG })
+    solo.wall = WALL + 8760 * HOUR_MS
+    const previous = solo.core.certificate
+    expect(kinds(solo.run(2000))).toEqual(['issue'])
+    const value = keys.certificate(replaced(previous, solo.wall))
+    solo.step({ kind: 'issued', id: 1, outcome: { ok: true, value } })
+    solo.wall = WALL + HOUR_MS
+    expect(kinds(solo.run(2000))).toEqual(['issue'])
+    const right = replaced(solo.core.certificate, solo.wall)
+    solo.step({ kind: 'issued', id: 2, outcome: { ok: true, value: keys.certificate(right) } })
+    expect(solo.core.certificate).toEqual(right)
+    expect(solo.run(HOUR_MS)).toEqual([])
+  })
+
   it('is quiet without a clock, and while nothing is due', () => {
     const solo = new Solo()
     solo.meet('issuer')

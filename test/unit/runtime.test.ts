@@ -299,6 +299,8 @@ describe('standing', () => {
     expect(refresh(dueAt + 1)).toBe(known)
     expect(refresh(dueAt + 1, KeyPair.generate())).toBe(known)
     expect(refresh(dueAt + 1, authority).certificate).toMatchObject({ notAfter: dueAt + 1 + 7_200_000 })
+    // Made while this host's clock was a day ahead.
+    expect(refresh(WALL - 86_400_000, authority).certificate.epoch).toBe(known.certificate.epoch + 1)
     expect(() => refresh(notAfter + 3_600_000)).toThrow(expect.objectContaining({ code: 'CERTIFICATE_EXPIRED' }))
     expect(() => refreshed(known, KeyPair.generate(), undefined, clock, 1)).toThrow(
       expect.objectContaining({ code: 'CERTIFICATE_INVALID' }),

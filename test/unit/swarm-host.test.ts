@@ -13,6 +13,7 @@ import {
   type SwarmInput,
 } from '../../src/swarm/index.ts'
 import type { NetworkPort } from '../../src/wire/index.ts'
+import { certificate } from './renewal-fixtures.ts'
 
 const A = 'nodeA' as NodeId
 const B = 'nodeB' as NodeId
@@ -80,6 +81,8 @@ function scripted(...script: (readonly SwarmEffect[])[]) {
     wallNow: () => 0 as WallMillis,
     schedule: (at) => void scheduled.push(at),
     observe: (observation) => void observed.push(observation),
+    issue: ({ id }) => void calls.push(`issue ${id}`),
+    certified: (certificate) => void calls.push(`certified ${certificate}`),
     fatal: (cause) => {
       fatal = cause
     },
@@ -137,6 +140,20 @@ describe('the durability barrier', () => {
     expect(t.calls).toEqual(['append 1', 'send membership.ping to nodeA', 'connect nodeA', 'append 2'])
     t.host.onDurable(2)
     expect(t.calls.at(-1)).toBe('send membership.ping to nodeA')
+  })
+
+  it('R-6 a certificate is shown only once it is durable; what is to be signed is handed on', () => {
+    const bytes = new Uint8Array([7])
+    const t = scripted([
+      { kind: 'issue', request: { id: 1, previous: certificate('me') } },
+      { kind: 'persist', record: { kind: 'certificate', bytes }, barrier: true },
+      { kind: 'certified', certificate: bytes },
+      { kind: 'peer-renewed', peer: A, certificateExpiresAt: 9 as WallMillis },
+    ])
+    t.host.tick()
+    expect(t.calls).toEqual(['issue 1', 'append 1'])
+    t.host.onDurable(1)
+    expect(t.calls.slice(2)).toEqual(['certified 7', 'renewed nodeA 9'])
   })
 
   it('R-3 releases in the order asked for, and one commit may release many', () => {

@@ -28,6 +28,8 @@ export class Directory implements DirectoryCore {
   readonly #table: DigestTable
   readonly #sync: DigestSync
   readonly #links = new Set<NodeId>()
+  /** Links that came up since and were not compared over yet; never more than there are links. */
+  readonly #notCompared = new Set<NodeId>()
   #effects: DirectoryEffect[] = []
   #report: OwnReport | undefined
   #published: OwnReport | undefined
@@ -95,11 +97,13 @@ export class Directory implements DirectoryCore {
         break
       case 'link-up':
         this.#links.add(input.peer)
+        this.#notCompared.add(input.peer)
         // Soon, so that a newcomer hears of all; not at once, because its peers first have to know it for a member.
-        this.#syncAt = earliest(this.#syncAt, after(now, this.#options.random.between(0.05, 0.2) * this.#syncMs))
+        this.#syncAt = earliest(this.#syncAt, after(now, this.#options.random.between(0.03, 0.06) * this.#syncMs))
         break
       case 'link-down':
         this.#links.delete(input.peer)
+        this.#notCompared.delete(input.peer)
     }
   }
 
@@ -138,13 +142,19 @@ export class Directory implements DirectoryCore {
     this.#emit({ kind: 'observe', observation: { kind: 'digest-published', version: this.#version, reason } })
   }
 
+  /** Over every new link once, because what was gossiped before it was up has passed this node by; then now and again. */
   #compare(now: Millis): void {
-    this.#syncAt = after(now, this.#syncMs * this.#options.random.between(0.8, 1))
-    if (this.#links.size === 0) {
+    const { random } = this.#options
+    const [fresh] = this.#notCompared
+    const peer = fresh ?? (this.#links.size === 0 ? undefined : random.pick([...this.#links]))
+    if (peer === undefined) {
       this.#syncAt = NEVER
       return
     }
-    this.#send(this.#options.random.pick([...this.#links]), this.#sync.question())
+    this.#notCompared.delete(peer)
+    const waitShare = this.#notCompared.size > 0 ? random.between(0.01, 0.02) : random.between(0.8, 1)
+    this.#syncAt = after(now, this.#syncMs * waitShare)
+    this.#send(peer, this.#sync.question())
   }
 
   #expire(now: Millis): void {

@@ -162,6 +162,18 @@ describe('D-5: comparing tables', () => {
     return { a, b, names }
   }
 
+  test('over every new link once and soon, so that a newcomer need not wait for its turn', () => {
+    const solo = new SoloDirectory({}, 'a')
+    const peers = ['b', 'c', 'd', 'e']
+    solo.members(...peers)
+    for (const peer of peers) solo.step({ kind: 'link-up', peer: peer as NodeId })
+    solo.step({ kind: 'link-down', peer: 'e' as NodeId })
+    const before = solo.effects.length
+    solo.run(LAN.syncIntervalMs * 0.2)
+    const asked = solo.effects.slice(before).flatMap((effect) => (effect.kind === 'send' ? [effect.to] : []))
+    expect(asked.sort()).toEqual(['b', 'c', 'd'])
+  })
+
   function sync(a: SoloDirectory, b: SoloDirectory): number {
     const before = a.effects.length
     a.run(LAN.syncIntervalMs)

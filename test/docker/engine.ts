@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { endProcess, isRunning } from '../../node/processes.ts'
 import { eventually } from '../support/eventually.ts'
@@ -7,6 +7,8 @@ import { command, Docker } from './command.ts'
 
 const START_MS = 60_000
 const GRACE_MS = 20_000
+/** The bridge of another engine in the same network. One that is told to have no bridge removes it. */
+const DEFAULT_BRIDGE = '/sys/class/net/docker0'
 
 /** Why there is no Docker here: a property of the machine, not a failure of what is tested. */
 export class DockerMissing extends Error {}
@@ -78,9 +80,11 @@ class OwnEngine implements Engine {
   async start(stage: string, namespaces: readonly string[]): Promise<void> {
     const at = (name: string): string => join(this.#directory, name)
     const untouched = ['--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false']
+    const isShared = namespaces.length === 0
+    const bridge = isShared && existsSync(DEFAULT_BRIDGE) ? [] : ['--bridge', 'none']
     const dockerd = [
       ...['--host', this.#socket, '--data-root', at('data'), '--exec-root', at(stage), '--pidfile', at(`${stage}.pid`)],
-      ...['--bridge', 'none', ...(namespaces.length === 0 ? untouched : [])],
+      ...[...bridge, ...(isShared ? untouched : [])],
     ]
     this.#log = at(`${stage}.log`)
     const log = openSync(this.#log, 'a')

@@ -27,6 +27,7 @@ import {
   type WallMillis,
 } from '../src/index.ts'
 import { type Entrance, entranceOf } from './entrance.ts'
+import { joinPatiently } from './joining.ts'
 import { type NodeKeys, openKeys } from './keys.ts'
 import type { Log } from './log.ts'
 import type { OpenedNode } from './node-handle.ts'
@@ -170,7 +171,7 @@ class Composition {
       return entrance.standing
     }
     try {
-      const granted = await network.join(entrance.ticket)
+      const granted = await joinPatiently(network, entrance.ticket, this.#options.log.module('net'))
       log.info({ swarm: entrance.swarm, issuer: entrance.ticket.issuer }, 'joined the swarm')
       return standing(granted.founding, granted.certificate)
     } catch (cause) {

@@ -1,0 +1,31 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Libp2pNetwork, SwarmError, type Ticket } from '../src/index.ts'
+import type { Logger } from './log.ts'
+
+/**
+ * Waits before the next tries, in ms. Only for an issuer that cannot be reached: it may be starting, or have more to do
+ * than it can answer in time, as when a whole rack joins at once. A refusal is final at the first word.
+ */
+const RETRY_AFTER_MS = [250, 500, 1_000, 2_000, 4_000] as const
+
+/**
+ * Exchanges a ticket at its issuer, with patience.
+ *
+ * @throws SwarmError with the code of the refusal, or TICKET_ISSUER_UNREACHABLE after the last try
+ */
+export async function joinPatiently(
+  network: Pick<Libp2pNetwork, 'join'>,
+  ticket: Ticket,
+  log: Logger,
+): ReturnType<Libp2pNetwork['join']> {
+  for (const waitMs of RETRY_AFTER_MS) {
+    try {
+      return await network.join(ticket)
+    } catch (cause) {
+      if (!(cause instanceof SwarmError) || cause.code !== 'TICKET_ISSUER_UNREACHABLE') throw cause
+      log.warn({ waitMs }, `${cause.message}; trying again`)
+      await delay(waitMs)
+    }
+  }
+  return network.join(ticket)
+}

@@ -1,0 +1,93 @@
+import type { MessageStream, Stream } from '@libp2p/interface'
+import { multiaddrConnectionPair } from '@libp2p/utils'
+import { yamux } from '@libp2p/yamux'
+import { Uint8ArrayList } from 'uint8arraylist'
+import { describe, expect, it } from 'vitest'
+import { batchWindowUpdates, joinWrites } from '../../src/net/stream-tuning.ts'
+import { eventually } from '../support/eventually.ts'
+
+type Raw = MessageStream & { sendData(data: Uint8ArrayList): unknown }
+
+/** Sees every write that leaves by this connection. */
+function watched(raw: MessageStream): Uint8ArrayList[] {
+  const writes: Uint8ArrayList[] = []
+  const stream = raw as Raw
+  const { sendData } = stream
+  stream.sendData = (data) => {
+    writes.push(data)
+    return sendData.call(stream, data)
+  }
+  return writes
+}
+
+describe('one write for what is sent at once (P-14)', () => {
+  const pieces = (byteLength: number) => new Uint8ArrayList(Uint8Array.of(1, 2), new Uint8Array(byteLength).fill(3))
+
+  function partsWritten(data: Uint8ArrayList, tuned: boolean): number {
+    const [ours] = multiaddrConnectionPair({ delay: 0 })
+    const writes = watched(ours)
+    if (tuned) joinWrites(ours)
+    ours.send(data)
+    expect(writes.map((write) => write.subarray())).toEqual([data.subarray()])
+    return [...(writes[0] ?? [])].length
+  }
+
+  it('joins the pieces, unless copying them costs more', () => {
+    expect(partsWritten(pieces(100), false)).toBe(2)
+    expect(partsWritten(pieces(100), true)).toBe(1)
+    expect(partsWritten(pieces(64 * 1024), true)).toBe(2)
+  })
+
+  it('leaves alone what works otherwise', () => {
+    const other = { send: () => true } as unknown as MessageStream
+    joinWrites(other)
+    expect(Object.keys(other)).toEqual(['send'])
+  })
+})
+
+describe('window updates (P-14)', () => {
+  const FRAME_TYPE_AT = 1
+  const WINDOW_UPDATE = 1
+  const FLAGS_AT = 2
+
+  /** Over a real Yamux stream, one message at a time as on an idle link: how often the receiver opens the window. */
+  async function updatesAfter(messages: number, messageBytes: number, tuned: boolean): Promise<number> {
+    const [ours, theirs] = multiaddrConnectionPair({ delay: 0 })
+    const sender = yamux()().createStreamMuxer(ours)
+    const receiver = yamux()().createStreamMuxer(theirs)
+    const writes = watched(theirs)
+    let received = 0
+    receiver.addEventListener('stream', ({ detail }: CustomEvent<Stream>) => {
+      if (tuned) batchWindowUpdates(detail)
+      detail.addEventListener('message', ({ data }) => {
+        received += data.byteLength
+      })
+    })
+    const stream = await sender.createStream()
+    for (let sent = 1; sent <= messages; sent++) {
+      stream.send(new Uint8Array(messageBytes))
+      await eventually('the message', () => received === sent * messageBytes)
+    }
+    sender.abort(new Error('over'))
+    receiver.abort(new Error('over'))
+    // The answer to a new stream has a flag, and is no news of the window.
+    return writes.filter((write) => write.get(FRAME_TYPE_AT) === WINDOW_UPDATE && write.get(FLAGS_AT + 1) === 0).length
+  }
+
+  it('come once per half window, and not once per message', async () => {
+    expect(await updatesAfter(20, 200, false)).toBeGreaterThan(10)
+    expect(await updatesAfter(20, 200, true)).toBe(0)
+  })
+
+  it('come before the window is used up: a sender is never stuck', async () => {
+    const updates = await updatesAfter(24, 64 * 1024, true)
+    expect(updates).toBeGreaterThan(1)
+    expect(updates).toBeLessThan(13)
+  })
+
+  it('are as they were where a stream works otherwise', () => {
+    const other = { send: () => true } as unknown as Stream
+    batchWindowUpdates(other)
+    expect(Object.keys(other)).toEqual(['send'])
+  })
+})

@@ -23,7 +23,8 @@ import { VERSION } from './version.ts'
 
 export interface NodeViewParts {
   readonly settings: Settings
-  readonly standing: Standing
+  /** With the certificate that handshakes show now. */
+  standing(): Standing
   readonly runtime: NodeRuntime
   readonly network: Libp2pNetwork
   readonly desk: AdmissionDesk
@@ -44,17 +45,17 @@ export class NodeView implements OpenedNode {
   }
 
   get node(): string {
-    return this.#parts.standing.certificate.node
+    return this.#parts.standing().certificate.node
   }
 
   get swarm(): string {
-    return this.#parts.standing.founding.swarm
+    return this.#parts.standing().founding.swarm
   }
 
   readonly version = VERSION
 
   status(): NodeStatus {
-    const { runtime, network, settings } = this.#parts
+    const { runtime, network, settings, standing } = this.#parts
     const self = this.#membership.self()
     return {
       node: self.node,
@@ -64,7 +65,7 @@ export class NodeView implements OpenedNode {
       addresses: network.addresses().map((address) => `${address}/p2p/${self.node}`),
       socket: settings.start.socket,
       uptimeSeconds: Math.round((realClock.now() - this.#startedAt) / 1000),
-      certificateExpiresAt: new Date(runtime.host.swarm.renewal.certificate.notAfter).toISOString(),
+      certificateExpiresAt: new Date(standing().certificate.notAfter).toISOString(),
       roles: self.roles,
       region: self.region,
       zone: self.zone,

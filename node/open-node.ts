@@ -124,9 +124,15 @@ class Composition {
     network.serve(runtime.host)
     runtime.start()
     await this.#keep('protocols', RUNTIME_STOP_MS, () => goodbye(runtime))
-    const { standing: known } = this.#member
-    const close = () => this.#close()
-    return new NodeView({ settings: agreed, standing: known, runtime, network, desk, observer: this.#observer, close })
+    return new NodeView({
+      settings: agreed,
+      standing: () => this.#entered().standing,
+      runtime,
+      network,
+      desk,
+      observer: this.#observer,
+      close: () => this.#close(),
+    })
   }
 
   async #openBase(): Promise<Base> {

@@ -115,7 +115,8 @@ it('G-10 G-11 certificates are renewed while nodes run, over one connection, and
   const both = [founder, member]
   const admissions = both.map(({ last }) => last.admissions)
   for (let hours = 0; hours < 3; hours++) {
-    await Promise.all(both.map((node) => node.advance()))
+    // The founder first: what it signs by a clock that is behind leaves the member due, rightly, and it asks again.
+    for (const node of both) await node.advance()
     await Promise.all(both.map((node) => node.renewed()))
   }
   // More than two lives later: nobody had to be let in anew, and nobody was in doubt.

@@ -95,13 +95,15 @@ export class Recontact {
   /** Keeps the addresses of neighbours for the next run, when they have changed. */
   #remember(): void {
     const { timers, awake, params, table } = this.#ground
-    timers.arm(this.#memory, awake + params.rememberIntervalMs)
     const peers: Peer[] = []
     for (const node of this.#links.neighbours()) {
       const entry = table.get(node)
       if (entry === undefined || !isUp(entry) || peers.length >= REMEMBERED_PEERS_MAX) continue
       peers.push({ node, addresses: entry.judged.presence.addresses })
     }
+    // Nobody was met so far: the first one is not made to wait for a later round.
+    const isAlone = peers.length === 0 && this.#remembered === ''
+    timers.arm(this.#memory, awake + (isAlone ? FIRST_MEMORY_MS : params.rememberIntervalMs))
     const summary = JSON.stringify(peers)
     // A node that has lost everyone keeps what it knew.
     if (peers.length === 0 || summary === this.#remembered) return

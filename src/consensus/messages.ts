@@ -8,6 +8,7 @@ import {
   list,
   type MessageKind,
   nodeId,
+  only,
   optional,
   record,
   type Shape,
@@ -74,22 +75,14 @@ export const voteShape: Shape<Vote> = variant({
   checkpoint: record(checkpointFields),
 })
 
-const checkpointVote: Shape<CheckpointVote> = {
-  schema: record(checkpointFields).schema,
-  write: (w, value) => record(checkpointFields).write(w, value),
-  read: (r) => ({ kind: 'checkpoint', ...record(checkpointFields).read(r) }),
-}
+const checkpointVote: Shape<CheckpointVote> = only('checkpoint', record(checkpointFields))
 
 export const castVoteShape: Shape<CastVote> = record({ vote: voteShape, signature })
 
 const seatSignatures = list(record({ seat, signature }), MEMBERS_MAX)
 const certified = record({ epoch, view, digest: digestShape, signatures: seatSignatures })
 
-export const commitCertificateShape: Shape<CommitCertificate> = {
-  schema: certified.schema,
-  write: (w, value) => certified.write(w, value),
-  read: (r) => ({ kind: 'commit', ...certified.read(r) }),
-}
+export const commitCertificateShape: Shape<CommitCertificate> = only('commit', certified)
 
 const tipShape: Shape<TipCertificate> = variant({ prepare: certified, commit: certified })
 
@@ -100,19 +93,11 @@ const skipFields = record({
   tip: optional(tipShape),
 })
 
-const skipCertificateShape: Shape<SkipCertificate> = {
-  schema: skipFields.schema,
-  write: (w, value) => skipFields.write(w, value),
-  read: (r) => ({ kind: 'skip', ...skipFields.read(r) }),
-}
+const skipCertificateShape: Shape<SkipCertificate> = only('skip', skipFields)
 
 const checkpointFieldsSigned = record({ vote: checkpointVote, signatures: seatSignatures })
 
-export const checkpointCertificateShape: Shape<CheckpointCertificate> = {
-  schema: checkpointFieldsSigned.schema,
-  write: (w, value) => checkpointFieldsSigned.write(w, value),
-  read: (r) => ({ kind: 'checkpoint', ...checkpointFieldsSigned.read(r) }),
-}
+export const checkpointCertificateShape: Shape<CheckpointCertificate> = only('checkpoint', checkpointFieldsSigned)
 
 export const certificateShape: Shape<Certificate> = variant({
   prepare: certified,

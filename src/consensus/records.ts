@@ -1,4 +1,4 @@
-import { bytes, count, flag, record, type Shape, variant } from '../wire/index.ts'
+import { bytes, count, flag, only, record, type Shape, variant } from '../wire/index.ts'
 import { blockShape, castVoteShape, certificateShape, checkpointCertificateShape, proposalFields } from './messages.ts'
 import { CHUNK_BYTES_MAX, CHUNKS_MAX } from './params.ts'
 import type { Block, CastVote, Certificate, CheckpointCertificate, Epoch, Proposal, View } from './types.ts'
@@ -27,13 +27,7 @@ export type LogRecord =
 
 export const logRecordShape: Shape<LogRecord> = variant({
   vote: record({ cast: castVoteShape }),
-  proposal: record({
-    proposal: {
-      schema: proposalFields.schema,
-      write: (w, value) => proposalFields.write(w, value),
-      read: (r) => ({ kind: 'proposal', ...proposalFields.read(r) }),
-    } satisfies Shape<Proposal>,
-  }),
+  proposal: record({ proposal: only('proposal', proposalFields) }),
   certificate: record({ certificate: certificateShape }),
   block: record({ block: blockShape }),
   handover: record({ checkpoint: checkpointCertificateShape }),

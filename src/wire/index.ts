@@ -39,6 +39,7 @@ export {
   hex,
   list,
   nodeId,
+  only,
   optional,
   record,
   type Schema,

@@ -14,6 +14,7 @@ export type Schema =
   | { readonly type: 'optional'; readonly value: Schema }
   | { readonly type: 'record'; readonly fields: Readonly<Record<string, Schema>> }
   | { readonly type: 'variant'; readonly cases: Readonly<Record<string, Schema>> }
+  | { readonly type: 'only'; readonly kind: string; readonly value: Schema }
 
 /**
  * One description of a value gives its type, its encoder, its decoder and its schema.
@@ -326,6 +327,21 @@ export function variant<C extends { readonly [kind: string]: Shape<never> | Shap
       }
       return { kind: found[0], ...(found[1].read(r) as object) } as unknown as Chosen
     },
+  }
+}
+
+/** A record that can be of one kind only where it stands: `kind` is part of the value, and takes no bytes. */
+export function only<const K extends string, T extends object>(
+  kind: K,
+  shape: Shape<T>,
+): Shape<{ readonly kind: K } & T> {
+  return {
+    schema: { type: 'only', kind, value: shape.schema },
+    write: (w, value) => {
+      assert(value.kind === kind, 'not of the only kind', { kind: value.kind, only: kind })
+      shape.write(w, value)
+    },
+    read: (r) => ({ kind, ...shape.read(r) }),
   }
 }
 

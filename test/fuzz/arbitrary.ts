@@ -67,6 +67,8 @@ function arbitraryOf(schema: Schema): fc.Arbitrary<unknown> {
       return fc.option(arbitraryOf(schema.value), { nil: undefined })
     case 'record':
       return recordOf(schema.fields)
+    case 'only':
+      return arbitraryOf(schema.value).map((value) => ({ kind: schema.kind, ...(value as object) }))
     case 'variant':
       return fc.oneof(
         ...Object.entries(schema.cases).map(([kind, fields]) =>

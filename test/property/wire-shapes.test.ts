@@ -11,6 +11,7 @@ import {
   list,
   MESSAGE_KINDS,
   nodeId,
+  only,
   optional,
   record,
   type Shape,
@@ -33,6 +34,7 @@ const everything: Shape<unknown> = record({
   raw: bytes(30, 2),
   who: optional(nodeId),
   word: word(['first', 'second']),
+  one: only('one', record({ left: u8 })),
 }) as Shape<unknown>
 
 const cases = [{ name: 'everything', shape: everything }, ...shapes]

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
+import { afterEach, vi } from 'vitest'
 import { ControlClient } from '../../node/client.ts'
 import { isRunning } from '../../node/processes.ts'
 import { statusOf } from '../../node/spawn-daemon.ts'
@@ -14,6 +14,8 @@ import { scratchDirectory } from '../support/scratch.ts'
 
 /** A busy machine with two cores starts a daemon in a few seconds. */
 const READY_MS = 30_000
+/** A test waits several times for as long: the wait that is in vain fails, and says what for, before the test does. */
+vi.setConfig({ testTimeout: 10 * READY_MS })
 
 export interface DaemonOptions {
   /** A new one unless given: give it to start again under the same identity. */

@@ -1,9 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { afterEach } from 'vitest'
-
-/** The command line as it is run from the repository. */
-export const PROGRAM = fileURLToPath(new URL('../../node/bin.ts', import.meta.url))
+import { afterEach, inject } from 'vitest'
 
 export interface Ran {
   readonly code: number | null
@@ -20,7 +16,7 @@ export interface Running {
 
 /** Starts `swarm-node` with these arguments. */
 export function startCommand(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-  return startScript(PROGRAM, args, env)
+  return startScript(inject('program'), args, env)
 }
 
 /** Starts a script in an environment that knows no daemon of the person who runs the tests. */

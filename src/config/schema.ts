@@ -183,14 +183,14 @@ const directory = z.strictObject({
   }),
   heartbeatMs: duration(1000, HOUR_MS, {
     help: 'A digest goes out this often even without a change.',
-    fallback: 15_000,
-    profiles: { wan: 30_000 },
+    fallback: 30_000,
+    profiles: { wan: 60_000 },
     cluster: true,
   }),
   expiryMs: duration(1000, DAY_MS, {
     help: 'A digest not renewed for this long is forgotten.',
-    fallback: 60_000,
-    profiles: { wan: 120_000 },
+    fallback: 120_000,
+    profiles: { wan: 240_000 },
     cluster: true,
   }),
   syncIntervalMs: duration(1000, HOUR_MS, {

@@ -20,8 +20,8 @@ export interface DirectoryParams {
 
 const LAN: DirectoryParams = {
   intervalMinMs: 250,
-  heartbeatMs: 15_000,
-  expiryMs: 60_000,
+  heartbeatMs: 30_000,
+  expiryMs: 120_000,
   syncIntervalMs: 10_000,
   syncBytesMax: 192 * 1024,
   entriesMax: 20_000,
@@ -31,7 +31,7 @@ const LAN: DirectoryParams = {
 export const DIRECTORY_PROFILES = {
   local: { ...LAN, intervalMinMs: 100 },
   lan: LAN,
-  wan: { ...LAN, intervalMinMs: 1000, heartbeatMs: 30_000, expiryMs: 120_000 },
+  wan: { ...LAN, intervalMinMs: 1000, heartbeatMs: 60_000, expiryMs: 240_000 },
 } as const satisfies Record<string, DirectoryParams>
 
 /** The relations between the constants, each with its reason. */

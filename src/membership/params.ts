@@ -85,7 +85,7 @@ export interface MembershipParams {
 
 const LAN: MembershipParams = {
   probeCycleMs: 1000,
-  probeSpacingMs: 250,
+  probeSpacingMs: 350,
   directTimeoutMs: 300,
   indirectTimeoutMs: 300,
   indirectProbes: 3,
@@ -130,7 +130,7 @@ const LOCAL: MembershipParams = { ...LAN, directTimeoutMs: 200, indirectTimeoutM
 const WAN: MembershipParams = {
   ...LAN,
   probeCycleMs: 1500,
-  probeSpacingMs: 375,
+  probeSpacingMs: 500,
   directTimeoutMs: 900,
   indirectTimeoutMs: 1500,
   suspectProbeMs: 500,

@@ -62,9 +62,9 @@ export const STREAM_WRITE_BUFFER_BYTES = 8 * MIB
 
 // Gossip (P-8): hints only, repeated by their owners, so slow and small beats fast and complete.
 
-export const GOSSIP_HEARTBEAT_MS = 1_000
+export const GOSSIP_HEARTBEAT_MS = 2_000
 export const GOSSIP_BYTES_MAX = 64 * KIB
-export const GOSSIP_MESH = { d: 6, low: 4, high: 10 } as const
+export const GOSSIP_MESH = { d: 4, low: 3, high: 8 } as const
 /** Bounds on what one decoded RPC may hold: CVE-2026-46679 was a heap filled through the defaults (5,000 each). */
 export const GOSSIP_DECODE_LIMITS = {
   maxSubscriptions: 64,

@@ -160,7 +160,7 @@ describe('problems', () => {
   it('CF-7: a relation that does not hold is told with its reason and what can be changed', () => {
     const [problem, ...rest] = problems(file('directory: { expiryMs: 40s }'))
     expect(rest).toEqual([])
-    expect(problem).toMatchObject({ path: 'directory.heartbeatMs', value: 15_000, fix: 'Change directory.expiryMs.' })
+    expect(problem).toMatchObject({ path: 'directory.heartbeatMs', value: 30_000, fix: 'Change directory.expiryMs.' })
     expect(problem?.rule).toContain('two lost heartbeats must not make a live node vanish')
   })
 
@@ -174,7 +174,7 @@ describe('cluster-wide keys (CF-6)', () => {
   const founded = clusterParameters(resolved({ flags: { profile: 'wan' } }).config)
 
   it('go into the genesis as texts that fit it', () => {
-    expect(founded['directory.expiryMs']).toBe('120000')
+    expect(founded['directory.expiryMs']).toBe('240000')
     expect(Object.keys(founded).length).toBeLessThanOrEqual(64)
     for (const [name, text] of Object.entries(founded)) {
       expect(name.length).toBeLessThanOrEqual(48)
@@ -184,15 +184,15 @@ describe('cluster-wide keys (CF-6)', () => {
 
   it('come from the genesis where there is one, whatever the profile', () => {
     const { config, origins } = resolved({ flags: { profile: 'lan' }, genesis: founded })
-    expect(config.directory.expiryMs).toBe(120_000)
+    expect(config.directory.expiryMs).toBe(240_000)
     expect(origins.get('directory.expiryMs')).toBe('genesis')
     expect(clusterParameters(config)).toEqual(founded)
   })
 
   it('a local value that says otherwise is a problem, one that says the same is not', () => {
-    expect(problems({ genesis: founded, ...file('directory: { expiryMs: 2m }') })).toEqual([])
+    expect(problems({ genesis: founded, ...file('directory: { expiryMs: 4m }') })).toEqual([])
     expect(problems({ genesis: founded, env: { SWARM_NODE_DIRECTORY_EXPIRY_MS: '3m' } })).toMatchObject([
-      { path: 'directory.expiryMs', value: 180_000, rule: expect.stringContaining('founded with 120000') },
+      { path: 'directory.expiryMs', value: 180_000, rule: expect.stringContaining('founded with 240000') },
     ])
   })
 

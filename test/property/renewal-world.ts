@@ -16,6 +16,8 @@ interface Node {
   readonly org: OrgId
   readonly core: Renewal
   readonly first: Certificate
+  /** The one that it holds. */
+  held: Certificate
   /** How far its wall clock is off. */
   offMs: number
   up: boolean
@@ -36,6 +38,10 @@ const IDLE_TICK_MS = 20_000
 /** Two and a half lives of a certificate, then time for the longest back-off and another round. */
 const STORM_MS = 22 * HOUR_MS
 const CALM_MS = 2 * HOUR_MS
+/** The longest back-off, and all that one try may take (G-2). */
+const TRY_MS_MAX = RENEWAL_PARAMS.backoffMaxMs * 1.25 + RENEWAL_PARAMS.reachTimeoutMs + RENEWAL_PARAMS.answerTimeoutMs
+/** From any moment to the answer of an issuer, when nothing is lost: the liar may have its turn twice before. */
+const NEXT_ANSWER_MS = 3 * TRY_MS_MAX
 const ABSENCE_MS = 2 * HOUR_MS
 const LIAR = 'liar'
 const REVOKED = 'm3'
@@ -44,7 +50,7 @@ const ISSUERS = ['i0', 'i1']
 /** Renewal cores, all linked to all, over a network that loses, repeats and delays, with a fair desk at each issuer. */
 export class RenewalWorld {
   readonly faults: string[] = []
-  /** Whose certificate had ended when the weather cleared, so that no issuer renews it any more. */
+  /** Whose certificate ended before it could ask again after the weather cleared: no issuer renews it any more. */
   lost: readonly string[] = []
   renewals = 0
   requestsInAnHourMax = 0
@@ -94,7 +100,7 @@ export class RenewalWorld {
     this.#stormy = false
     for (const node of this.#nodes.values()) node.offMs = 0
     for (const id of ISSUERS) this.#setUp(id, true)
-    const ended = WALL + this.#now - RENEWAL_PARAMS.clockToleranceMs
+    const ended = WALL + this.#now - RENEWAL_PARAMS.clockToleranceMs + NEXT_ANSWER_MS
     const isLost = ({ id, org, core }: Node) =>
       !ISSUERS.includes(id) && org === ORG && core.certificate.notAfter < ended
     this.lost = [...this.#nodes.values()].filter(isLost).map(({ id }) => id)
@@ -123,7 +129,7 @@ export class RenewalWorld {
       certificate: keys.certificate(first),
       issuer,
     })
-    this.#nodes.set(id, { id, org, core, first, offMs: 0, up: true, requestedAt: [] })
+    this.#nodes.set(id, { id, org, core, first, held: first, offMs: 0, up: true, requestedAt: [] })
   }
 
   #join(node: Node, { id, org, core }: Node): void {
@@ -225,16 +231,19 @@ export class RenewalWorld {
   }
 
   /** What must hold of every certificate that a node takes. */
-  #renewals({ id, org, core, first, offMs }: Node): void {
-    this.renewals += 1
+  #renewals(node: Node): void {
+    const { id, org, core, first, held: previous, offMs } = node
     const { certificate: held } = core
+    this.renewals += 1
+    node.held = held
     const right = held.node === id && held.org === org && held.roles.join() === first.roles.join()
     if (!right || held.epoch <= first.epoch) this.faults.push(`${id} took ${JSON.stringify(held)}`)
     if (org !== ORG) this.faults.push(`${id} was renewed by strangers`)
     // G-5: with a clock that is right it never trades a good certificate for one that is not in force.
     const wall = WALL + this.#now
-    const inForce = held.notBefore <= wall + RENEWAL_PARAMS.clockToleranceMs && held.notAfter > wall
-    if (offMs === 0 && first.notAfter > wall && !inForce) this.faults.push(`${id} took one that is not in force`)
+    const isInForce = ({ notBefore, notAfter }: Certificate) =>
+      notBefore <= wall + RENEWAL_PARAMS.clockToleranceMs && notAfter > wall
+    if (offMs === 0 && isInForce(previous) && !isInForce(held)) this.faults.push(`${id} took one that is not in force`)
   }
 
   #count(node: Node): void {
@@ -247,8 +256,9 @@ export class RenewalWorld {
     if (this.#stormy && this.#random.chance(loss)) return
     const copies = this.#stormy && this.#random.chance(duplication) ? 2 : 1
     for (let i = 0; i < copies; i++) {
-      // Now and then so late that its sender has given it up.
-      const delayMs = this.#random.between(1, this.#random.chance(0.1) ? 20_000 : TICK_MS)
+      // Now and then so late that its sender has given it up: as good as lost.
+      const isLate = this.#stormy && this.#random.chance(0.1)
+      const delayMs = this.#random.between(1, isLate ? 20_000 : TICK_MS)
       this.#flights.push({ at: this.#now + delayMs, from, to, message })
     }
   }

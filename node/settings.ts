@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import {
   badConfiguration,
+  CLAIMS_PROFILES,
+  type ClaimsParams,
   type Config,
   type ConfigReport,
   clusterParameters,
@@ -33,6 +35,7 @@ export interface Settings {
   readonly founding: FoundingTerms
   readonly membership: MembershipParams
   readonly directory: DirectoryParams
+  readonly claims: ClaimsParams
   /** Of the log on disk. */
   readonly log: LogParams
   /** Members to contact at the start. */
@@ -79,6 +82,7 @@ function settingsOf(resolved: ResolvedConfig, join: string | undefined): Omit<Se
     },
     membership: { ...MEMBERSHIP_PROFILES[profile], ...config.membership },
     directory: { ...DIRECTORY_PROFILES[profile], ...config.directory },
+    claims: CLAIMS_PROFILES[profile],
     log: { ...DEFAULT_LOG_PARAMS, segmentBytesMax, queuedBytesMax },
     contacts: config.network.bootstrap.map(contactOf),
     report: { values: describeConfig(resolved).map(({ path, value, origin }) => ({ path, value, origin })) },

@@ -1,5 +1,6 @@
 /** The public API of swarm-node, and the only door through which `node/` sees `src/`. */
 
+export { CLAIMS_PROFILES, type ClaimsParams } from './claims/index.ts'
 export {
   badConfiguration,
   type Config,

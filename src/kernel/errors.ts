@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   UNAUTHORISED: { rpc: -32002, http: 403, exit: 6 },
   NOT_FOUND: { rpc: -32003, http: 404, exit: 1 },
   QUOTA_EXCEEDED: { rpc: -32004, http: 429, exit: 6 },
+  DUPLICATE_KEY: { rpc: -32012, http: 409, exit: 1 },
   OVERLOADED: { rpc: -32005, http: 503, exit: 6 },
   TOO_LARGE: { rpc: -32006, http: 413, exit: 2 },
   TIMEOUT: { rpc: -32007, http: 504, exit: 5 },

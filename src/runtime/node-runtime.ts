@@ -2,7 +2,7 @@ import type { TicketLedger } from '../identity/index.ts'
 import type { NodeId, Result } from '../kernel/index.ts'
 import type { MemberFacts } from '../membership/index.ts'
 import type { HostObservation, IssueRequest, LoadSample, NodeRecord, Swarm } from '../swarm/index.ts'
-import { SwarmHost } from '../swarm/index.ts'
+import { claimsRecords, SwarmHost } from '../swarm/index.ts'
 import type { LogPort, NetworkPort } from '../wire/index.ts'
 import { Alarm, type Clock } from './clock.ts'
 import { LoadMeter } from './load.ts'
@@ -100,7 +100,7 @@ export class NodeRuntime {
     this.host.input({ kind: 'load', sample: this.#load })
     this.#tellTime()
     if (log.bytesSinceCompaction > compactAfterBytes) {
-      log.compact(state.snapshot(ledger.records()))
+      log.compact(state.snapshot(ledger.records(), claimsRecords(this.host.swarm.claims)))
     }
   }
 
@@ -116,8 +116,8 @@ export class NodeRuntime {
   }
 
   #recorded(record: NodeRecord): void {
-    // Uses are counted by the ledger, which also knows when they no longer matter.
-    if (record.kind !== 'ticket-use') this.#options.state.apply(record)
+    // Uses are counted by the ledger, tasks by the claims: they also know when they no longer matter.
+    if (record.kind !== 'ticket-use' && record.kind !== 'claims') this.#options.state.apply(record)
   }
 
   #guard(turn: () => void): void {

@@ -14,6 +14,8 @@ export class NodeState {
   peers: readonly RememberedPeer[] = []
   /** Uses of tickets, as found in the log; the ledger that is filled from them counts from then on. */
   readonly ticketUses: Uint8Array[] = []
+  /** What the log says of tasks, as found there; the claims core that is filled from it knows the rest. */
+  readonly claims: Extract<NodeRecord, { kind: 'claims' }>['records'][number][] = []
 
   /**
    * @throws SwarmError STORE_DAMAGED: a record that passed its checksum and yet says nothing to this program was
@@ -52,11 +54,14 @@ export class NodeState {
       case 'ticket-use':
         this.ticketUses.push(record.bytes)
         return
+      case 'claims':
+        for (const each of record.records) this.claims.push(each)
+        return
     }
   }
 
-  /** The records of a snapshot. Ticket uses come from the ledger, which knows which of them still matter. */
-  snapshot(ticketUses: readonly Uint8Array[]): readonly Uint8Array[] {
+  /** The records of a snapshot. Ticket uses and tasks come from those that know which of them still matter. */
+  snapshot(ticketUses: readonly Uint8Array[], claims: readonly NodeRecord[] = []): readonly Uint8Array[] {
     const records: NodeRecord[] = []
     if (this.genesis !== undefined) records.push({ kind: 'genesis', bytes: this.genesis })
     if (this.certificate !== undefined) records.push({ kind: 'certificate', bytes: this.certificate })
@@ -67,6 +72,7 @@ export class NodeState {
       records.push({ kind: 'membership', record: { kind: 'peers', peers: this.peers } })
     }
     for (const bytes of ticketUses) records.push({ kind: 'ticket-use', bytes })
+    records.push(...claims)
     return records.map(encodeNodeRecord)
   }
 }

@@ -131,8 +131,9 @@ export class Dialler {
     if (network.paths.isBlocked(target.index, machine.index)) return
     const [nearEnd, farEnd] = LinkEnd.pair(this.#port, far)
     nearEnd.opensAt = network.paths.arrival(network.queue.now, target.index, machine.index)
-    far.open(farEnd)
+    // First, so that what the far side says at once is not read before this side has opened.
     process.later(() => this.#opened(attempt, nearEnd), nearEnd.opensAt)
+    far.open(farEnd)
   }
 
   #answer(target: Machine, run: () => void): void {

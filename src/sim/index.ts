@@ -25,7 +25,7 @@ export { MemoryLog } from './memory-log.ts'
 export { Network, type NetworkCounts, TRANSPORT, type TransportParams } from './network.ts'
 export { CALM, Paths, type Weather } from './paths.ts'
 export type { Boot, Host, Program } from './program.ts'
-export { type LivenessBounds, type RunOptions, type RunResult, runScenario } from './run-scenario.ts'
+export { type LivenessBounds, type Load, type RunOptions, type RunResult, runScenario } from './run-scenario.ts'
 export {
   FAULT_KINDS,
   type FaultKind,

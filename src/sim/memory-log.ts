@@ -42,6 +42,14 @@ export class MemoryLog implements LogPort {
     return this.#durable
   }
 
+  /** What the log will say once everything is durable: what a snapshot has to say as well. */
+  get appended(): readonly Uint8Array[] {
+    let records = this.#durable
+    for (const { kind, records: more } of this.#pending)
+      records = kind === 'compact' ? [...more] : [...records, ...more]
+    return records
+  }
+
   get bytesSinceCompaction(): number {
     return this.#bytesSinceCompaction
   }

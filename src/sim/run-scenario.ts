@@ -31,6 +31,19 @@ export interface RunOptions<P extends MembershipProgram> {
   readonly suspicionMsMin: number
   reservedOn(machine: Machine): number
   readonly onTrace?: ((line: string) => void) | undefined
+  /** What runs on the swarm besides, and what must hold of it. */
+  readonly load?: Load<P> | undefined
+}
+
+/** Work for a swarm in a simulation, with its own checks. */
+export interface Load<P extends MembershipProgram> {
+  begin(sim: Simulation<P>): void
+  /** All faults have ended; these machines run. */
+  healed(core: readonly number[]): void
+  /** What is still to come, if anything, before the load's liveness clauses hold. */
+  missing(): string | undefined
+  readonly clause: string
+  readonly boundMs: number
 }
 
 export interface RunResult {
@@ -85,6 +98,7 @@ export function runScenario<P extends MembershipProgram>(options: RunOptions<P>)
       if (program !== undefined) sim.processOf(machine)?.later(() => options.leave(program))
     },
   })
+  options.load?.begin(sim)
   driver.begin()
   sim.run(scenario.safetyMs)
   const falseDeaths = checker.falseDeaths
@@ -98,6 +112,11 @@ export function runScenario<P extends MembershipProgram>(options: RunOptions<P>)
   }
   const core = sim.violations.length > 0 ? [] : driver.heal()
   const convergedMs = until(sim, 'M-7', bounds.convergeMs, () => disagreement(sim, core))
+  const { load } = options
+  if (load !== undefined && sim.violations.length === 0) {
+    load.healed(core)
+    until(sim, load.clause, load.boundMs, () => load.missing())
+  }
   const detectedMs = core.length < 2 ? undefined : detection(sim, core, scenario.settleMs, bounds.detectMs)
   sim.trace.record('end', sim.now, 0, sim.violations.length, undefined, () => `${sim.violations.length} violations`)
   return {

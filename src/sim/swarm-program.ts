@@ -1,7 +1,16 @@
 import type { Certificate } from '../identity/types.ts'
 import type { Incarnation, NodeId, OrgId, SwarmId, WallMillis } from '../kernel/index.ts'
 import type { MemberFacts, MembershipOptions, MembershipView } from '../membership/index.ts'
-import { decodeNodeRecord, type Swarm, SwarmHost } from '../swarm/index.ts'
+import {
+  type ClaimsHostEffect,
+  type ClaimsHostInput,
+  claimsRecords,
+  decodeNodeRecord,
+  encodeNodeRecord,
+  type NodeRecord,
+  type Swarm,
+  SwarmHost,
+} from '../swarm/index.ts'
 import type { Lane, LinkDownReason, MessageKind, PeerCredentials } from '../wire/index.ts'
 import type { SimKeys } from './keys.ts'
 import type { Machine } from './machine.ts'
@@ -18,13 +27,17 @@ export interface Contact {
 export type NodeParts = Pick<
   MembershipOptions,
   'signer' | 'verifier' | 'random' | 'certificate' | 'facts' | 'ceiling' | 'peers'
->
+> & { readonly claims: ClaimsRecords }
+
+type ClaimsRecords = Extract<NodeRecord, { readonly kind: 'claims' }>['records']
 
 export interface SwarmBootOptions {
   readonly keys: SimKeys
   contactsOf(host: Host): readonly Contact[]
   /** Puts the cores of one node together; a planted bug is put in here. */
   build(parts: NodeParts, host: Host): Swarm
+  /** What a daemon would do with its agents and clients; called from inside a step, so it answers later. */
+  perform?(host: Host, effect: ClaimsHostEffect): void
 }
 
 /** Starts the program that ships, over simulated ports. */
@@ -35,6 +48,7 @@ export function bootSwarm(options: SwarmBootOptions): Boot<SwarmProgram> {
 /** A node as the daemon runs it: `SwarmHost` around `Swarm`, with what the log kept from the life before. */
 export class SwarmProgram implements MembershipProgram {
   readonly #driver: SwarmHost
+  readonly #host: Host
 
   constructor(host: Host, options: SwarmBootOptions) {
     const swarm = options.build(partsOf(host, options), host)
@@ -46,11 +60,34 @@ export class SwarmProgram implements MembershipProgram {
       wallNow: () => host.wallNow(),
       schedule: (at) => host.schedule(at),
       observe: (observation) => host.observe(observation),
+      perform: (effect) => options.perform?.(host, effect),
       fatal: (cause) => {
         throw cause
       },
     })
+    this.#host = host
     this.#driver.tick()
+  }
+
+  get claims(): Swarm['claims'] {
+    return this.#driver.swarm.claims
+  }
+
+  /** An agent, a client or an operator says something. */
+  tell(input: ClaimsHostInput): void {
+    this.#driver.input({ kind: 'claims', input })
+  }
+
+  /** Replaces what the log says of everything by what is known now, as the runtime does from time to time. */
+  compact(): void {
+    const kept = new Map<string, Uint8Array>()
+    for (const bytes of this.#host.log.appended) {
+      const entry = decodeNodeRecord(bytes)
+      if (!entry.ok || entry.value.kind === 'claims') continue
+      const { value } = entry
+      kept.set(value.kind === 'membership' ? `membership ${value.record.kind}` : value.kind, bytes)
+    }
+    this.#host.log.compact([...kept.values(), ...claimsRecords(this.claims).map(encodeNodeRecord)])
   }
 
   get membership(): MembershipView {
@@ -118,16 +155,19 @@ export function reservedOn(machine: Machine): number {
 function partsOf(host: Host, options: SwarmBootOptions): NodeParts {
   let ceiling: Incarnation | undefined
   let peers: readonly Contact[] = []
+  const claims: ClaimsRecords[number][] = []
   for (const bytes of host.log.records) {
     const entry = decodeNodeRecord(bytes)
     // The simulated log returns what was appended, so a record that does not decode is our own fault.
     if (!entry.ok) throw new Error(`a record in the log does not decode: ${entry.error}`)
+    if (entry.value.kind === 'claims') claims.push(...entry.value.records)
     if (entry.value.kind !== 'membership') continue
     const { record } = entry.value
     if (record.kind === 'incarnation') ceiling = record.ceiling
     else peers = record.peers
   }
   return {
+    claims,
     signer: options.keys.signer(host.node),
     verifier: options.keys.verifier(),
     random: host.random.fork('cores'),

@@ -1,3 +1,4 @@
+import { CLAIMS_BODIES } from '../claims/index.ts'
 import { CONSENSUS_BODIES } from '../consensus/index.ts'
 import { DIRECTORY_BODIES } from '../directory/index.ts'
 import { ok, type Result } from '../kernel/index.ts'
@@ -10,6 +11,7 @@ export const BODIES = {
   ...MEMBERSHIP_BODIES,
   ...DIRECTORY_BODIES,
   ...RENEWAL_BODIES,
+  ...CLAIMS_BODIES,
   ...CONSENSUS_BODIES,
 } as const satisfies {
   readonly [K in MessageKind]: Shape<never> | Shape<unknown>

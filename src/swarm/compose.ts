@@ -1,11 +1,19 @@
+import { Claims, type ClaimsParams, type ClaimsRecord } from '../claims/index.ts'
 import { Directory, type DirectoryParams, type JudgeDigest } from '../directory/index.ts'
 import { Membership, type MembershipCore, type MembershipOptions } from '../membership/index.ts'
 import { RENEWAL_PARAMS, Renewal, type RenewalOptions } from '../renewal/index.ts'
+import { claimsPeers, skillsOf } from './claims-peers.ts'
 import { Swarm } from './swarm.ts'
 
 /** What only this node, on this start, can know; and the parameters of each protocol. */
 export interface SwarmOptions extends Omit<MembershipOptions, 'params'>, Pick<RenewalOptions, 'issuer'> {
-  readonly params: { readonly membership: MembershipOptions['params']; readonly directory: DirectoryParams }
+  readonly params: {
+    readonly membership: MembershipOptions['params']
+    readonly directory: DirectoryParams
+    readonly claims: ClaimsParams
+  }
+  /** What the log says of tasks, in order. */
+  readonly claims?: Iterable<ClaimsRecord>
   /** In place of verifying digests one by one; see `JudgeDigest`. */
   readonly judgeDigest?: JudgeDigest
   /** For tests: puts something between the membership core and the rest. */
@@ -14,7 +22,7 @@ export interface SwarmOptions extends Omit<MembershipOptions, 'params'>, Pick<Re
 
 /** Puts a node's cores together: the one place for it, in the daemon and in the simulator. */
 export function composeSwarm(options: SwarmOptions): Swarm {
-  const { params, judgeDigest, wrapMembership, issuer, ...common } = options
+  const { params, judgeDigest, wrapMembership, issuer, claims: records, ...common } = options
   const core = new Membership({ ...common, params: params.membership, random: options.random.fork('membership') })
   const { node, org, region, zone, labels, incarnation } = core.self()
   const directory = new Directory({
@@ -26,6 +34,18 @@ export function composeSwarm(options: SwarmOptions): Swarm {
     run: incarnation,
     self: { node, org, region, zone, labels },
   })
+  const membership = wrapMembership?.(core) ?? core
+  const claims = new Claims({
+    node,
+    // Above that of every earlier run (M-8), which is what tokens need (T-1).
+    epoch: incarnation,
+    params: params.claims,
+    random: options.random.fork('claims'),
+    peers: claimsPeers({ node, membership, directory, random: options.random.fork('candidates') }),
+    skillsOf: (peer) => skillsOf(directory, peer),
+    self: { org, region, zone, labels },
+    records: records ?? [],
+  })
   const renewal = new Renewal({
     node,
     verifier: options.verifier,
@@ -34,5 +54,5 @@ export function composeSwarm(options: SwarmOptions): Swarm {
     certificate: options.certificate,
     issuer,
   })
-  return new Swarm({ membership: wrapMembership?.(core) ?? core, directory, renewal })
+  return new Swarm({ membership, directory, renewal, claims })
 }

@@ -16,7 +16,10 @@ import { decodeBody, encodeBody, type Message } from './codec.ts'
 import type { HostObservation } from './observations.ts'
 import { encodeNodeRecord, type NodeRecord } from './records.ts'
 import type { Swarm } from './swarm.ts'
-import type { SwarmEffect, SwarmInput } from './types.ts'
+import type { ClaimsHostEffect, SwarmEffect, SwarmInput } from './types.ts'
+
+/** How often the cores are told the wall time; they reckon on from there. */
+const CLOCK_INTERVAL_MS = 1000
 
 /** Effects that may wait for the disk at once. Beyond it the disk is hopelessly behind, which the log reports first. */
 const HELD_EFFECTS_MAX = 65_536
@@ -30,6 +33,8 @@ export interface SwarmHostOptions {
   /** Asks for one `tick()` at or soon after that moment; a later call replaces an earlier one. */
   schedule(at: Millis): void
   observe(observation: HostObservation): void
+  /** What the claims ask for: hand a task to an agent, answer a request. Absent where there are no agents. */
+  perform?(effect: ClaimsHostEffect): void
   /** A record was appended (not yet durable): for whoever keeps the snapshot that compaction writes. */
   recorded?(record: NodeRecord): void
   /** Signs a certificate for a node that this one may certify. The outcome is an input `issued`, never at once. */
@@ -63,6 +68,8 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   #lastBody: Uint8Array = new Uint8Array(0)
   #scheduledFor: Millis | undefined
   #stepping = false
+  #clockAt: Millis | undefined
+  #appended: LogIndex = 0
 
   constructor(options: SwarmHostOptions) {
     this.#options = options
@@ -87,8 +94,12 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   input(input: SwarmInput): void {
     assert(!this.#stepping, 'a port called back from inside a call into it', { input: input.kind })
     this.#stepping = true
-    const effects = this.#options.swarm.step(this.#options.now(), input)
-    this.#performInOrder(effects)
+    const now = this.#options.now()
+    if (this.#clockAt === undefined || now >= this.#clockAt + CLOCK_INTERVAL_MS) {
+      this.#clockAt = now
+      this.#perform(this.#options.swarm.step(now, { kind: 'clock', wallNow: this.#options.wallNow() }))
+    }
+    this.#perform(this.#options.swarm.step(now, input))
     this.#stepping = false
     const at = this.#options.swarm.deadline()
     if (this.#scheduledFor === undefined || at < this.#scheduledFor) {
@@ -129,6 +140,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
 
   onGap(peer: NodeId, lane: Lane): void {
     this.#options.observe({ kind: 'link-gap', peer, lane })
+    this.input({ kind: 'gap', peer })
   }
 
   onDurable(upTo: LogIndex): void {
@@ -160,29 +172,25 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     this.#options.observe({ kind: 'message-malformed', peer: from, message: kind, reason: decoded.error })
   }
 
-  /** R-1: behind a barrier everything waits, whichever step asked for it. */
-  #performInOrder(effects: readonly SwarmEffect[]): void {
-    if (effects.length === 0) return
-    if (this.#barrier <= this.#durable) this.#perform(effects, 0)
-    else this.#hold(this.#barrier, () => this.#performInOrder(effects))
-  }
-
-  #perform(effects: readonly SwarmEffect[], from: number): void {
-    for (let i = from; i < effects.length; i++) {
-      const effect = effects[i] as SwarmEffect
-      if (effect.kind !== 'persist') {
-        this.#performOne(effect)
-        continue
-      }
-      const index = this.#append(effect.record)
-      if (index === undefined) return
-      if (effect.barrier === true) this.#barrier = index
-      if (i + 1 < effects.length) this.#hold(index, () => this.#perform(effects, i + 1))
-      return
+  /**
+   * R-1: all records of a list are appended at once, in order; what stands behind one waits until it is durable. Behind
+   * a persist with a barrier everything waits, whichever step asked for it.
+   */
+  #perform(effects: readonly SwarmEffect[]): void {
+    let upTo = this.#barrier > this.#durable ? this.#barrier : undefined
+    for (const effect of effects) {
+      if (effect.kind === 'persist') {
+        upTo = this.#append(effect.record)
+        if (upTo === undefined) return
+        if (effect.barrier === true) this.#barrier = upTo
+      } else if (effect.kind === 'barrier') {
+        if (this.#durable < this.#appended) upTo = this.#appended
+      } else if (upTo === undefined) this.#performOne(effect)
+      else this.#hold(upTo, () => this.#performOne(effect))
     }
   }
 
-  #performOne(effect: Exclude<SwarmEffect, { kind: 'persist' }>): void {
+  #performOne(effect: Exclude<SwarmEffect, { kind: 'persist' | 'barrier' }>): void {
     const { network } = this.#options
     switch (effect.kind) {
       case 'send': {
@@ -206,6 +214,9 @@ export class SwarmHost implements NetworkHandler, LogHandler {
         return
       case 'observe':
         this.#options.observe(effect.observation)
+        return
+      case 'claims':
+        this.#options.perform?.(effect.effect)
         return
       case 'issue':
         this.#options.issue?.(effect.request)
@@ -233,6 +244,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   #append(record: NodeRecord): LogIndex | undefined {
     try {
       const index = this.#options.log.append(encodeNodeRecord(record))
+      this.#appended = index
       this.#options.recorded?.(record)
       return index
     } catch (cause) {

@@ -10,5 +10,5 @@ export {
   rowOf,
 } from './observations.ts'
 export { decodeNodeRecord, encodeNodeRecord, type NodeRecord } from './records.ts'
-export { Swarm, type SwarmCores } from './swarm.ts'
-export type { LoadSample, SwarmEffect, SwarmInput } from './types.ts'
+export { claimsRecords, Swarm, type SwarmCores } from './swarm.ts'
+export type { ClaimsHostEffect, ClaimsHostInput, LoadSample, SwarmEffect, SwarmInput } from './types.ts'

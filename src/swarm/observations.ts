@@ -1,3 +1,4 @@
+import type { ClaimsObservation } from '../claims/index.ts'
 import type { DirectoryObservation } from '../directory/index.ts'
 import type { NodeId } from '../kernel/index.ts'
 import type { MembershipObservation } from '../membership/index.ts'
@@ -5,7 +6,12 @@ import type { RenewalObservation } from '../renewal/index.ts'
 import type { Lane, MessageKind, SendOutcome } from '../wire/index.ts'
 
 /** What the cores tell people. */
-export type CoreObservation = MembershipObservation | MemberObservation | DirectoryObservation | RenewalObservation
+export type CoreObservation =
+  | MembershipObservation
+  | MemberObservation
+  | DirectoryObservation
+  | RenewalObservation
+  | ClaimsObservation
 
 /** Members coming and going, as seen from this node: the composite core makes them from membership's events. */
 export type MemberObservation =
@@ -44,7 +50,7 @@ type Of<K extends Kind> = Extract<HostObservation, { readonly kind: K }>
 
 /** How one kind of observation reaches people. */
 export interface ObservationRow<K extends Kind> {
-  readonly module: 'membership' | 'directory' | 'renewal' | 'link' | 'net'
+  readonly module: 'membership' | 'directory' | 'renewal' | 'claims' | 'link' | 'net'
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   /** The log line, and the text of the event. */
   message(observation: Of<K>): string
@@ -174,6 +180,105 @@ export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
     event: true,
     help: 'Members whose digest found no room.',
     message: (o) => `the directory is full: the digest of ${o.node} was not taken in`,
+  },
+  'task-retried': {
+    module: 'claims',
+    level: 'info',
+    event: true,
+    help: 'Attempts that did not succeed and are to be repeated.',
+    message: (o) => `${o.task}: attempt ${o.attempt} at ${o.node} did not succeed (${o.cause}), it is tried again`,
+  },
+  'task-failed': {
+    module: 'claims',
+    level: 'warn',
+    event: true,
+    help: 'Tasks that failed for good.',
+    message: (o) => `${o.task} has failed: ${o.code}: ${o.message}`,
+  },
+  'task-dead-lettered': {
+    module: 'claims',
+    level: 'error',
+    event: true,
+    help: 'Tasks given up after all their attempts.',
+    message: (o) => `${o.task} is given up after ${o.attempts} attempts: ${o.message}`,
+  },
+  'task-recovered': {
+    module: 'claims',
+    level: 'info',
+    event: true,
+    help: 'Restarts that found open tasks in the log.',
+    message: (o) => `${o.count} open tasks were found in the log; ${o.executors} nodes may hold leases of them`,
+  },
+  'execution-doubled': {
+    module: 'claims',
+    level: 'warn',
+    event: true,
+    help: 'Tasks that were started more often than they had to be (T-13).',
+    message: (o) => `${o.task} was started ${o.executions} times: ${o.cause}`,
+  },
+  'lease-lapsed': {
+    module: 'claims',
+    level: 'warn',
+    event: true,
+    help: 'Leases that ended without a word from their executor.',
+    message: (o) => `the lease of ${o.task} at ${o.node} has lapsed, attempt ${o.attempt}`,
+  },
+  'result-refused': {
+    module: 'claims',
+    level: 'info',
+    event: false,
+    help: 'Results that changed nothing.',
+    message: (o) => `a result of ${o.task} from ${o.from} was refused: ${o.verdict}`,
+  },
+  'agent-answer-ignored': {
+    module: 'claims',
+    level: 'warn',
+    event: true,
+    help: 'Answers of agents to tasks they did not hold.',
+    message: (o) => `what agent ${o.agent} says about ${o.task} is ignored: ${o.reason}`,
+  },
+  'agent-attached': {
+    module: 'claims',
+    level: 'info',
+    event: true,
+    help: 'Agents that attached.',
+    message: (o) => `agent ${o.name} has attached: ${o.skills.join(', ')}`,
+  },
+  'agent-gone': {
+    module: 'claims',
+    level: 'info',
+    event: true,
+    help: 'Agents that detached or were lost.',
+    message: (o) => `agent ${o.name} is gone (${o.reason}), it ran ${o.running} tasks`,
+  },
+  'executor-shunned': {
+    module: 'claims',
+    level: 'warn',
+    event: true,
+    help: 'Executors that fail what they take on and are left alone for a while (T-12).',
+    message: (o) =>
+      `${o.executor} has failed ${o.failures} times in a row at ${o.skill} and gets none for ${o.forMs} ms`,
+  },
+  'executor-trusted': {
+    module: 'claims',
+    level: 'info',
+    event: true,
+    help: 'Executors that were shunned and do well again.',
+    message: (o) => `${o.executor} does well again at ${o.skill}`,
+  },
+  'submission-refused': {
+    module: 'claims',
+    level: 'debug',
+    event: false,
+    help: 'Submissions that were refused for want of room.',
+    message: (o) => `a task of class ${o.priority} of ${o.tenant} was refused: ${o.code}`,
+  },
+  'claims-malformed': {
+    module: 'claims',
+    level: 'warn',
+    event: true,
+    help: 'Messages of the contract net that made no sense.',
+    message: (o) => `${o.message} from ${o.peer} makes no sense: ${o.reason}`,
   },
   renewed: {
     module: 'renewal',

@@ -1,9 +1,13 @@
+import { claimsRecord } from '../claims/index.ts'
 import type { Result } from '../kernel/index.ts'
 import { membershipRecord } from '../membership/index.ts'
-import { bytes, decode, encode, record, type Value, variant } from '../wire/index.ts'
+import { bytes, decode, encode, list, record, type Value, variant } from '../wire/index.ts'
 
 /** Above what `src/identity` allows for any of its statements, which judges them when they are read back. */
 const STATEMENT_BYTES_MAX = 16 * 1024
+
+/** More than one step can end: whatever is open may run into its deadline at the same moment. */
+const CLAIMS_RECORDS_MAX = 1_000_000
 
 /** Everything that a node writes to its log. The order of the cases is the format (W-6). */
 export const nodeRecord = variant({
@@ -14,6 +18,8 @@ export const nodeRecord = variant({
   membership: record({ record: membershipRecord }),
   /** A use of a ticket that this node made. */
   'ticket-use': record({ bytes: bytes(STATEMENT_BYTES_MAX) }),
+  /** What one step did to the tasks that this node coordinates: all of it or nothing. */
+  claims: record({ records: list(claimsRecord, CLAIMS_RECORDS_MAX) }),
 })
 export type NodeRecord = Value<typeof nodeRecord>
 

@@ -1,3 +1,4 @@
+import type { ClaimsCore, ClaimsEffect, ClaimsInput, ClaimsMessage, ClaimsRecord, ClaimsView } from '../claims/index.ts'
 import type { DirectoryCore, DirectoryInput, DirectoryMessage, DirectoryView, OwnReport } from '../directory/index.ts'
 import { type Core, earliest, type Millis, type NodeId, TICK, type Tick, unreachable } from '../kernel/index.ts'
 import type {
@@ -18,11 +19,13 @@ import {
   type RenewalView,
 } from '../renewal/index.ts'
 import type { Message } from './codec.ts'
+import type { NodeRecord } from './records.ts'
 import type { LoadSample, SwarmEffect, SwarmInput } from './types.ts'
 
 export interface SwarmCores {
   readonly membership: MembershipCore
   readonly directory: DirectoryCore
+  readonly claims: ClaimsCore
   readonly renewal: RenewalCore
 }
 
@@ -34,10 +37,15 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   readonly #membership: MembershipCore
   readonly #directory: DirectoryCore
   readonly #renewal: RenewalCore
+  readonly #claims: ClaimsCore
+  #renewalHolds: readonly NodeId[] = []
+  #claimsHolds: readonly NodeId[] = []
+  #load: LoadSample = { cpuShare: 0, rssBytes: 0, eventLoopLagMs: 0 }
 
   constructor(cores: SwarmCores) {
     this.#membership = cores.membership
     this.#directory = cores.directory
+    this.#claims = cores.claims
     this.#renewal = cores.renewal
   }
 
@@ -49,12 +57,17 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     return this.#directory
   }
 
+  get claims(): ClaimsView {
+    return this.#claims
+  }
+
   get renewal(): RenewalView {
     return this.#renewal
   }
 
   deadline(): Millis {
-    return earliest(earliest(this.#membership.deadline(), this.#directory.deadline()), this.#renewal.deadline())
+    const soonest = earliest(this.#membership.deadline(), this.#directory.deadline())
+    return earliest(soonest, earliest(this.#renewal.deadline(), this.#claims.deadline()))
   }
 
   step(now: Millis, input: SwarmInput): readonly SwarmEffect[] {
@@ -63,6 +76,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'tick':
         if (this.#membership.deadline() <= now) this.#stepMembership(now, TICK, effects)
         if (this.#directory.deadline() <= now) this.#stepDirectory(now, TICK, effects)
+        if (this.#claims.deadline() <= now) this.#stepClaims(now, TICK, effects)
         if (this.#renewal.deadline() <= now) this.#stepRenewal(now, TICK, effects)
         break
       case 'message':
@@ -71,11 +85,13 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'link-up':
         this.#stepMembership(now, input, effects)
         this.#stepDirectory(now, { kind: 'link-up', peer: input.peer.node }, effects)
+        this.#stepClaims(now, { kind: 'link-up', peer: input.peer.node }, effects)
         this.#stepRenewal(now, input, effects)
         break
       case 'link-down':
         this.#stepMembership(now, input, effects)
         this.#stepDirectory(now, { kind: 'link-down', peer: input.peer }, effects)
+        this.#stepClaims(now, { kind: 'link-down', peer: input.peer }, effects)
         this.#stepRenewal(now, { kind: 'link-down', peer: input.peer }, effects)
         break
       case 'facts':
@@ -87,12 +103,22 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         this.#stepMembership(now, input, effects)
         this.#stepRenewal(now, input, effects)
         break
-      case 'clock':
       case 'issued':
         this.#stepRenewal(now, input, effects)
         break
+      case 'clock':
+        this.#stepRenewal(now, input, effects)
+        this.#stepClaims(now, input, effects)
+        break
       case 'load':
-        this.#stepDirectory(now, { kind: 'report', report: this.#report(input.sample) }, effects)
+        this.#load = input.sample
+        this.#stepDirectory(now, { kind: 'report', report: this.#report() }, effects)
+        break
+      case 'gap':
+        this.#stepClaims(now, input, effects)
+        break
+      case 'claims':
+        this.#stepClaims(now, input.input, effects)
         break
       default:
         unreachable(input)
@@ -101,7 +127,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   }
 
   #onMessage(now: Millis, from: NodeId, message: Message, effects: SwarmEffect[]): void {
-    if (isDirectoryMessage(message)) this.#stepDirectory(now, { kind: 'message', from, message }, effects)
+    if (isClaimsMessage(message)) this.#stepClaims(now, { kind: 'message', from, message }, effects)
+    else if (isDirectoryMessage(message)) this.#stepDirectory(now, { kind: 'message', from, message }, effects)
     else if (isRenewalMessage(message)) this.#stepRenewal(now, { kind: 'message', from, message }, effects)
     else if (isMembershipMessage(message)) this.#stepMembership(now, { kind: 'message', from, message }, effects)
     // What is left is for groups (consensus), and this node has no part in any.
@@ -112,8 +139,43 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   }
 
   #stepDirectory(now: Millis, input: DirectoryInput | Tick, effects: SwarmEffect[]): void {
-    // Its events are for cores that choose among candidates.
-    for (const effect of this.#directory.step(now, input)) if (effect.kind !== 'event') effects.push(effect)
+    for (const effect of this.#directory.step(now, input)) {
+      if (effect.kind !== 'event') effects.push(effect)
+      else if (effect.event.kind === 'digest-updated') {
+        this.#stepClaims(now, { kind: 'candidate-changed', node: effect.event.node }, effects)
+      }
+    }
+  }
+
+  #stepClaims(now: Millis, input: ClaimsInput | Tick, effects: SwarmEffect[]): void {
+    for (const effect of this.#claims.step(now, input)) this.#forwardClaims(now, effect, effects)
+  }
+
+  #forwardClaims(now: Millis, effect: ClaimsEffect, effects: SwarmEffect[]): void {
+    switch (effect.kind) {
+      case 'send':
+      case 'barrier':
+      case 'observe':
+        effects.push(effect)
+        return
+      case 'persist':
+        effects.push({ kind: 'persist', record: { kind: 'claims', records: effect.records } })
+        return
+      case 'event':
+        if (effect.event.kind === 'links-wanted') {
+          this.#claimsHolds = effect.event.peers
+          this.#hold(now, effects)
+        } else this.#stepDirectory(now, { kind: 'report', report: this.#report() }, effects)
+        return
+      default:
+        effects.push({ kind: 'claims', effect })
+    }
+  }
+
+  /** Membership gets the union of what the cores ask for. */
+  #hold(now: Millis, effects: SwarmEffect[]): void {
+    const peers = [...new Set([...this.#renewalHolds, ...this.#claimsHolds])]
+    this.#stepMembership(now, { kind: 'hold', peers }, effects)
   }
 
   #stepRenewal(now: Millis, input: RenewalInput | Tick, effects: SwarmEffect[]): void {
@@ -123,8 +185,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   #forwardRenewal(now: Millis, effect: RenewalEffect, effects: SwarmEffect[]): void {
     switch (effect.kind) {
       case 'hold':
-        // The only core so far that asks for links: with a second one, membership gets the union.
-        this.#stepMembership(now, effect, effects)
+        this.#renewalHolds = effect.peers
+        this.#hold(now, effects)
         return
       case 'certified': {
         const { certificate } = effect
@@ -198,19 +260,25 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     this.#stepRenewal(now, { kind: 'member-down', node }, effects)
   }
 
-  #report(load: LoadSample): OwnReport {
+  #report(): OwnReport {
+    const { cpuShare, eventLoopLagMs, rssBytes } = this.#load
     return {
-      skills: [],
-      resources: {},
-      labels: {},
+      ...this.#claims.report(),
       coordinate: this.#membership.coordinate,
-      cpuThousandths: Math.min(1000, Math.round(load.cpuShare * 1000)),
-      eventLoopLagMs: Math.min(1_000_000, Math.round(load.eventLoopLagMs)),
-      rssMiB: Math.round(load.rssBytes / (1024 * 1024)),
-      agents: 0,
-      accepting: true,
+      cpuThousandths: Math.min(1000, Math.round(cpuShare * 1000)),
+      eventLoopLagMs: Math.min(1_000_000, Math.round(eventLoopLagMs)),
+      rssMiB: Math.round(rssBytes / (1024 * 1024)),
     }
   }
+}
+
+/** A snapshot in records of a size that a log likes. */
+export function claimsRecords(claims: ClaimsView): readonly NodeRecord[] {
+  return claims.snapshot().map((record: ClaimsRecord) => ({ kind: 'claims', records: [record] }))
+}
+
+function isClaimsMessage(message: Message): message is ClaimsMessage {
+  return message.kind.startsWith('claims.')
 }
 
 function isMembershipMessage(message: Message): message is MembershipMessage {

@@ -1,3 +1,4 @@
+import type { ClaimsEffect, ClaimsInput } from '../claims/index.ts'
 import type { NodeId } from '../kernel/index.ts'
 import type { MembershipEffect, MembershipInput } from '../membership/index.ts'
 import type { RenewalEffect, RenewalInput } from '../renewal/index.ts'
@@ -19,9 +20,25 @@ export type SwarmInput =
   | { readonly kind: 'tick' }
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
   | { readonly kind: 'load'; readonly sample: LoadSample }
+  /** Messages that must not be lost may have been, in either direction. */
+  | { readonly kind: 'gap'; readonly peer: NodeId }
+  /** Agents, tasks and questions about them: see `src/claims/README.md`. */
+  | { readonly kind: 'claims'; readonly input: ClaimsHostInput }
   | Extract<MembershipInput, { kind: 'link-up' | 'link-down' | 'facts' | 'introduce' | 'revoke' | 'leave' }>
-  /** Every other second; and the outcome of each `issue`. */
+  /** At the start and about once a second, by the loop itself; and the outcome of each `issue`. */
   | Extract<RenewalInput, { kind: 'clock' | 'issued' }>
+
+/** What a host says to the claims; the rest of their inputs comes from the other cores. */
+export type ClaimsHostInput = Exclude<
+  ClaimsInput,
+  { kind: 'clock' | 'link-up' | 'link-down' | 'gap' | 'candidate-changed' | 'message' }
+>
+
+/** What the claims ask of the host: agents, answers, news of tasks. */
+export type ClaimsHostEffect = Extract<
+  ClaimsEffect,
+  { kind: 'run' | 'stop' | 'expel' | 'reply' | 'task-changed' | 'task-progress' }
+>
 
 /** What a node asks of its host, to be performed in list order; what follows a `persist` waits until it is durable. */
 export type SwarmEffect =
@@ -29,6 +46,9 @@ export type SwarmEffect =
   | { readonly kind: 'publish'; readonly message: Message }
   /** With `barrier`, what later steps ask for waits too: every message from now on may rest on this record. */
   | { readonly kind: 'persist'; readonly record: NodeRecord; readonly barrier?: boolean }
+  /** What stands behind it leaves only when all that was persisted before, in any step, is durable. */
+  | { readonly kind: 'barrier' }
+  | { readonly kind: 'claims'; readonly effect: ClaimsHostEffect }
   | { readonly kind: 'observe'; readonly observation: CoreObservation }
   | Extract<MembershipEffect, { kind: 'connect' | 'disconnect' | 'penalise' }>
   /** This node's new certificate is durable: handshakes show it from now on. */

@@ -54,6 +54,17 @@ const SYNC = {
   penalty: 20,
 } as const
 
+/** Negotiation of tasks: repeated by its own protocol where it matters, so a full queue may drop (and tell of a gap). */
+const CLAIM = {
+  via: 'link',
+  lane: 'work',
+  bytesMax: 64 * KIB,
+  whenFull: 'drop',
+  delivery: 'resumed',
+  perSecondMax: 20_000,
+  penalty: 10,
+} as const
+
 /** Agreement repeats on its own whatever a decision still needs, so a lost message costs time and nothing else. */
 const AGREEMENT = {
   via: 'link',
@@ -112,6 +123,23 @@ export const MESSAGE_KINDS = {
   'consensus.snapshot': { code: 39, ...AGREEMENT, lane: 'bulk', bytesMax: 256 * KIB },
   'consensus.evidence': { code: 40, ...AGREEMENT, perSecondMax: 50 },
   'consensus.announce': { code: 41, ...AGREEMENT, via: 'gossip', bytesMax: 1 * KIB, perSecondMax: 500 },
+
+  'claims.offer': { code: 64, ...CLAIM },
+  'claims.bid': { code: 65, ...CLAIM },
+  'claims.decline': { code: 66, ...CLAIM },
+  'claims.award': { code: 67, ...CLAIM, bytesMax: 256 * KIB },
+  'claims.accept': { code: 68, ...CLAIM },
+  'claims.renew': { code: 69, ...CLAIM, bytesMax: 256 * KIB },
+  'claims.renewed': { code: 70, ...CLAIM, bytesMax: 256 * KIB },
+  'claims.progress': { code: 71, ...CLAIM, bytesMax: 128 * KIB },
+  'claims.result': { code: 72, ...CLAIM, bytesMax: 128 * KIB },
+  'claims.ack': { code: 73, ...CLAIM },
+  'claims.withdraw': { code: 74, ...CLAIM, bytesMax: 256 * KIB },
+  'claims.inventory': { code: 75, ...CLAIM, bytesMax: 256 * KIB },
+  /** A long payload's part: on the lowest lane, so that it delays nothing. */
+  'claims.part': { code: 76, ...CLAIM, lane: 'bulk', bytesMax: 128 * KIB },
+  'claims.query': { code: 77, ...CLAIM },
+  'claims.reply': { code: 78, ...CLAIM, bytesMax: 256 * KIB },
 } as const satisfies Record<string, MessageKindRules>
 
 export type MessageKind = keyof typeof MESSAGE_KINDS

@@ -25,6 +25,24 @@ export const CAMPAIGNS: readonly Campaign[] = [
     },
   },
   {
+    name: 'claims',
+    help: 'work for 2 to 8 nodes under random faults, with agents of all kinds: T-1 to T-13',
+    count: 200,
+    scenario: (seed, nodes) => {
+      const [nodesMin, nodesMax] = nodes === undefined ? [2, 8] : [nodes, nodes]
+      const { faults, weather, ...rest } = generateScenario({
+        name: 'claims',
+        seed,
+        nodesMin,
+        nodesMax,
+        safetyMs: 60_000,
+      })
+      // Two processes with one key are an operator's error, which membership reports; leases are per node.
+      const { twin: _twin, ...others } = faults
+      return { ...rest, faults: others, weather: { ...weather, corruptRate: 0 } }
+    },
+  },
+  {
     name: 'pauses',
     help: '5% loss and pauses of 2 s on 7 nodes for 5 minutes, nothing else: M-6',
     count: 100,

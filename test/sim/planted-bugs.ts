@@ -1,3 +1,5 @@
+import { PLANTED_CLAIMS } from './planted-claims.ts'
+
 /** A bug to be found: one place of the shipped source, replaced. SI-13. */
 export interface PlantedBug {
   readonly name: string
@@ -132,4 +134,5 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     campaign: 'membership',
     seeds: 40,
   },
+  ...PLANTED_CLAIMS,
 ]

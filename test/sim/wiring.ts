@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { CLAIMS_PROFILES } from '../../src/claims/index.ts'
 import { DIRECTORY_PROFILES } from '../../src/directory/index.ts'
 import { Random } from '../../src/kernel/index.ts'
 import { MEMBERSHIP_PROFILES, type MembershipParams } from '../../src/membership/index.ts'
@@ -22,6 +23,7 @@ import {
   WAN,
 } from '../../src/sim/index.ts'
 import { composeSwarm, type Swarm } from '../../src/swarm/index.ts'
+import { ClaimsLoad } from './claims-load.ts'
 
 /** Regions that a scenario over real distances is spread over. */
 const REGIONS = 5
@@ -43,7 +45,10 @@ export function paramsOf(scenario: Scenario): MembershipParams {
 export type Build = (parts: NodeParts, params: MembershipParams, host: Host) => Swarm
 
 export const buildNode: Build = (parts, params) =>
-  composeSwarm({ ...parts, params: { membership: params, directory: DIRECTORY_PROFILES.lan } })
+  composeSwarm({
+    ...parts,
+    params: { membership: params, directory: DIRECTORY_PROFILES.lan, claims: CLAIMS_PROFILES.lan },
+  })
 
 /** The first machine, which everyone is told of, and some that came before. */
 function contactsOf(scenario: Scenario, host: Host): readonly Contact[] {
@@ -63,6 +68,8 @@ export interface RunChoices {
 export function run(scenario: Scenario, choices: RunChoices = {}): RunResult {
   const params = paramsOf(scenario)
   const build = choices.build ?? buildNode
+  // Campaigns about claims have work to do; the others watch an idle swarm.
+  const load = scenario.name === 'claims' ? new ClaimsLoad() : undefined
   return runScenario<SwarmProgram>({
     scenario,
     latency: latencyOf(scenario),
@@ -70,7 +77,9 @@ export function run(scenario: Scenario, choices: RunChoices = {}): RunResult {
       keys: new SimKeys(scenario.seed),
       contactsOf: (host) => contactsOf(scenario, host),
       build: (parts, host) => build(parts, params, host),
+      perform: (host, effect) => load?.perform(host, effect),
     }),
+    load,
     // M-5 allows 8 s where round trips take up to 400 ms (membership/params.ts).
     bounds: { convergeMs: 30_000, detectMs: scenario.latency === 'lan' ? 5_000 : 8_000 },
     leave: (program) => program.leave(),

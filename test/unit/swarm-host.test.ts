@@ -45,6 +45,7 @@ function scripted(...script: (readonly SwarmEffect[])[]) {
   let fatal: unknown
   const swarm = {
     step: (_now: Millis, input: SwarmInput) => {
+      if (input.kind === 'clock') return []
       inputs.push(input)
       return script.shift() ?? []
     },
@@ -106,7 +107,7 @@ describe('the durability barrier', () => {
     const t = scripted([send(A, 1), persist(1), send(A, 2), { kind: 'connect', peer: A, addresses: [] }])
     t.host.tick()
     expect(t.calls).toEqual(['send membership.ping to nodeA', 'append 1'])
-    expect(t.host.heldCount).toBe(1)
+    expect(t.host.heldCount).toBe(2)
     t.host.onDurable(0)
     expect(t.calls).toHaveLength(2)
     t.host.onDurable(1)
@@ -114,13 +115,26 @@ describe('the durability barrier', () => {
     expect(t.host.heldCount).toBe(0)
   })
 
-  it('R-1 holds again at a second persist in one list', () => {
-    const t = scripted([persist(1), send(A, 1), persist(2), send(A, 2)])
+  it('R-1 appends all records of a list at once, and lets what stands behind each wait for it', () => {
+    const t = scripted([persist(1), send(A, 1), persist(2), { kind: 'connect', peer: A, addresses: [] }])
     t.host.tick()
+    expect(t.calls).toEqual(['append 1', 'append 2'])
     t.host.onDurable(1)
-    expect(t.calls).toEqual(['append 1', 'send membership.ping to nodeA', 'append 2'])
+    expect(t.calls.slice(2)).toEqual(['send membership.ping to nodeA'])
     t.host.onDurable(2)
-    expect(t.calls.at(-1)).toBe('send membership.ping to nodeA')
+    expect(t.calls.slice(3)).toEqual(['connect nodeA'])
+  })
+
+  it('R-7 a barrier waits for what earlier steps persisted, and for nothing when all of it is durable', () => {
+    const barred: readonly SwarmEffect[] = [{ kind: 'barrier' }, send(A, 1)]
+    const t = scripted([persist(1)], barred, barred)
+    t.host.tick()
+    t.host.tick()
+    expect(t.calls).toEqual(['append 1'])
+    t.host.onDurable(1)
+    expect(t.calls).toEqual(['append 1', 'send membership.ping to nodeA'])
+    t.host.tick()
+    expect(t.calls).toHaveLength(3)
   })
 
   it('R-2 steps on while a commit is in flight, and holds only what depends on it', () => {
@@ -135,9 +149,9 @@ describe('the durability barrier', () => {
     const again = { ...persist(2), barrier: true } as SwarmEffect
     const t = scripted([barrier, send(A, 1)], [{ kind: 'connect', peer: A, addresses: [] }, again], [send(A, 2)])
     for (let i = 0; i < 3; i++) t.host.tick()
-    expect(t.calls).toEqual(['append 1'])
+    expect(t.calls).toEqual(['append 1', 'append 2'])
     t.host.onDurable(1)
-    expect(t.calls).toEqual(['append 1', 'send membership.ping to nodeA', 'connect nodeA', 'append 2'])
+    expect(t.calls).toEqual(['append 1', 'append 2', 'send membership.ping to nodeA', 'connect nodeA'])
     t.host.onDurable(2)
     expect(t.calls.at(-1)).toBe('send membership.ping to nodeA')
   })

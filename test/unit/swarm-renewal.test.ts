@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { CLAIMS_PROFILES } from '../../src/claims/index.ts'
 import { DIRECTORY_PROFILES } from '../../src/directory/index.ts'
 import { type Millis, type NodeId, type OrgId, Random, type WallMillis } from '../../src/kernel/index.ts'
 import { MEMBERSHIP_PROFILES } from '../../src/membership/index.ts'
@@ -51,7 +52,7 @@ class Pair {
       signer: keys.signer(node as NodeId),
       verifier,
       random: new Random(node),
-      params: { membership: MEMBERSHIP_PROFILES.lan, directory: DIRECTORY_PROFILES.lan },
+      params: { membership: MEMBERSHIP_PROFILES.lan, directory: DIRECTORY_PROFILES.lan, claims: CLAIMS_PROFILES.lan },
       certificate: keys.certificate(certificate(node)),
       facts: {
         addresses: [`/memory/${node}`],

@@ -1,0 +1,335 @@
+import { err, type NodeId, ok, type Result } from '../kernel/index.ts'
+import type { Alarm } from './alarms.ts'
+import type { Book } from './book.ts'
+import type { Coordinator } from './coordinator.ts'
+import type { Ground } from './ground.ts'
+import { originOf, type RequestId, taskOrigin } from './ids.ts'
+import type { Links } from './links.ts'
+import type { AnswerBody, AskBody, BodyOf, ReportBody } from './messages.ts'
+import type { Task, Waiter } from './task.ts'
+import type { Transfers } from './transfers.ts'
+import type { ClaimsAnswer, ClaimsRequest, Refusal, TaskAsk, TaskReport } from './types.ts'
+import type { Why } from './why.ts'
+
+/** A question that another node is to answer. */
+interface Pending {
+  readonly request: RequestId
+  readonly node: NodeId
+  readonly body: AskBody
+  alarm: Alarm | undefined
+}
+
+export interface AsksParts {
+  readonly links: Links
+  readonly transfers: Transfers
+  readonly book: Book
+  readonly coordinator: Coordinator
+  readonly why: Why
+}
+
+type Outcome = Result<ClaimsAnswer, Refusal>
+
+/** Questions about tasks, from here and from other nodes, answered wherever the task is coordinated (TSK-1). */
+export class Asks {
+  readonly #ground: Ground
+  readonly #parts: AsksParts
+  readonly #pending = new Map<number, Pending>()
+  /** Requests of this node that wait for an end here. */
+  readonly #waiting = new Map<RequestId, Task>()
+  #query: number
+  #waiters = 0
+
+  constructor(ground: Ground, parts: AsksParts) {
+    this.#ground = ground
+    this.#parts = parts
+    this.#query = ground.random.uint32()
+  }
+
+  onRequest(request: RequestId, ask: ClaimsRequest): void {
+    switch (ask.kind) {
+      case 'submit': {
+        const outcome = this.#parts.coordinator.submit(ask.submission)
+        // A duplicate may be of a task that is not durable yet.
+        if (outcome.ok) this.#ground.emitAfterAll({ kind: 'reply', request, outcome })
+        else this.#ground.emit({ kind: 'reply', request, outcome })
+        return
+      }
+      case 'list':
+        this.#replyAfterAll(request, ok(this.#list(ask)))
+        return
+      default:
+        this.#onTaskAsk(request, ask)
+    }
+  }
+
+  abandon(request: RequestId): void {
+    const task = this.#waiting.get(request)
+    if (task !== undefined)
+      this.#removeWaiter(task, (waiter) => waiter.kind === 'request' && waiter.request === request)
+    for (const [query, pending] of this.#pending) if (pending.request === request) this.#drop(query, pending)
+  }
+
+  /** Everyone who waits for the task is told, once its end is durable. */
+  ended(task: Task): void {
+    const { waiters } = task
+    if (waiters === undefined) return
+    task.waiters = undefined
+    this.#waiters -= waiters.length
+    for (const waiter of waiters) {
+      this.#ground.alarms.cancel(waiter.alarm)
+      if (waiter.kind === 'request') {
+        this.#waiting.delete(waiter.request)
+        this.#replyAfterAll(waiter.request, ok({ kind: 'report', report: task.report(this.#ground.node) }))
+      } else this.#answer(waiter.node, waiter.query, { kind: 'report', report: this.#reportBody(waiter.node, task) })
+    }
+  }
+
+  onQuery(from: NodeId, { query, ask }: BodyOf<'claims.query'>): void {
+    const task = this.#parts.book.get(ask.task)
+    if (task === undefined) {
+      this.#answer(from, query, { kind: 'error', code: 'NOT_FOUND', message: notFound(ask.task) })
+      return
+    }
+    switch (ask.kind) {
+      case 'get':
+        this.#answer(from, query, { kind: 'report', report: this.#reportBody(from, task) })
+        return
+      case 'wait':
+        if (task.hasEnded) this.#answer(from, query, { kind: 'report', report: this.#reportBody(from, task) })
+        else this.#addPeerWaiter(from, query, task)
+        return
+      case 'cancel':
+        this.#answer(from, query, this.#cancelled(task, ask.reason))
+        return
+      case 'why':
+        this.#answer(from, query, { kind: 'why', state: task.shownState, ...this.#parts.why.explain(task) })
+        return
+      case 'history':
+        this.#answer(from, query, { kind: 'history', entries: this.#parts.why.history(task) })
+    }
+  }
+
+  onReply(from: NodeId, { query, answer }: BodyOf<'claims.reply'>): void {
+    const pending = this.#pending.get(query)
+    if (pending === undefined || pending.node !== from) return
+    if (answer.kind !== 'report' || answer.report.output === undefined) {
+      this.#drop(query, pending)
+      this.#reply(pending.request, outcomeOf(answer, undefined))
+      return
+    }
+    const received = this.#parts.transfers.receive(from, answer.report.output, (output) => {
+      if (this.#pending.get(query) !== pending) return
+      this.#drop(query, pending)
+      this.#reply(pending.request, outcomeOf(answer, output))
+    })
+    if (!received)
+      this.#reply(pending.request, err({ code: 'OVERLOADED', message: 'no room for the output; try again later' }))
+  }
+
+  /** The link is back, or something was lost: questions are asked again; they may be asked twice. */
+  linkUp(peer: NodeId): void {
+    for (const [query, pending] of this.#pending) if (pending.node === peer) this.#send(query, pending)
+  }
+
+  #onTaskAsk(request: RequestId, ask: TaskAsk): void {
+    const task = this.#parts.book.get(ask.task)
+    if (task !== undefined) {
+      this.#here(request, ask, task)
+      return
+    }
+    const origin = taskOrigin(ask.task)
+    const isOwn = origin === originOf(this.#ground.node)
+    const node = origin === undefined || isOwn ? undefined : this.#ground.peers.named(origin)
+    if (node === undefined || node === this.#ground.node) {
+      this.#reply(request, err({ code: 'NOT_FOUND', message: notFound(ask.task) }))
+      return
+    }
+    this.#elsewhere(request, ask, node)
+  }
+
+  #here(request: RequestId, ask: TaskAsk, task: Task): void {
+    switch (ask.kind) {
+      case 'get':
+        this.#replyAfterAll(request, ok({ kind: 'report', report: task.report(this.#ground.node) }))
+        return
+      case 'wait':
+        if (task.hasEnded) this.#replyAfterAll(request, ok({ kind: 'report', report: task.report(this.#ground.node) }))
+        else this.#addWaiter(request, task, ask.timeoutMs)
+        return
+      case 'cancel':
+        this.#replyAfterAll(request, outcomeOf(this.#cancelled(task, ask.reason), undefined))
+        return
+      case 'why':
+        this.#replyAfterAll(request, ok({ kind: 'why', state: task.shownState, ...this.#parts.why.explain(task) }))
+        return
+      case 'history':
+        this.#replyAfterAll(request, ok({ kind: 'history', entries: this.#parts.why.history(task) }))
+    }
+  }
+
+  #elsewhere(request: RequestId, ask: TaskAsk, node: NodeId): void {
+    const { params } = this.#ground
+    if (this.#pending.size >= params.requestsMax) {
+      this.#reply(
+        request,
+        err({ code: 'OVERLOADED', message: 'too many questions to other nodes are open; try again later' }),
+      )
+      return
+    }
+    const waitMs = ask.kind === 'wait' ? ask.timeoutMs : params.requestTimeoutMs
+    const pending: Pending = { request, node, body: bodyOf(ask), alarm: undefined }
+    this.#query += 1
+    const query = this.#query
+    if (waitMs !== undefined) {
+      pending.alarm = this.#ground.in(waitMs, () => {
+        this.#drop(query, pending)
+        const message =
+          ask.kind === 'wait'
+            ? `the task has not ended within ${waitMs} ms`
+            : `${node}, its coordinator, does not answer`
+        this.#reply(request, err({ code: 'TIMEOUT', message }))
+      })
+    }
+    this.#pending.set(query, pending)
+    this.#send(query, pending)
+  }
+
+  #send(query: number, { node, body }: Pending): void {
+    this.#parts.links.send(node, { kind: 'claims.query', body: { query, ask: body } })
+  }
+
+  #drop(query: number, pending: Pending): void {
+    this.#ground.alarms.cancel(pending.alarm)
+    this.#pending.delete(query)
+  }
+
+  /** T-6: decided at once; acknowledged once it is durable. */
+  #cancelled(task: Task, reason: string): AnswerBody {
+    if (!task.hasEnded) this.#parts.coordinator.cancel(task, reason.slice(0, 300).toWellFormed())
+    return { kind: 'cancelled', state: task.shownState }
+  }
+
+  #addWaiter(request: RequestId, task: Task, timeoutMs: number | undefined): void {
+    const { params } = this.#ground
+    if (this.#waiters >= params.requestsMax) {
+      this.#reply(
+        request,
+        err({ code: 'OVERLOADED', message: 'too many wait for tasks at this node; try again later' }),
+      )
+      return
+    }
+    const alarm =
+      timeoutMs === undefined
+        ? undefined
+        : this.#ground.in(timeoutMs, () => {
+            this.#removeWaiter(task, (waiter) => waiter.kind === 'request' && waiter.request === request)
+            this.#reply(request, err({ code: 'TIMEOUT', message: `the task has not ended within ${timeoutMs} ms` }))
+          })
+    this.#waiting.set(request, task)
+    this.#push(task, { kind: 'request', request, alarm })
+  }
+
+  /** Kept until the task ends or another question of that number comes; the asker has its own time-out. */
+  #addPeerWaiter(node: NodeId, query: number, task: Task): void {
+    this.#removeWaiter(task, (waiter) => waiter.kind === 'peer' && waiter.node === node && waiter.query === query)
+    if (this.#waiters >= this.#ground.params.requestsMax) {
+      this.#answer(node, query, { kind: 'error', code: 'OVERLOADED', message: 'too many wait for tasks at that node' })
+      return
+    }
+    this.#push(task, { kind: 'peer', node, query, alarm: undefined })
+  }
+
+  #push(task: Task, waiter: Waiter): void {
+    task.waiters ??= []
+    task.waiters.push(waiter)
+    this.#waiters += 1
+  }
+
+  #removeWaiter(task: Task, isIt: (waiter: Waiter) => boolean): void {
+    const at = task.waiters?.findIndex(isIt) ?? -1
+    if (at < 0) return
+    const [waiter] = task.waiters?.splice(at, 1) ?? []
+    this.#waiters -= 1
+    this.#ground.alarms.cancel(waiter?.alarm)
+    if (waiter?.kind === 'request') this.#waiting.delete(waiter.request)
+  }
+
+  #list(ask: Extract<ClaimsRequest, { kind: 'list' }>): ClaimsAnswer {
+    const tasks: TaskReport[] = []
+    let isPast = ask.after === undefined
+    for (const task of this.#parts.book.values()) {
+      if (!isPast) {
+        isPast = task.id === ask.after
+        continue
+      }
+      if (ask.state !== undefined && task.shownState !== ask.state) continue
+      if (ask.tenant !== undefined && task.submission.demand.tenant !== ask.tenant) continue
+      // One more than asked for tells that there is more.
+      if (tasks.length >= ask.limit) return { kind: 'list', tasks, next: tasks.at(-1)?.task }
+      tasks.push({ ...task.report(this.#ground.node), output: undefined })
+    }
+    return { kind: 'list', tasks }
+  }
+
+  #reportBody(to: NodeId, task: Task): ReportBody {
+    const report = task.report(this.#ground.node)
+    const output = report.output === undefined ? undefined : this.#parts.transfers.payload(to, report.output)
+    return {
+      ...report,
+      startedAt: report.startedAt,
+      endedAt: report.endedAt,
+      executor: report.executor,
+      error: report.error,
+      output,
+    }
+  }
+
+  #answer(to: NodeId, query: number, answer: AnswerBody): void {
+    this.#ground.emitAfterAll({ kind: 'send', to, message: { kind: 'claims.reply', body: { query, answer } } })
+  }
+
+  #reply(request: RequestId, outcome: Outcome): void {
+    this.#ground.emit({ kind: 'reply', request, outcome })
+  }
+
+  #replyAfterAll(request: RequestId, outcome: Outcome): void {
+    this.#ground.emitAfterAll({ kind: 'reply', request, outcome })
+  }
+}
+
+function notFound(task: string): string {
+  return `there is no task ${task.slice(0, 80)}, or it ended too long ago to be kept`
+}
+
+function bodyOf(ask: TaskAsk): AskBody {
+  // What does not fit an id names no task.
+  const task = ask.task as AskBody['task']
+  switch (ask.kind) {
+    case 'wait':
+      return { kind: 'wait', task, timeoutMs: Math.ceil(ask.timeoutMs ?? 0) }
+    case 'cancel':
+      return { kind: 'cancel', task, reason: ask.reason.slice(0, 80).toWellFormed() }
+    default:
+      return { kind: ask.kind, task }
+  }
+}
+
+function outcomeOf(answer: AnswerBody, output: Uint8Array | undefined): Outcome {
+  switch (answer.kind) {
+    case 'report': {
+      const { output: _payload, submittedAt, startedAt, endedAt, ...rest } = answer.report
+      const report = { ...rest, submittedAt, startedAt, endedAt, output } as TaskReport
+      return ok({ kind: 'report', report })
+    }
+    case 'cancelled':
+      return ok(answer)
+    case 'why':
+      return ok(answer)
+    case 'history':
+      return ok(answer)
+    case 'error': {
+      const code = answer.code === 'OVERLOADED' ? 'OVERLOADED' : 'NOT_FOUND'
+      return err({ code, message: answer.message })
+    }
+  }
+}

@@ -1,0 +1,417 @@
+import type { Millis, NodeId } from '../kernel/index.ts'
+import type { Agent } from './agent.ts'
+import type { Alarm } from './alarms.ts'
+import type { Demand, Group, Groups } from './demand.ts'
+import type { Tracks } from './estimates.ts'
+import type { Ground } from './ground.ts'
+import type { TaskId } from './ids.ts'
+import type { Links } from './links.ts'
+import type { BodyOf, DeclineReason } from './messages.ts'
+import { Entry, type Queue } from './queue.ts'
+import type { Roster } from './roster.ts'
+import type { Runs } from './runs.ts'
+import type { Tenures } from './tenures.ts'
+import type { Transfers } from './transfers.ts'
+
+/** A free slot that is kept for a coordinator while it decides. */
+interface Promised {
+  readonly agent: Agent
+  /** When the bid left: the lease of whatever is awarded counts from here (T-1). */
+  readonly sentAt: Millis
+  readonly alarm: Alarm
+}
+
+/** Another coordinator's offer that this node bid for or holds. */
+class Foreign extends Entry {
+  readonly coordinator: NodeId
+  readonly offer: number
+  readonly group: Group
+  readonly priority: number
+  /** How many tasks it named: no more slots are kept for it at once. */
+  readonly tasks: number
+  readonly promises: Promised[] = []
+  isHeld = false
+  expiry: Alarm | undefined
+
+  constructor(coordinator: NodeId, group: Group, body: BodyOf<'claims.offer'>) {
+    super()
+    this.coordinator = coordinator
+    this.offer = body.offer
+    this.group = group
+    this.priority = body.priority
+    this.tasks = Math.max(1, body.tasks)
+  }
+}
+
+export interface BidderParts {
+  readonly links: Links
+  readonly transfers: Transfers
+  readonly groups: Groups
+  readonly queue: Queue
+  readonly roster: Roster
+  readonly runs: Runs
+  readonly tracks: Tracks
+  readonly tenures: Tenures
+  /** An agent's slot has come free. */
+  readonly freed: (agent: Agent) => void
+  /** Something waits that an idle agent may take. */
+  readonly waits: (group: Group) => void
+}
+
+/** The executor's side of the contract net until a task starts: bids, promised slots, reservations, awards. */
+export class Bidder {
+  readonly #ground: Ground
+  readonly #parts: BidderParts
+  readonly #foreign = new Map<string, Foreign>()
+  /** How many offers of each peer are held. */
+  readonly #heldFor = new Map<NodeId, number>()
+  readonly #arriving = new Set<{ readonly agent: Agent; readonly demand: Demand }>()
+  #held = 0
+
+  constructor(ground: Ground, parts: BidderParts) {
+    this.#ground = ground
+    this.#parts = parts
+  }
+
+  /** Slots that are promised now, as what they would be used for. */
+  *promised(): Generator<{ readonly agent: Agent; readonly group: Group }> {
+    for (const foreign of this.#foreign.values()) {
+      for (const { agent } of foreign.promises) yield { agent, group: foreign.group }
+    }
+  }
+
+  /** Slots taken for tasks whose input is still on its way. */
+  *arriving(agent: Agent): Generator<Demand> {
+    for (const each of this.#arriving) if (each.agent === agent) yield each.demand
+  }
+
+  onOffer(from: NodeId, body: BodyOf<'claims.offer'>): void {
+    const key = keyOf(from, body.offer)
+    if (this.#foreign.has(key)) return
+    const { roster, groups } = this.#parts
+    if (roster.isDraining) {
+      this.#decline(from, body, 'draining', true, '')
+      return
+    }
+    const group = groups.of(body.demand)
+    if (!group.ok) {
+      const isFull = group.error === 'full'
+      this.#decline(from, body, isFull ? 'busy' : 'constraint', !isFull, group.error.slice(0, 300))
+      return
+    }
+    const foreign = new Foreign(from, group.value, body)
+    if (this.#bid(foreign, body)) return
+    if (!roster.couldServe(group.value)) {
+      this.#declineUnable(from, body, group.value)
+      return
+    }
+    this.#hold(foreign, body)
+  }
+
+  /** A slot has come free for a held offer: late binding. True when it is kept for the coordinator. */
+  claim(entry: Entry, agent: Agent): boolean {
+    if (!(entry instanceof Foreign)) return false
+    const { queue, groups } = this.#parts
+    queue.remove(entry)
+    entry.group.foreignWaiting -= 1
+    this.#promise(entry, agent, this.#ground.params.promiseSlackMs)
+    const offered = this.#parts.roster.offerOf(agent, entry.group.demand, 0)
+    this.#sendBid(entry, 1, 0, offered, true)
+    // More of its slots may be claimed, in turn with others.
+    if (entry.promises.length < entry.tasks) this.#enqueue(entry)
+    groups.rest(entry.group)
+    return true
+  }
+
+  onAward(from: NodeId, body: BodyOf<'claims.award'>): void {
+    const foreign = this.#foreign.get(keyOf(from, body.offer))
+    const isOutdated = this.#parts.tenures.isOutdated(from, body)
+    const accepted: { task: TaskId; epoch: number; attempt: number; agent: string }[] = []
+    const refused: { task: TaskId; epoch: number; attempt: number; reason: string }[] = []
+    for (const task of body.tasks) {
+      const token = { epoch: body.epoch, attempt: task.attempt }
+      const refuse = (reason: string): void => {
+        refused.push({ task: task.task, ...token, reason })
+      }
+      if (isOutdated) {
+        refuse('outdated')
+        continue
+      }
+      if (foreign === undefined) {
+        refuse('no such bid')
+        continue
+      }
+      const reason = this.#take(from, foreign, body, task, (agent) =>
+        accepted.push({ task: task.task, ...token, agent }),
+      )
+      if (reason !== undefined) refuse(reason)
+    }
+    if (foreign !== undefined) this.#settle(foreign)
+    if (accepted.length + refused.length > 0) {
+      this.#parts.links.sendIfUp(from, { kind: 'claims.accept', body: { accepted, refused } })
+    }
+  }
+
+  onWithdraw(from: NodeId, body: BodyOf<'claims.withdraw'>): void {
+    for (const offer of body.offers) {
+      const foreign = this.#foreign.get(keyOf(from, offer))
+      if (foreign !== undefined) this.#drop(foreign)
+    }
+    this.#parts.tenures.revoke(from, body.leases)
+  }
+
+  /** All offers of that coordinator are void: it asks what is held, because one of the two has lost its memory. */
+  forget(coordinator: NodeId): void {
+    for (const foreign of [...this.#foreign.values()]) if (foreign.coordinator === coordinator) this.#drop(foreign)
+  }
+
+  /** The agent is gone with its promised slots. */
+  lose(agent: Agent): void {
+    for (const arriving of [...this.#arriving]) if (arriving.agent === agent) this.#giveUp(arriving)
+    for (const foreign of [...this.#foreign.values()]) {
+      for (const promised of [...foreign.promises]) if (promised.agent === agent) this.#unpromise(foreign, promised)
+      this.#settle(foreign)
+    }
+  }
+
+  #bid(foreign: Foreign, body: BodyOf<'claims.offer'>): boolean {
+    const { roster } = this.#parts
+    const { params } = this.#ground
+    let slots = 0
+    let offered: ReturnType<Roster['offerOf']> | undefined
+    while (slots < foreign.tasks) {
+      const agent = roster.find(foreign.group)
+      if (agent === undefined) break
+      offered ??= roster.offerOf(agent, foreign.group.demand, 0)
+      this.#promise(foreign, agent, Math.min(body.windowMs, params.windowMaxMs) + params.promiseSlackMs)
+      slots += 1
+    }
+    if (offered === undefined) return false
+    this.#keep(foreign)
+    this.#sendBid(foreign, slots, 0, offered, false)
+    return true
+  }
+
+  #hold(foreign: Foreign, body: BodyOf<'claims.offer'>): void {
+    const { params } = this.#ground
+    const heldForPeer = this.#heldFor.get(foreign.coordinator) ?? 0
+    const isFull = this.#held >= params.holdsMax || heldForPeer >= params.holdsPerPeerMax
+    if (body.holdMs === 0 || isFull || !this.#enqueue(foreign)) {
+      this.#decline(foreign.coordinator, body, 'busy', false, '')
+      return
+    }
+    foreign.isHeld = true
+    this.#held += 1
+    this.#heldFor.set(foreign.coordinator, heldForPeer + 1)
+    this.#keep(foreign)
+    const holdMs = Math.min(body.holdMs, params.holdMs * 2)
+    foreign.expiry = this.#ground.in(holdMs + params.promiseSlackMs, () => this.#drop(foreign))
+    const agent = this.#someAgent(foreign.group)
+    const waitMs = this.#waitMs(foreign.group)
+    if (agent !== undefined)
+      this.#sendBid(foreign, 0, waitMs, this.#parts.roster.offerOf(agent, foreign.group.demand, waitMs), false)
+  }
+
+  /** A first guess of how long until a slot comes free: the work ahead over the slots. */
+  #waitMs(group: Group): number {
+    let slots = 0
+    let ahead = 0
+    for (const cls of group.demand.body.skills[0] === undefined
+      ? []
+      : this.#parts.roster.classesWith(group.demand.body.skills[0])) {
+      if (!cls.serves.has(group)) continue
+      ahead += cls.selector.live
+      for (const agent of cls.members) slots += agent.facts.slots
+      if (slots > 64) break
+    }
+    return Math.round((this.#parts.tracks.skillMs(group.demand.skill) * (1 + ahead)) / Math.max(1, slots))
+  }
+
+  #someAgent(group: Group): Agent | undefined {
+    for (const cls of this.#parts.roster.classesWith(group.demand.body.skills[0])) {
+      if (!cls.serves.has(group)) continue
+      for (const agent of cls.members) return agent
+    }
+    return undefined
+  }
+
+  #enqueue(foreign: Foreign): boolean {
+    const { queue, groups } = this.#parts
+    const lane = foreign.group.lane(foreign.priority, true, queue, this.#ground.params)
+    if (lane === undefined) return false
+    foreign.group.foreignWaiting += 1
+    groups.wake(foreign.group)
+    queue.push(this.#ground.now, lane, foreign)
+    return true
+  }
+
+  #promise(foreign: Foreign, agent: Agent, forMs: number): void {
+    this.#parts.roster.take(agent, foreign.group.demand)
+    const promised: Promised = {
+      agent,
+      sentAt: this.#ground.now,
+      alarm: this.#ground.in(forMs, () => {
+        this.#unpromise(foreign, promised)
+        // Whoever does not answer a claim is not there.
+        if (foreign.isHeld) this.#drop(foreign)
+        else this.#settle(foreign)
+      }),
+    }
+    foreign.promises.push(promised)
+  }
+
+  /** Gives the slot back. */
+  #unpromise(foreign: Foreign, promised: Promised): void {
+    const at = foreign.promises.indexOf(promised)
+    if (at < 0) return
+    foreign.promises.splice(at, 1)
+    this.#ground.alarms.cancel(promised.alarm)
+    const { roster, tracks, freed } = this.#parts
+    tracks.find(roster.executorOf(promised.agent), foreign.group.demand.skill)?.released()
+    roster.give(promised.agent, foreign.group.demand)
+    freed(promised.agent)
+  }
+
+  /** Starts an awarded task in a promised slot. Returns why not, if not. */
+  #take(
+    from: NodeId,
+    foreign: Foreign,
+    body: BodyOf<'claims.award'>,
+    task: BodyOf<'claims.award'>['tasks'][number],
+    accepted: (agent: string) => void,
+  ): string | undefined {
+    const { runs, transfers } = this.#parts
+    const promised = foreign.promises[0]
+    if (promised === undefined) return 'the bid has run out'
+    // T-1: from the sending of the bid, which was before the award.
+    const endsAt = this.#parts.tenures.leaseEnd(promised.sentAt, body.leaseMs)
+    if (endsAt <= this.#ground.now) return 'the lease has run out'
+    if (runs.has(task.task, task.attempt)) return 'held already'
+    foreign.promises.shift()
+    this.#ground.alarms.cancel(promised.alarm)
+    const { agent } = promised
+    const { demand } = foreign.group
+    const arriving = { agent, demand }
+    this.#arriving.add(arriving)
+    const begin = (input: Uint8Array): void => {
+      if (this.#arriving.delete(arriving)) this.#begin(agent, from, demand, body, task, endsAt, input)
+    }
+    if (transfers.receive(from, task.input, begin)) {
+      accepted(agent.facts.name)
+      if (this.#arriving.has(arriving)) this.#ground.alarms.set(endsAt, () => this.#giveUp(arriving))
+      return undefined
+    }
+    this.#giveUp(arriving)
+    return 'no room for the input'
+  }
+
+  #begin(
+    agent: Agent,
+    from: NodeId,
+    demand: Demand,
+    body: BodyOf<'claims.award'>,
+    task: BodyOf<'claims.award'>['tasks'][number],
+    endsAt: Millis,
+    input: Uint8Array,
+  ): void {
+    this.#parts.tenures.begin(agent, {
+      task: task.task,
+      token: { epoch: body.epoch, attempt: task.attempt },
+      coordinator: from,
+      demand,
+      guarantee: task.guarantee,
+      endsAt,
+      input,
+      runTimeoutMs: task.runTimeoutMs,
+      deadlineMs: task.deadlineMs,
+      trace: task.trace,
+    })
+  }
+
+  /** The input did not come in time: the coordinator finds out by the end of the lease. */
+  #giveUp(arriving: { readonly agent: Agent; readonly demand: Demand }): void {
+    if (!this.#arriving.delete(arriving)) return
+    const { roster, tracks } = this.#parts
+    tracks.find(roster.executorOf(arriving.agent), arriving.demand.skill)?.released()
+    this.#parts.roster.give(arriving.agent, arriving.demand)
+    this.#parts.freed(arriving.agent)
+  }
+
+  #sendBid(
+    foreign: Foreign,
+    slots: number,
+    waitMs: number,
+    offered: ReturnType<Roster['offerOf']>,
+    claim: boolean,
+  ): void {
+    const body = {
+      offer: foreign.offer,
+      slots,
+      waitMs,
+      runMs: Math.max(0, Math.round(offered.runMs)),
+      price: offered.price,
+      qualityThousandths: Math.round(Math.min(1, Math.max(0, offered.quality)) * 1000),
+      preferenceThousandths: Math.round(offered.preference * 1000),
+      claim,
+    }
+    this.#parts.links.sendIfUp(foreign.coordinator, { kind: 'claims.bid', body })
+  }
+
+  #declineUnable(from: NodeId, body: BodyOf<'claims.offer'>, group: Group): void {
+    const { roster } = this.#parts
+    const obstacle = roster.obstacle(group)
+    const { demand } = group
+    const needs = {
+      skill: demand.body.skills.join(' '),
+      resources: demand.resources.map(([unit, amount]) => `${unit}=${amount}`).join(' '),
+      constraint: demand.body.require.join(' '),
+      tenant: demand.body.tenant,
+    }
+    // Those that could have failed it before: that will not change by waiting, but the coordinator may forgive them.
+    if (obstacle === undefined) this.#decline(from, body, 'failing', demand.excluded.size > 0, '')
+    else this.#decline(from, body, obstacle, true, needs[obstacle].slice(0, 300))
+  }
+
+  #decline(to: NodeId, { offer }: BodyOf<'claims.offer'>, reason: DeclineReason, final: boolean, needs: string): void {
+    const retryAfterMs = final ? 0 : this.#ground.params.retryAfterMs
+    const body = { offer, reason, final, retryAfterMs, needs: needs.toWellFormed() }
+    this.#parts.links.sendIfUp(to, { kind: 'claims.decline', body })
+  }
+
+  #keep(foreign: Foreign): void {
+    this.#foreign.set(keyOf(foreign.coordinator, foreign.offer), foreign)
+  }
+
+  /** An offer with nothing promised that is not held is of no more use. */
+  #settle(foreign: Foreign): void {
+    if (foreign.promises.length > 0) return
+    if (!foreign.isHeld) this.#drop(foreign)
+    else if (foreign.lane === undefined && this.#foreign.has(keyOf(foreign.coordinator, foreign.offer))) {
+      this.#enqueue(foreign)
+      this.#parts.waits(foreign.group)
+    }
+  }
+
+  #drop(foreign: Foreign): void {
+    if (!this.#foreign.delete(keyOf(foreign.coordinator, foreign.offer))) return
+    const { queue, groups } = this.#parts
+    this.#ground.alarms.cancel(foreign.expiry)
+    if (foreign.isHeld) {
+      foreign.isHeld = false
+      this.#held -= 1
+      const left = (this.#heldFor.get(foreign.coordinator) ?? 1) - 1
+      if (left > 0) this.#heldFor.set(foreign.coordinator, left)
+      else this.#heldFor.delete(foreign.coordinator)
+    }
+    if (foreign.lane !== undefined) {
+      queue.remove(foreign)
+      foreign.group.foreignWaiting -= 1
+    }
+    for (const promised of [...foreign.promises]) this.#unpromise(foreign, promised)
+    groups.rest(foreign.group)
+  }
+}
+
+function keyOf(from: NodeId, offer: number): string {
+  return `${from}/${offer}`
+}

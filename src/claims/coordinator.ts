@@ -1,0 +1,497 @@
+import { after, assert, NEVER, type NodeId, ok, type Result } from '../kernel/index.ts'
+import { Admission } from './admission.ts'
+import type { Agent } from './agent.ts'
+import type { Book } from './book.ts'
+import { Chronicle } from './chronicle.ts'
+import { type Group, type Groups, normalised, requestOf } from './demand.ts'
+import type { Tracks } from './estimates.ts'
+import type { Ground } from './ground.ts'
+import type { Token } from './ids.ts'
+import type { PlacementBody, Verdict } from './messages.ts'
+import type { Queue } from './queue.ts'
+import type { SubmittedRecord } from './records.ts'
+import type { Roster } from './roster.ts'
+import type { RunOutcome, Runs } from './runs.ts'
+import { type Claim, claimOf, type EndState, Task } from './task.ts'
+import type { ClaimsAnswer, Refusal, Submission, TaskError } from './types.ts'
+
+/** Executors that failed a task and are not asked again; the oldest is forgiven first. */
+const EXCLUDED_MAX = 4
+
+export interface CoordinatorParts {
+  readonly book: Book
+  readonly groups: Groups
+  readonly queue: Queue
+  readonly roster: Roster
+  readonly runs: Runs
+  readonly tracks: Tracks
+  readonly hooks: CoordinatorHooks
+}
+
+export interface CoordinatorHooks {
+  /** A task waits that nobody here takes now. */
+  readonly seek: (group: Group) => void
+  /** The last waiting task of the group has gone. */
+  readonly emptied: (group: Group) => void
+  /** The task has ended: whoever waits is to be told, once that is durable. */
+  readonly ended: (task: Task) => void
+  /** An executor is to stop; nothing it says about that token counts any more. */
+  readonly revoke: (task: Task, claim: Claim, reason: string) => void
+}
+
+/** The lives of the tasks that this node coordinates, from submission to end. */
+export class Coordinator {
+  readonly #ground: Ground
+  readonly #parts: CoordinatorParts
+  readonly #admission: Admission
+  readonly #chronicle: Chronicle
+  offered = 0
+  running = 0
+
+  constructor(ground: Ground, parts: CoordinatorParts) {
+    this.#ground = ground
+    this.#parts = parts
+    this.#admission = new Admission(ground, parts)
+    this.#chronicle = new Chronicle(ground, parts.tracks)
+  }
+
+  submit(submission: Submission): Result<ClaimsAnswer, Refusal> {
+    const admitted = this.#admission.admit(submission)
+    if (!admitted.ok) return admitted
+    if (admitted.value.kind === 'known') return ok({ kind: 'accepted', task: admitted.value.id, duplicate: true })
+    const { task } = admitted.value
+    this.#arm(task)
+    // Matching begins at once and not after the acknowledgement.
+    this.place(task)
+    return ok({ kind: 'accepted', task: task.id, duplicate: false })
+  }
+
+  /** Local fast path, or the queue. */
+  place(task: Task): void {
+    const { roster } = this.#parts
+    const { group } = task
+    task.pause = 'none'
+    this.#chronicle.changed(task)
+    // Whoever is in line already has tried: a newcomer goes behind it.
+    if (group.ownWaiting === 0 && group.foreignWaiting === 0 && !group.demand.isChoosy) {
+      const agent = roster.find(group)
+      if (agent !== undefined) {
+        this.#awardHere(task, agent, 'local')
+        return
+      }
+    }
+    this.#enqueue(task)
+    if (group.demand.isChoosy) {
+      const agent = roster.find(group)
+      // With wishes or weights an idle agent at hand is taken at once only if nobody else could do it.
+      if (agent !== undefined && !this.#othersCould(group)) {
+        this.take(task)
+        this.#awardHere(task, agent, 'local')
+        return
+      }
+    }
+    this.#parts.hooks.seek(group)
+  }
+
+  /** A local agent has a slot for this task, which is first in line. */
+  awardLocal(task: Task, agent: Agent): void {
+    const { group } = task
+    this.take(task)
+    this.#awardHere(task, agent, 'local')
+    if (group.ownWaiting === 0) this.#parts.hooks.emptied(group)
+  }
+
+  /** The same for one that was taken out already. */
+  awardTaken(task: Task, agent: Agent): void {
+    this.#awardHere(task, agent, 'local')
+  }
+
+  /** Out of the queue, on the tenant's account. */
+  take(task: Task): void {
+    const { queue, groups, tracks } = this.#parts
+    const { lane, group } = task
+    assert(lane !== undefined, 'only what waits is taken', { task: task.id })
+    queue.remove(task)
+    group.ownWaiting -= 1
+    queue.charge(lane.tenant, lane.priority, tracks.skillMs(group.demand.skill))
+    groups.rest(group)
+  }
+
+  /** The claim of a peer; the message is the caller's. */
+  awardPeer(task: Task, node: NodeId, serial: number, bidMs: number, placement: PlacementBody): Claim {
+    const { params, now } = this.#ground
+    const token = this.#nextToken(task)
+    const claim = claimOf(node, token, now, after(now, params.leaseMs), serial, bidMs)
+    task.claim = claim
+    task.state = 'awarded'
+    task.placement = placement
+    task.executor = { node, agent: '' }
+    this.offered += 1
+    const track = this.#parts.tracks.find(node, task.group.demand.skill)
+    if (track?.isShunned === true) track.probing = true
+    this.#chronicle.changed(task)
+    return claim
+  }
+
+  /** The executor has begun, as it says itself or as follows from what it says. */
+  started(task: Task, claim: Claim, agent: string): void {
+    if (claim.isStarted) return
+    claim.isStarted = true
+    claim.agent = agent
+    task.executor = { node: claim.node, agent }
+    task.state = 'running'
+    task.startedAt ??= this.#ground.wall
+    this.offered -= 1
+    this.running += 1
+    this.#chronicle.count(task, 'started')
+    this.#chronicle.changed(task)
+  }
+
+  /** A lease of an earlier life of this node that is still in force. */
+  adopt(task: Task, node: NodeId, token: Token): Claim {
+    const { params, now } = this.#ground
+    this.#unqueue(task)
+    const claim = claimOf(node, token, now, after(now, params.leaseMs), 0, 0)
+    task.epoch = token.epoch
+    task.attempt = token.attempt
+    task.claim = claim
+    task.pause = 'none'
+    task.state = 'awarded'
+    this.offered += 1
+    this.started(task, claim, '')
+    return claim
+  }
+
+  /** T-2, T-3: one result, under the token in force, from whoever has it. */
+  onOutcome(task: Task, from: NodeId, token: Token, agent: string, runMs: number, outcome: RunOutcome): Verdict {
+    if (task.hasEnded) {
+      this.#chronicle.stray(task, token, 'a result after the end')
+      return 'ended'
+    }
+    const { claim } = task
+    const isHolder = claim !== undefined && claim.node === from && task.isCurrent(token)
+    // Its lease has passed, and nobody else has had one since: what it did still counts.
+    const isLast = claim === undefined && task.isCurrent(token) && task.executor?.node === from
+    const isEarlierLife = claim === undefined && task.mayAdopt(token, this.#ground.epoch)
+    if (isLast && outcome.kind === 'released') return 'accepted'
+    if (!isHolder && !isLast && !isEarlierLife) {
+      this.#chronicle.stray(task, token, 'a result under a stale token')
+      return 'stale'
+    }
+    if (isHolder) this.started(task, claim, agent)
+    else if (isEarlierLife) {
+      task.epoch = token.epoch
+      task.attempt = token.attempt
+      task.executor = { node: from, agent }
+      this.#chronicle.count(task, 'a result of an earlier life of the coordinator')
+    }
+    task.executor = { node: from, agent }
+    if (from !== this.#ground.node) this.#chronicle.learn(task, from, runMs, outcome)
+    this.#unclaim(task)
+    this.#unqueue(task)
+    this.#apply(task, from, agent, outcome)
+    return 'accepted'
+  }
+
+  /** The claim is over without a word from its executor. */
+  lose(task: Task, code: string, message: string): void {
+    const { claim } = task
+    if (claim === undefined) return
+    // T-13: nobody knows whether it began; it counts as if it had.
+    if (!claim.isStarted) this.#chronicle.count(task, code)
+    this.#unclaim(task)
+    this.#lost(task, claim.node, claim.agent, { code, message, retryable: true })
+  }
+
+  /** The executor never began. */
+  refused(task: Task, reason: string): void {
+    const { claim } = task
+    if (claim === undefined) return
+    task.note(this.#chronicle.row(task, 'refused', claim.node, '', reason))
+    this.#unclaim(task)
+    task.executor = undefined
+    this.#later(task, this.#ground.params.retryMinMs * this.#ground.random.between(0.1, 0.5))
+  }
+
+  cancel(task: Task, reason: string): void {
+    this.#finish(task, 'cancelled', undefined, {
+      code: 'CANCELLED',
+      message: reason === '' ? 'cancelled' : reason,
+      retryable: false,
+    })
+  }
+
+  /** Nobody fits who has not failed it: better one of those than nobody. */
+  forgive(group: Group): void {
+    if (group.demand.excluded.size === 0) return
+    for (const lane of group.lanes) {
+      if (lane.foreign) continue
+      while (lane.head instanceof Task) {
+        const task = lane.head
+        this.#unqueue(task)
+        task.excluded = []
+        this.#regroup(task)
+        this.place(task)
+      }
+    }
+  }
+
+  /** From the journal. Returns undefined when the demand cannot be read, which is somebody's newer version. */
+  restore(submission: SubmittedRecord): Task | undefined {
+    const { groups, book } = this.#parts
+    const known = book.get(submission.task)
+    if (known !== undefined) return known
+    const group = groups.of(submission.demand)
+    if (!group.ok) return undefined
+    const task = new Task(submission, group.value, true)
+    task.isUncertain = true
+    book.add(task)
+    return task
+  }
+
+  /** A restored task begins to wait. */
+  resume(task: Task): void {
+    this.#arm(task)
+    if (!task.hasEnded) this.place(task)
+  }
+
+  /** Deadlines run while the leases of an earlier life are outwaited. */
+  arm(task: Task): void {
+    this.#arm(task)
+  }
+
+  regroup(task: Task): void {
+    this.#regroup(task)
+  }
+
+  #enqueue(task: Task): void {
+    const { groups, queue } = this.#parts
+    const lane = task.group.lane(task.priority, false, queue, this.#ground.params)
+    assert(lane !== undefined, 'a tenant with an open task keeps its account', { task: task.id })
+    task.group.ownWaiting += 1
+    groups.wake(task.group)
+    queue.push(this.#ground.now, lane, task)
+  }
+
+  /** Out of the queue without being charged. */
+  #unqueue(task: Task): void {
+    const { queue, hooks, groups } = this.#parts
+    this.#ground.alarms.cancel(task.retryAlarm)
+    task.retryAlarm = undefined
+    if (task.lane === undefined) return
+    queue.remove(task)
+    task.group.ownWaiting -= 1
+    if (task.group.ownWaiting === 0) hooks.emptied(task.group)
+    groups.rest(task.group)
+  }
+
+  #othersCould(group: Group): boolean {
+    const request = requestOf(group.demand, group.demand.excluded)
+    return this.#ground.peers.choose(request, 1).eligible > 0
+  }
+
+  /** At once: no message, nothing written, the agent has it. */
+  #awardHere(task: Task, agent: Agent, kind: 'local'): void {
+    const { roster, runs } = this.#parts
+    const { now, node } = this.#ground
+    const { submission, group } = task
+    const token = this.#nextToken(task)
+    const name = agent.facts.name
+    const claim = claimOf(node, token, now, NEVER, 0, 0)
+    task.claim = claim
+    task.state = 'awarded'
+    task.placement = { kind, node, agent: name, candidates: 0, bids: [] }
+    this.offered += 1
+    roster.take(agent, group.demand)
+    runs.start(agent, {
+      task: task.id,
+      token,
+      coordinator: node,
+      demand: group.demand,
+      guarantee: submission.guarantee,
+      endsAt: NEVER,
+      input: submission.input,
+      runTimeoutMs: submission.runTimeoutMs,
+      deadlineMs: this.deadlineLeftMs(task),
+      trace: submission.trace,
+    })
+    this.started(task, claim, name)
+  }
+
+  /** Until the deadline; 0 when there is none. */
+  deadlineLeftMs({ submission }: Task): number {
+    if (submission.deadlineMs === 0) return 0
+    return Math.max(1, submission.submittedAt + submission.deadlineMs - this.#ground.wall)
+  }
+
+  #nextToken(task: Task): Token {
+    const { epoch } = this.#ground
+    task.attempt += 1
+    task.epoch = epoch
+    return { epoch, attempt: task.attempt }
+  }
+
+  #unclaim(task: Task): void {
+    const { claim } = task
+    if (claim === undefined) return
+    this.#ground.alarms.cancel(claim.alarm)
+    if (claim.isStarted) this.running -= 1
+    else this.offered -= 1
+    task.claim = undefined
+    task.state = 'waiting'
+  }
+
+  #apply(task: Task, node: NodeId, agent: string, outcome: RunOutcome): void {
+    switch (outcome.kind) {
+      case 'completed':
+        this.#finish(task, 'completed', outcome.output, undefined)
+        return
+      case 'failed':
+        // Its token is spent: the same outcome again changes nothing (T-3).
+        task.executor = undefined
+        this.#failed(task, node, agent, outcome.error)
+        return
+      case 'released':
+        task.executor = undefined
+        this.#lost(task, node, agent, {
+          code: 'LOST',
+          message: `the executor gave it back: ${outcome.reason}`,
+          retryable: true,
+        })
+    }
+  }
+
+  #failed(task: Task, node: NodeId, agent: string, error: TaskError): void {
+    task.failures += 1
+    task.note(this.#chronicle.row(task, 'failed', node, agent, `${error.code}: ${error.message}`))
+    if (!error.retryable) {
+      this.#finish(task, 'failed', undefined, error)
+      return
+    }
+    if (task.failures > task.submission.retries) {
+      this.#finish(task, 'dead-lettered', undefined, error)
+      return
+    }
+    const executor = `${node}/${agent}`
+    task.excluded = [...task.excluded.filter((each) => each !== executor), executor].slice(-EXCLUDED_MAX)
+    this.#regroup(task)
+    this.#retry(task, 'failed', node, agent, error)
+  }
+
+  #lost(task: Task, node: NodeId, agent: string, error: TaskError): void {
+    task.losses += 1
+    task.note(this.#chronicle.row(task, 'lost', node, agent, error.message))
+    if (task.losses > this.#ground.params.lossesMax) {
+      const message = `lost ${task.losses} executors, the last: ${error.message}`
+      this.#finish(task, 'dead-lettered', undefined, { ...error, message })
+      return
+    }
+    this.#retry(task, 'lost', node, agent, error)
+  }
+
+  #retry(task: Task, kind: 'failed' | 'lost', node: NodeId, agent: string, error: TaskError): void {
+    const { params, random, wall } = this.#ground
+    if (task.durable) {
+      const { executions, epoch, attempt } = task
+      this.#ground.persist({
+        kind: 'attempted',
+        task: task.id,
+        epoch,
+        attempt,
+        at: wall,
+        node,
+        agent,
+        error,
+        executions,
+        outcome: kind,
+      })
+    }
+    this.#ground.observe({ kind: 'task-retried', task: task.id, attempt: task.attempt, cause: error.code, node })
+    const times = kind === 'failed' ? task.failures - 1 : Math.max(0, task.losses - 3)
+    const delayMs = Math.min(params.retryMaxMs, params.retryMinMs * 2 ** Math.min(20, times))
+    this.#later(task, kind === 'lost' && task.losses <= 3 ? 0 : delayMs * random.between(0.75, 1.25))
+  }
+
+  #later(task: Task, delayMs: number): void {
+    if (delayMs === 0) {
+      this.place(task)
+      return
+    }
+    task.pause = 'retry'
+    this.#chronicle.changed(task)
+    task.retryAlarm = this.#ground.in(delayMs, () => {
+      task.retryAlarm = undefined
+      this.place(task)
+    })
+  }
+
+  #regroup(task: Task): void {
+    const body = normalised({ ...task.group.demand.body, excluded: task.excluded })
+    const group = this.#parts.groups.of(body)
+    // At the bound of demands it stays where it was: the same executor may get it again.
+    if (group.ok) task.group = group.value
+  }
+
+  #finish(task: Task, state: EndState, output: Uint8Array | undefined, error: TaskError | undefined): void {
+    const { book, hooks } = this.#parts
+    const { claim } = task
+    if (claim !== undefined) {
+      hooks.revoke(task, claim, error?.message ?? state)
+      this.#unclaim(task)
+    }
+    this.#unqueue(task)
+    this.#ground.alarms.cancel(task.timeout)
+    task.timeout = undefined
+    task.pause = 'none'
+    task.output = output
+    task.error = error
+    const at = this.#ground.wall
+    if (task.durable) {
+      const { id, epoch, attempt, startedAt, executor, executions } = task
+      this.#ground.persist({
+        kind: 'ended',
+        task: id,
+        state,
+        epoch,
+        attempt,
+        at,
+        startedAt,
+        executor,
+        executions,
+        output,
+        error,
+      })
+    }
+    book.end(task, state, at)
+    this.#chronicle.announce(task, state, error)
+    hooks.ended(task)
+    this.#chronicle.changed(task)
+  }
+
+  /** Deadline and queue time-out, from the submission on. */
+  #arm(task: Task): void {
+    const { submission } = task
+    const waitedMs = Math.max(0, this.#ground.wall - submission.submittedAt)
+    const left = (ms: number): number => (ms === 0 ? Number.POSITIVE_INFINITY : Math.max(0, ms - waitedMs))
+    const deadlineMs = left(submission.deadlineMs)
+    const queueMs = left(submission.queueTimeoutMs)
+    const soonest = Math.min(deadlineMs, queueMs)
+    if (soonest === Number.POSITIVE_INFINITY) return
+    task.timeout = this.#ground.in(soonest, () => this.#timeOut(task, deadlineMs <= queueMs))
+  }
+
+  #timeOut(task: Task, isDeadline: boolean): void {
+    const { submission } = task
+    if (isDeadline) {
+      const message = `not done ${submission.deadlineMs} ms after its submission`
+      this.#finish(task, 'failed', undefined, { code: 'TIMEOUT', message, retryable: false })
+    } else if (task.claim === undefined) {
+      const message = `nobody took it within ${submission.queueTimeoutMs} ms`
+      this.#finish(task, 'failed', undefined, { code: 'TIMEOUT', message, retryable: false })
+    } else if (submission.deadlineMs > 0) {
+      // It runs, so its queue time-out is void; the deadline is not.
+      const leftMs = this.deadlineLeftMs(task)
+      task.timeout = this.#ground.in(leftMs, () => this.#timeOut(task, true))
+    }
+  }
+}

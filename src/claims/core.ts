@@ -1,0 +1,500 @@
+import { type Millis, type NodeId, type Tick, unreachable } from '../kernel/index.ts'
+import type { Agent } from './agent.ts'
+import type { Alarm } from './alarms.ts'
+import { Asks } from './asks.ts'
+import { Bidder } from './bidder.ts'
+import { Book } from './book.ts'
+import { clamp } from './clamp.ts'
+import { Coordinator, type CoordinatorHooks } from './coordinator.ts'
+import { type Demand, type Group, Groups } from './demand.ts'
+import { Tracks } from './estimates.ts'
+import { Ground } from './ground.ts'
+import type { AgentId } from './ids.ts'
+import { Journal } from './journal.ts'
+import { Leases } from './leases.ts'
+import { Links } from './links.ts'
+import { type ClaimsMessage, MESSAGE_TEXT_BYTES_MAX } from './messages.ts'
+import { checkClaimsParams } from './params.ts'
+import { Queue } from './queue.ts'
+import type { ClaimsRecord } from './records.ts'
+import { reportOf } from './report.ts'
+import { Roster } from './roster.ts'
+import { Rounds, type RoundsHooks } from './rounds.ts'
+import { type Run, Runs } from './runs.ts'
+import { withinBounds } from './submission.ts'
+import { Task } from './task.ts'
+import { Tenures } from './tenures.ts'
+import { Transfers } from './transfers.ts'
+import type {
+  AgentFacts,
+  AgentsReport,
+  AttachedAgent,
+  ClaimsCore,
+  ClaimsCounts,
+  ClaimsEffect,
+  ClaimsInput,
+  ClaimsOptions,
+  HeldLease,
+  TaskReport,
+} from './types.ts'
+import { Why } from './why.ts'
+
+/** One node's part in the contract net: coordinator of its tasks, executor for everyone's. Clauses in ./README.md. */
+export class Claims implements ClaimsCore {
+  readonly #ground: Ground
+  readonly #tracks: Tracks
+  readonly #links: Links
+  readonly #transfers: Transfers
+  readonly #queue: Queue
+  readonly #groups: Groups
+  readonly #roster: Roster
+  readonly #book: Book
+  readonly #runs: Runs
+  readonly #coordinator: Coordinator
+  readonly #leases: Leases
+  readonly #rounds: Rounds
+  readonly #bidder: Bidder
+  readonly #tenures: Tenures
+  readonly #asks: Asks
+  readonly #journal: Journal
+  readonly #skillsOf: ((node: NodeId) => Iterable<string>) | undefined
+  #recovered = false
+  #reportedVersion = 0
+  #reporting: Alarm | undefined
+
+  constructor(options: ClaimsOptions) {
+    checkClaimsParams(options.params)
+    const ground = new Ground(options)
+    const { params } = ground
+    this.#ground = ground
+    this.#skillsOf = options.skillsOf
+    this.#tracks = new Tracks(params)
+    this.#links = new Links(ground)
+    this.#transfers = new Transfers(ground, this.#links)
+    this.#queue = new Queue(params.tenantsMax)
+    this.#roster = new Roster(ground, this.#tracks)
+    this.#groups = new Groups(ground.peers, params.demandsMax, {
+      made: (group) => this.#roster.judge(group),
+      gone: (group) => this.#roster.forget(group),
+    })
+    this.#book = new Book(ground)
+    const { roster, groups, queue, tracks, links, transfers, book } = this.#all()
+    this.#runs = new Runs(ground, {
+      roster,
+      tracks,
+      reported: (run, outcome, runMs) => this.#onReported(run, outcome, runMs),
+      freed: (agent) => this.#pull(agent),
+    })
+    const runs = this.#runs
+    this.#coordinator = new Coordinator(ground, {
+      book,
+      groups,
+      queue,
+      roster,
+      runs,
+      tracks,
+      hooks: this.#coordinatorHooks(),
+    })
+    const coordinator = this.#coordinator
+    this.#leases = new Leases(ground, { links, transfers, book, coordinator })
+    this.#rounds = new Rounds(ground, {
+      links,
+      groups,
+      tracks,
+      hooks: this.#roundsHooks(),
+    })
+    this.#tenures = new Tenures(ground, { links, transfers, runs })
+    this.#bidder = new Bidder(ground, {
+      links,
+      transfers,
+      groups,
+      queue,
+      roster,
+      runs,
+      tracks,
+      tenures: this.#tenures,
+      freed: (agent) => this.#pull(agent),
+      waits: (group) => this.#serve(group),
+    })
+    const why = new Why(ground, { roster, rounds: this.#rounds, tracks })
+    this.#asks = new Asks(ground, { links, transfers, book, coordinator, why })
+    this.#journal = new Journal({ book, coordinator, leases: this.#leases })
+    this.#journal.read(options.records ?? [])
+  }
+
+  get epoch(): number {
+    return this.#ground.epoch
+  }
+
+  get counts(): ClaimsCounts {
+    return this.#book.counts(this.#coordinator.offered, this.#coordinator.running)
+  }
+
+  task(id: string): TaskReport | undefined {
+    return this.#book.get(id)?.report(this.#ground.node)
+  }
+
+  *tasks(): IterableIterator<TaskReport> {
+    for (const task of this.#book.values()) yield task.report(this.#ground.node)
+  }
+
+  *agents(): IterableIterator<AttachedAgent> {
+    for (const { id, facts, used, stuck } of this.#roster.values()) {
+      yield { agent: id, facts, slotsUsed: used, slotsStuck: stuck }
+    }
+  }
+
+  *leases(now: Millis): IterableIterator<HeldLease> {
+    for (const { task, token, coordinator, agent, endsAt, guarantee, state } of this.#runs.values()) {
+      if (state !== 'running' || endsAt <= now) continue
+      yield { task, token, coordinator, agent: agent.id, endsAt, guarantee }
+    }
+  }
+
+  report(): AgentsReport {
+    return reportOf(this.#roster, this.#groups)
+  }
+
+  snapshot(): readonly ClaimsRecord[] {
+    return this.#journal.snapshot()
+  }
+
+  deadline(): Millis {
+    return this.#ground.alarms.next()
+  }
+
+  step(now: Millis, input: ClaimsInput | Tick): readonly ClaimsEffect[] {
+    this.#ground.now = now
+    // What is over is over before anything new is looked at: after a pause, leases first (T-1).
+    this.#ground.alarms.run(now)
+    this.#take(input)
+    this.#rounds.pump()
+    this.#tellReport()
+    return this.#ground.flush()
+  }
+
+  #take(input: ClaimsInput | Tick): void {
+    switch (input.kind) {
+      case 'tick':
+        return
+      case 'clock':
+        this.#ground.setWall(input.wallNow)
+        this.#recoverOnce()
+        return
+      case 'request':
+        this.#asks.onRequest(input.request, input.ask)
+        return
+      case 'abandon':
+        this.#asks.abandon(input.request)
+        return
+      case 'message':
+        this.#onMessage(input.from, input.message)
+        return
+      case 'link-up':
+        this.#links.linkUp(input.peer)
+        this.#compare(input.peer)
+        return
+      case 'link-down':
+        this.#links.linkDown(input.peer)
+        this.#rounds.peerReset(input.peer)
+        return
+      case 'gap':
+        this.#transfers.drop(input.peer)
+        this.#rounds.peerReset(input.peer)
+        this.#compare(input.peer)
+        return
+      case 'candidate-changed':
+        if (this.#skillsOf !== undefined) this.#rounds.candidateChanged(input.node, this.#skillsOf(input.node))
+        return
+      case 'weights':
+        this.#queue.setWeights(input.weights)
+        return
+      case 'capacity':
+        this.#setCapacity(input.resources)
+        return
+      case 'drain':
+        this.#roster.drain()
+        return
+      default:
+        this.#onAgent(input)
+    }
+  }
+
+  #onAgent(input: Extract<ClaimsInput, { readonly agent: AgentId }>): void {
+    switch (input.kind) {
+      case 'agent-attach':
+        this.#attach(input.agent, input.facts)
+        return
+      case 'agent-update':
+        this.#update(input.agent, input.facts)
+        return
+      case 'agent-detach':
+        this.#detach(input.agent)
+        return
+      case 'agent-lost':
+        this.#lose(input.agent, 'connection lost')
+        return
+      case 'agent-result':
+        this.#runs.onAnswer(input.agent, input.task, input.attempt, { kind: 'completed', output: input.output })
+        this.#departIfDone(input.agent)
+        return
+      case 'agent-failed':
+        this.#runs.onAnswer(input.agent, input.task, input.attempt, { kind: 'failed', error: input.error })
+        this.#departIfDone(input.agent)
+        return
+      case 'agent-progress':
+        this.#onProgress(input)
+        return
+      default:
+        unreachable(input)
+    }
+  }
+
+  #onMessage(from: NodeId, message: ClaimsMessage): void {
+    switch (message.kind) {
+      case 'claims.offer':
+        this.#bidder.onOffer(from, message.body)
+        return
+      case 'claims.bid':
+        this.#rounds.onBid(from, message.body)
+        return
+      case 'claims.decline':
+        this.#rounds.onDecline(from, message.body)
+        return
+      case 'claims.award':
+        this.#bidder.onAward(from, message.body)
+        return
+      case 'claims.accept':
+        this.#leases.onAccept(from, message.body)
+        return
+      case 'claims.renew':
+        this.#leases.onRenew(from, message.body)
+        return
+      case 'claims.renewed':
+        this.#tenures.onRenewed(from, message.body)
+        return
+      case 'claims.progress':
+        this.#leases.onProgress(from, message.body)
+        return
+      case 'claims.result':
+        this.#leases.onResult(from, message.body)
+        return
+      case 'claims.ack':
+        this.#tenures.onAck(from, message.body)
+        return
+      case 'claims.withdraw':
+        this.#bidder.onWithdraw(from, message.body)
+        return
+      case 'claims.inventory':
+        if (message.body.kind === 'ask') this.#onAsked(from, message.body.epoch, message.body.serial)
+        else this.#leases.onInventory(from, message.body)
+        return
+      case 'claims.part':
+        this.#transfers.onPart(from, message.body)
+        return
+      case 'claims.query':
+        this.#asks.onQuery(from, message.body)
+        return
+      case 'claims.reply':
+        this.#asks.onReply(from, message.body)
+        return
+      default:
+        unreachable(message)
+    }
+  }
+
+  #onAsked(from: NodeId, epoch: number, serial: number): void {
+    this.#bidder.forget(from)
+    this.#tenures.onAsked(from, epoch, serial)
+  }
+
+  /** Both sides of every account with the peer are compared after a break. */
+  #compare(peer: NodeId): void {
+    this.#leases.ask(peer)
+    this.#tenures.linkUp(peer)
+    this.#asks.linkUp(peer)
+  }
+
+  /** The journal can be gone by only when the date is known: durations in it count from the submission. */
+  #recoverOnce(): void {
+    if (this.#recovered) return
+    this.#recovered = true
+    this.#journal.resume()
+  }
+
+  #onReported(run: Run, ...[outcome, runMs]: [Parameters<Tenures['report']>[1], number]): void {
+    if (run.coordinator !== this.#ground.node) {
+      this.#tenures.report(run, outcome, runMs)
+      return
+    }
+    if (run.state === 'reported') this.#runs.forget(run)
+    const task = this.#book.get(run.task)
+    if (task === undefined) return
+    this.#coordinator.onOutcome(task, this.#ground.node, run.token, run.agent.facts.name, runMs, outcome)
+  }
+
+  #revoke(task: Task, claim: NonNullable<Task['claim']>, reason: string): void {
+    if (claim.node !== this.#ground.node) {
+      this.#leases.revoke(task, claim, reason)
+      return
+    }
+    for (const run of this.#runs.values()) {
+      if (run.task === task.id && run.token.attempt === claim.token.attempt && run.state === 'running') {
+        this.#runs.stop(run, 'cancelled')
+        return
+      }
+    }
+  }
+
+  /** An agent with free slots takes what is next, until it has no slot or nothing fits. */
+  #pull(agent: Agent): void {
+    if (this.#roster.get(agent.id) !== agent) return
+    for (let lane = this.#roster.next(agent); lane !== undefined; lane = this.#roster.next(agent)) {
+      const { head } = lane
+      if (head instanceof Task) this.#coordinator.awardLocal(head, agent)
+      else if (head === undefined || !this.#bidder.claim(head, agent)) return
+    }
+  }
+
+  /** Something of the group waits: an idle agent that can serve it looks what is next. */
+  #serve(group: Group): void {
+    const agent = this.#roster.find(group)
+    if (agent !== undefined) this.#pull(agent)
+  }
+
+  #awardHere(group: Group): void {
+    const agent = this.#roster.find(group)
+    const task = group.first(this.#ground.now)
+    if (agent === undefined || !(task instanceof Task)) return
+    this.#coordinator.take(task)
+    this.#coordinator.awardTaken(task, agent)
+  }
+
+  #attach(id: AgentId, facts: AgentFacts): void {
+    if (this.#roster.get(id) !== undefined || this.#roster.size >= this.#ground.params.agentsMax) {
+      const reason = this.#roster.get(id) === undefined ? `${this.#roster.size} agents are attached` : 'its id is taken'
+      this.#ground.emit({ kind: 'expel', agent: id, reason })
+      return
+    }
+    const agent = this.#roster.attach(id, withinBounds(facts, this.#ground.params), this.#groups.values())
+    const { name, skills } = agent.facts
+    this.#ground.observe({ kind: 'agent-attached', agent: id, name, skills: skills.map((skill) => skill.name) })
+    this.#pull(agent)
+  }
+
+  #update(id: AgentId, changes: Partial<AgentFacts>): void {
+    const agent = this.#roster.get(id)
+    if (agent === undefined) return
+    const facts = withinBounds({ ...agent.facts, ...changes, name: agent.facts.name }, this.#ground.params)
+    this.#roster.update(agent, facts, this.#heldOf(agent), this.#groups.values())
+    this.#pull(agent)
+  }
+
+  #detach(id: AgentId): void {
+    const agent = this.#roster.get(id)
+    if (agent === undefined) return
+    this.#roster.leave(agent)
+    this.#departIfDone(id)
+  }
+
+  #departIfDone(id: AgentId): void {
+    const agent = this.#roster.get(id)
+    if (agent?.isLeaving === true && agent.used === 0) this.#lose(id, 'detached')
+  }
+
+  #lose(id: AgentId, reason: string): void {
+    const agent = this.#roster.get(id)
+    if (agent === undefined) return
+    this.#roster.remove(agent)
+    this.#bidder.lose(agent)
+    const lost = this.#runs.lose(agent)
+    this.#ground.observe({ kind: 'agent-gone', agent: id, name: agent.facts.name, running: lost.length, reason })
+    for (const run of lost) this.#onReported(run, { kind: 'released', reason: 'agent-lost' }, 0)
+  }
+
+  #onProgress(input: Extract<ClaimsInput, { kind: 'agent-progress' }>): void {
+    const run = this.#runs.running(input.agent, input.task, input.attempt)
+    if (run === undefined) return
+    const { fraction } = input
+    const said = {
+      fraction: fraction === undefined || !Number.isFinite(fraction) ? undefined : Math.min(1, Math.max(0, fraction)),
+      message: input.message === undefined ? undefined : clamp(input.message, MESSAGE_TEXT_BYTES_MAX),
+      partial:
+        input.partial === undefined || input.partial.length > this.#ground.params.inlineBytesMax
+          ? undefined
+          : input.partial,
+    }
+    if (run.coordinator === this.#ground.node) {
+      this.#ground.emit({ kind: 'task-progress', task: run.task, attempt: run.token.attempt, ...said })
+    } else this.#tenures.progress(run, said)
+  }
+
+  #setCapacity(resources: Readonly<Record<string, number>>): void {
+    const demands: Demand[] = []
+    for (const agent of this.#roster.values()) demands.push(...this.#heldOf(agent))
+    this.#roster.setHost(resources, demands)
+    this.#roster.judgeAll(this.#groups.values())
+    for (const agent of this.#roster.values()) this.#pull(agent)
+  }
+
+  /** What the agent's slots are taken for. */
+  *#heldOf(agent: Agent): Generator<Demand> {
+    for (const run of this.#runs.of(agent)) yield run.demand
+    for (const promised of this.#bidder.promised()) if (promised.agent === agent) yield promised.group.demand
+    for (const demand of this.#bidder.arriving(agent)) yield demand
+  }
+
+  /** Changes are told together, so that a burst of tasks costs one report. */
+  #tellReport(): void {
+    if (this.#reporting !== undefined || this.#reportedVersion === this.#roster.version) return
+    this.#reporting = this.#ground.in(this.#ground.params.reportIntervalMs, () => {
+      this.#reporting = undefined
+      this.#reportedVersion = this.#roster.version
+      this.#ground.emit({ kind: 'event', event: { kind: 'report-changed' } })
+    })
+  }
+
+  #coordinatorHooks(): CoordinatorHooks {
+    return {
+      seek: (group) => this.#rounds.seek(group),
+      emptied: (group) => this.#rounds.emptied(group),
+      ended: (task) => this.#asks.ended(task),
+      revoke: (task, claim, reason) => this.#revoke(task, claim, reason),
+    }
+  }
+
+  #roundsHooks(): RoundsHooks {
+    const roster = this.#roster
+    return {
+      award: (...award) => this.#leases.award(...award),
+      localOffer: (group) => {
+        const agent = roster.find(group)
+        return agent === undefined ? undefined : roster.offerOf(agent, group.demand, 0)
+      },
+      awardHere: (group) => this.#awardHere(group),
+      nobody: (group) => {
+        if (!roster.couldServe(group)) this.#coordinator.forgive(group)
+      },
+    }
+  }
+
+  #all(): {
+    readonly roster: Roster
+    readonly groups: Groups
+    readonly queue: Queue
+    readonly tracks: Tracks
+    readonly links: Links
+    readonly transfers: Transfers
+    readonly book: Book
+  } {
+    return {
+      roster: this.#roster,
+      groups: this.#groups,
+      queue: this.#queue,
+      tracks: this.#tracks,
+      links: this.#links,
+      transfers: this.#transfers,
+      book: this.#book,
+    }
+  }
+}

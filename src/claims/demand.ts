@@ -1,0 +1,239 @@
+import { err, ok, type Result } from '../kernel/index.ts'
+import type { Alarm } from './alarms.ts'
+import type { DemandBody } from './messages.ts'
+import { type Entry, Lane, type Queue, type QueueParams, Selector } from './queue.ts'
+import type { ClaimsPeers, Condition, Objective, PeerRequest } from './types.ts'
+
+export const OBJECTIVE_DEFAULT: Objective = { throughput: 1, latency: 1, quality: 1, cost: 1 }
+
+/** What a task needs of its executor. Immutable; shared by all tasks that need the same. */
+export class Demand {
+  readonly key: string
+  readonly body: DemandBody
+  readonly require: readonly Condition[]
+  readonly prefer: readonly Condition[]
+  readonly resources: readonly (readonly [unit: string, amount: number])[]
+  readonly excluded: ReadonlySet<string>
+  /** Under what outcomes of such tasks are remembered. */
+  readonly skill: string
+
+  private constructor(key: string, body: DemandBody, require: readonly Condition[], prefer: readonly Condition[]) {
+    this.key = key
+    this.body = body
+    this.require = require
+    this.prefer = prefer
+    this.resources = Object.entries(body.resources)
+    this.excluded = new Set(body.excluded)
+    this.skill = body.skills.join('+')
+  }
+
+  /** Fails when an expression does not parse: a peer of another version, or a submission that was not judged. */
+  static of(key: string, body: DemandBody, peers: ClaimsPeers): Result<Demand> {
+    const conditions: Condition[] = []
+    for (const text of [...body.require, ...body.prefer]) {
+      const parsed = peers.parse(text)
+      if (!parsed.ok) return err(`${text}: ${parsed.error.message} at character ${parsed.error.position}`)
+      conditions.push(parsed.value)
+    }
+    const split = body.require.length
+    return ok(new Demand(key, body, conditions.slice(0, split), conditions.slice(split)))
+  }
+
+  get objective(): Objective {
+    return this.body.objective
+  }
+
+  /** Whether somebody cares who does it: then an idle agent at hand is one bidder among others. */
+  get isChoosy(): boolean {
+    const { throughput, latency, quality, cost } = this.body.objective
+    return this.body.prefer.length > 0 || throughput !== 1 || latency !== 1 || quality !== 1 || cost !== 1
+  }
+}
+
+/** As the directory is asked. */
+export function requestOf(demand: Demand, excluded: ReadonlySet<string>): PeerRequest {
+  const { skills, resources, objective } = demand.body
+  return { skills, resources, require: demand.require, prefer: demand.prefer, objective, excluded }
+}
+
+/** The same text for the same demand, whatever the order in which its parts were named. */
+export function keyOf(body: DemandBody): string {
+  const { objective: o } = body
+  const plain = o.throughput === 1 && o.latency === 1 && o.quality === 1 && o.cost === 1
+  const parts: unknown[] = [body.skills, body.tenant]
+  const isSimple =
+    plain &&
+    body.require.length === 0 &&
+    body.prefer.length === 0 &&
+    body.excluded.length === 0 &&
+    body.budget === undefined
+  parts.push(Object.entries(body.resources))
+  if (!isSimple)
+    parts.push(body.require, body.prefer, body.excluded, body.budget ?? '', [
+      o.throughput,
+      o.latency,
+      o.quality,
+      o.cost,
+    ])
+  return JSON.stringify(parts)
+}
+
+/** Sorted and without repetitions, so that equal demands are equal texts. */
+export function normalised(body: DemandBody): DemandBody {
+  const sorted = (values: readonly string[]): readonly string[] =>
+    values.length < 2 ? values : [...new Set(values)].sort()
+  const units = Object.keys(body.resources)
+  return {
+    ...body,
+    skills: sorted(body.skills),
+    require: sorted(body.require),
+    prefer: sorted(body.prefer),
+    excluded: sorted(body.excluded),
+    resources:
+      units.length < 2
+        ? body.resources
+        : Object.fromEntries(units.sort().map((unit) => [unit, body.resources[unit] ?? 0])),
+  }
+}
+
+/** Where a group stands with the peers. */
+export type Quest =
+  | { readonly kind: 'none' }
+  /** Wants offers to be made, in its class's line. */
+  | { readonly kind: 'needy'; readonly priority: number }
+  | { readonly kind: 'round'; readonly offer: number }
+  /** Found nobody; looks again then, or on news. */
+  | { readonly kind: 'resting'; readonly alarm: Alarm }
+
+const NO_QUEST: Quest = { kind: 'none' }
+
+/** All that waits for one demand, and where it stands: what matching works on, so that its cost is per demand. */
+export class Group {
+  readonly demand: Demand
+  readonly lanes: Lane[] = []
+  /** Own tasks, and others' held offers, that wait. */
+  ownWaiting = 0
+  foreignWaiting = 0
+  /** Selectors of the agent classes that can serve it; kept by the roster. */
+  readonly servedBy = new Set<Selector>()
+  quest: Quest = NO_QUEST
+  restMs = 0
+  /** What the last search among the peers said, for `why`. */
+  lastSearch: { readonly eligible: number; readonly obstacles: Readonly<Record<string, number>> } | undefined
+  lastDeclines: readonly string[] = []
+  /** Peers that said they never can, as things were: not asked again until all others have been, or there is news. */
+  readonly refusedBy = new Set<string>()
+  #own: Selector | undefined
+
+  constructor(demand: Demand) {
+    this.demand = demand
+  }
+
+  get isIdle(): boolean {
+    return this.ownWaiting === 0 && this.foreignWaiting === 0 && this.quest.kind === 'none'
+  }
+
+  settle(): void {
+    this.quest = NO_QUEST
+  }
+
+  /** The lane for a class, made when first needed. Undefined when the tenant table is full. */
+  lane(priority: number, foreign: boolean, queue: Queue, params: QueueParams): Lane | undefined {
+    const known = this.lanes.find((lane) => lane.priority === priority && lane.foreign === foreign)
+    if (known !== undefined) return known
+    const tenant = queue.tenant(this.demand.body.tenant)
+    if (tenant === undefined) return undefined
+    const lane = new Lane(this, priority, tenant, foreign)
+    this.lanes.push(lane)
+    for (const selector of this.servedBy) selector.include(lane)
+    if (!foreign) this.#includeOwn(lane, params)
+    return lane
+  }
+
+  /** The own task of the group that is due first. */
+  first(now: Parameters<Selector['pick']>[0]): Entry | undefined {
+    if (this.#own === undefined) return this.lanes.find((lane) => !lane.foreign)?.head
+    return this.#own.pick(now, () => true)?.head
+  }
+
+  /** The highest class in which an own task waits. */
+  topPriority(): number {
+    let top = 0
+    for (const lane of this.lanes) if (!lane.foreign && lane.size > 0) top = Math.max(top, lane.priority)
+    return top
+  }
+
+  /** A second lane makes an order among them necessary. */
+  #includeOwn(lane: Lane, params: QueueParams): void {
+    const own = this.lanes.filter(({ foreign }) => !foreign)
+    if (own.length < 2) return
+    this.#own ??= new Selector(params)
+    for (const each of own) this.#own.include(each)
+    this.#own.include(lane)
+  }
+}
+
+/** Idle groups that are kept, so that the next task of the kind finds its matching done. */
+const IDLE_GROUPS_MAX = 1024
+
+/** All groups by demand. Those with nothing waiting are kept for a while, and told when they go. */
+export class Groups {
+  readonly #groups = new Map<string, Group>()
+  readonly #idle = new Map<string, Group>()
+  readonly #peers: ClaimsPeers
+  readonly #groupsMax: number
+  readonly #gone: (group: Group) => void
+  readonly #made: (group: Group) => void
+
+  constructor(
+    peers: ClaimsPeers,
+    groupsMax: number,
+    hooks: { readonly made: (group: Group) => void; readonly gone: (group: Group) => void },
+  ) {
+    this.#peers = peers
+    this.#groupsMax = groupsMax
+    this.#made = hooks.made
+    this.#gone = hooks.gone
+  }
+
+  get size(): number {
+    return this.#groups.size
+  }
+
+  values(): MapIterator<Group> {
+    return this.#groups.values()
+  }
+
+  /** The group of a demand; an error text when it does not parse, `full` at the bound. */
+  of(body: DemandBody): Result<Group> {
+    const key = keyOf(body)
+    const known = this.#groups.get(key)
+    if (known !== undefined) return ok(known)
+    if (this.#groups.size >= this.#groupsMax) return err('full')
+    const demand = Demand.of(key, body, this.#peers)
+    if (!demand.ok) return demand
+    const group = new Group(demand.value)
+    this.#groups.set(key, group)
+    this.#made(group)
+    this.rest(group)
+    return ok(group)
+  }
+
+  /** The group has something to do: it stays. */
+  wake(group: Group): void {
+    this.#idle.delete(group.demand.key)
+  }
+
+  /** Nothing may be left to do for the group. */
+  rest(group: Group): void {
+    if (!group.isIdle) return
+    this.#idle.delete(group.demand.key)
+    this.#idle.set(group.demand.key, group)
+    if (this.#idle.size <= IDLE_GROUPS_MAX) return
+    const [oldest] = this.#idle.values()
+    if (oldest === undefined) return
+    this.#idle.delete(oldest.demand.key)
+    this.#groups.delete(oldest.demand.key)
+    this.#gone(oldest)
+  }
+}

@@ -1,0 +1,104 @@
+import { after, type Millis, type NodeId, type Random, type WallMillis } from '../kernel/index.ts'
+import { Alarms } from './alarms.ts'
+import type { ClaimsMessage } from './messages.ts'
+import type { ClaimsParams } from './params.ts'
+import type { ClaimsRecord } from './records.ts'
+import type { ClaimsEffect, ClaimsObservation, ClaimsOptions, ClaimsPeers } from './types.ts'
+
+/** What all parts of the core stand on: time, alarms, and the effects of the present step. */
+export class Ground {
+  readonly node: NodeId
+  readonly epoch: number
+  readonly params: ClaimsParams
+  readonly random: Random
+  readonly peers: ClaimsPeers
+  readonly self: ClaimsOptions['self']
+  readonly alarms = new Alarms()
+  now = 0 as Millis
+  #wallOffset = 0
+  #effects: ClaimsEffect[] = []
+  #records: ClaimsRecord[] = []
+  #dependents: ClaimsEffect[] = []
+  #needsBarrier = false
+  /** Peers for whom something waits for the disk in this step: what follows must not overtake it. */
+  readonly #deferred = new Set<NodeId>()
+
+  constructor(options: ClaimsOptions) {
+    this.node = options.node
+    this.epoch = options.epoch
+    this.params = options.params
+    this.random = options.random
+    this.peers = options.peers
+    this.self = options.self
+  }
+
+  /** The wall clock, reckoned on from when the host last told it. */
+  get wall(): WallMillis {
+    return Math.max(0, Math.floor(this.now + this.#wallOffset)) as WallMillis
+  }
+
+  setWall(wallNow: WallMillis): void {
+    this.#wallOffset = wallNow - this.now
+  }
+
+  in(delayMs: number, run: () => void): ReturnType<Alarms['set']> {
+    return this.alarms.set(after(this.now, delayMs), run)
+  }
+
+  /** Performed whatever becomes of the disk. */
+  emit(effect: ClaimsEffect): void {
+    this.#effects.push(effect)
+  }
+
+  persist(record: ClaimsRecord): void {
+    this.#records.push(record)
+  }
+
+  /** Performed once all records of this step are durable. */
+  emitAfter(effect: ClaimsEffect): void {
+    this.#dependents.push(effect)
+  }
+
+  /** The same, and what earlier steps persisted counts too: for whoever is told of an end. */
+  emitAfterAll(effect: ClaimsEffect): void {
+    this.#needsBarrier = true
+    this.#dependents.push(effect)
+  }
+
+  observe(observation: ClaimsObservation): void {
+    this.#effects.push({ kind: 'observe', observation })
+  }
+
+  sendNow(to: NodeId, message: ClaimsMessage): void {
+    if (this.#deferred.has(to)) this.sendAfter(to, message)
+    else this.#effects.push({ kind: 'send', to, message })
+  }
+
+  /** From here on, what this step sends to that peer waits for the disk. */
+  deferTo(peer: NodeId): void {
+    this.#deferred.add(peer)
+  }
+
+  sendAfter(to: NodeId, message: ClaimsMessage): void {
+    this.#dependents.push({ kind: 'send', to, message })
+  }
+
+  /** The effects of the step: what depends on nothing, one persist, what depends on it. */
+  flush(): readonly ClaimsEffect[] {
+    const effects = this.#effects
+    this.#effects = []
+    if (this.#records.length > 0) {
+      effects.push({ kind: 'persist', records: this.#records })
+      this.#records = []
+    } else if (this.#needsBarrier) {
+      effects.push({ kind: 'barrier' })
+    }
+    this.#needsBarrier = false
+    this.#deferred.clear()
+    if (this.#dependents.length > 0) {
+      for (const effect of this.#dependents) effects.push(effect)
+      this.#dependents = []
+    }
+    return effects
+  }
+}

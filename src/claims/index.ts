@@ -1,0 +1,52 @@
+export { Claims } from './core.ts'
+export {
+  type AgentId,
+  compareTokens,
+  type Epoch,
+  originOf,
+  type RequestId,
+  type TaskId,
+  type Token,
+  taskOrigin,
+} from './ids.ts'
+export {
+  CLAIMS_BODIES,
+  type ClaimsMessage,
+  type DeclineReason,
+  type HistoryRow,
+  type PlacementBody,
+  type ReasonRow,
+  type TaskState,
+} from './messages.ts'
+export { CLAIMS_PROFILES, type ClaimsParams, checkClaimsParams } from './params.ts'
+export { type ClaimsRecord, claimsRecord } from './records.ts'
+export type {
+  AgentFacts,
+  AgentsReport,
+  AttachedAgent,
+  AttributesOf,
+  ClaimsAnswer,
+  ClaimsCore,
+  ClaimsCounts,
+  ClaimsEffect,
+  ClaimsEvent,
+  ClaimsInput,
+  ClaimsObservation,
+  ClaimsOptions,
+  ClaimsPeers,
+  ClaimsRequest,
+  ClaimsView,
+  Condition,
+  Guarantee,
+  HeldLease,
+  Objective,
+  PeerChoice,
+  PeerRequest,
+  Refusal,
+  RunOrder,
+  StopReason,
+  Submission,
+  TaskAsk,
+  TaskError,
+  TaskReport,
+} from './types.ts'

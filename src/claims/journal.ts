@@ -1,0 +1,168 @@
+import type { NodeId } from '../kernel/index.ts'
+import type { Book } from './book.ts'
+import type { Coordinator } from './coordinator.ts'
+import type { Leases } from './leases.ts'
+import type { AttemptedRecord, ClaimsRecord, EndedRecord } from './records.ts'
+import type { Task } from './task.ts'
+
+/** Executors that failed a task and are not asked again; as in the coordinator. */
+const EXCLUDED_MAX = 4
+
+/** What the journal says, read back; and the fewest records that say the same. Applying a record twice changes nothing. */
+export class Journal {
+  readonly #book: Book
+  readonly #coordinator: Coordinator
+  readonly #leases: Leases
+  readonly #executors = new Set<NodeId>()
+
+  constructor(parts: { readonly book: Book; readonly coordinator: Coordinator; readonly leases: Leases }) {
+    this.#book = parts.book
+    this.#coordinator = parts.coordinator
+    this.#leases = parts.leases
+  }
+
+  read(records: Iterable<ClaimsRecord>): void {
+    for (const record of records) this.#apply(record)
+  }
+
+  /** Open tasks go on: those that somebody may still hold only when that is settled. */
+  resume(): void {
+    const open: Task[] = []
+    for (const task of this.#book.values()) if (!task.hasEnded) open.push(task)
+    this.#leases.recover(open, this.#executors)
+    for (const task of open) {
+      if (task.excluded.length > 0) this.#coordinator.regroup(task)
+      if (this.#leases.isRecovering(task)) this.#coordinator.arm(task)
+      else this.#coordinator.resume(task)
+    }
+    this.#book.trim()
+  }
+
+  snapshot(): readonly ClaimsRecord[] {
+    const records: ClaimsRecord[] = []
+    for (const node of this.#leases.executors()) records.push({ kind: 'executor', node })
+    for (const record of this.#book.keyRecords()) records.push(record)
+    for (const task of this.#book.values()) {
+      if (!task.durable) continue
+      records.push({ kind: 'submitted', ...task.submission })
+      if (task.hasEnded) records.push(endOf(task))
+      else records.push(standingOf(task))
+    }
+    return records
+  }
+
+  #apply(record: ClaimsRecord): void {
+    switch (record.kind) {
+      case 'submitted':
+        this.#coordinator.restore(owned(record))
+        return
+      case 'attempted':
+        this.#attempted(record)
+        return
+      case 'ended':
+        this.#ended(record)
+        return
+      case 'executor':
+        this.#executors.add(record.node)
+        return
+      case 'key':
+        this.#book.remember(record.tenant, record.key, record.task, record.bodyHash, record.endedAt)
+        return
+      case 'standing':
+        this.#standing(record)
+    }
+  }
+
+  #attempted(record: AttemptedRecord): void {
+    const task = this.#book.get(record.task)
+    if (task === undefined || task.hasEnded) return
+    const isNews = record.epoch > task.epoch || (record.epoch === task.epoch && record.attempt > task.attempt)
+    if (!isNews) return
+    task.epoch = record.epoch
+    task.attempt = record.attempt
+    task.executions = record.executions
+    const { at, node, agent, error } = record
+    task.note({
+      at,
+      kind: record.outcome,
+      node,
+      agent,
+      attempt: record.attempt,
+      text: `${error.code}: ${error.message}`.slice(0, 300).toWellFormed(),
+    })
+    if (record.outcome === 'lost') {
+      task.losses += 1
+      return
+    }
+    task.failures += 1
+    const executor = `${node}/${agent}`
+    task.excluded = [...task.excluded.filter((each) => each !== executor), executor].slice(-EXCLUDED_MAX)
+  }
+
+  #ended(record: EndedRecord): void {
+    const task = this.#book.get(record.task)
+    if (task === undefined || task.hasEnded) return
+    task.epoch = record.epoch
+    task.attempt = record.attempt
+    task.startedAt = record.startedAt
+    task.executor = record.executor
+    task.executions = record.executions
+    task.output = record.output?.slice()
+    task.error = record.error
+    task.isUncertain = false
+    this.#book.end(task, record.state, record.at)
+  }
+
+  #standing(record: Extract<ClaimsRecord, { kind: 'standing' }>): void {
+    const task = this.#book.get(record.task)
+    if (task === undefined || task.hasEnded) return
+    task.epoch = record.epoch
+    task.attempt = record.attempt
+    task.failures = record.failures
+    task.losses = record.losses
+    task.executions = record.executions
+    task.excluded = record.excluded
+  }
+}
+
+/** A copy that keeps no frame of the log alive. */
+function owned(record: Extract<ClaimsRecord, { kind: 'submitted' }>): Extract<ClaimsRecord, { kind: 'submitted' }> {
+  return { ...record, input: record.input.slice() }
+}
+
+function endOf(task: Task): ClaimsRecord {
+  const { id, epoch, attempt, startedAt, executor, executions, output, error } = task
+  const state = task.state === 'waiting' || task.state === 'awarded' || task.state === 'running' ? 'failed' : task.state
+  return {
+    kind: 'ended',
+    task: id,
+    state,
+    epoch,
+    attempt,
+    at: task.endedAt ?? task.submission.submittedAt,
+    startedAt,
+    executor,
+    executions,
+    output,
+    error,
+  }
+}
+
+/** Without the attempt under way, which may yet be adopted: only attempts that are over are known to be over. */
+function standingOf(task: Task): ClaimsRecord {
+  const { id, failures, losses, executions, excluded, claim, isUncertain } = task
+  const { epoch } = task
+  const attempt = claim === undefined ? task.attempt : task.attempt - 1
+  return {
+    kind: 'standing',
+    task: id,
+    epoch,
+    attempt,
+    failures,
+    losses,
+    executions,
+    uncertain: isUncertain,
+    excluded,
+    note: '',
+  }
+}

@@ -1,0 +1,103 @@
+import { after, type Millis, type NodeId } from '../kernel/index.ts'
+import type { Alarm } from './alarms.ts'
+import type { Ground } from './ground.ts'
+import type { ClaimsMessage } from './messages.ts'
+
+interface Waiting {
+  readonly until: Millis
+  readonly message: ClaimsMessage
+}
+
+/**
+ * Which peers can be reached now, and what waits for those that cannot yet. A link that somebody asked for is wanted
+ * for a while after its last use, so that a swarm too large for a full mesh still finds its partners linked.
+ */
+export class Links {
+  readonly #ground: Ground
+  readonly #up = new Set<NodeId>()
+  readonly #outbox = new Map<NodeId, Waiting[]>()
+  /** Peers with business, and until when a link to them is wanted. */
+  readonly #wanted = new Map<NodeId, Millis>()
+  #waiting = 0
+  #alarm: Alarm | undefined
+
+  constructor(ground: Ground) {
+    this.#ground = ground
+  }
+
+  isUp(peer: NodeId): boolean {
+    return this.#up.has(peer)
+  }
+
+  get up(): ReadonlySet<NodeId> {
+    return this.#up
+  }
+
+  /** Sends now, or when there is a link, if that is soon. False when there is no room to wait. */
+  send(to: NodeId, message: ClaimsMessage): boolean {
+    if (this.#up.has(to)) {
+      this.#ground.sendNow(to, message)
+      return true
+    }
+    const { params, now } = this.#ground
+    if (this.#waiting >= params.outboxMessagesMax) return false
+    const until = after(now, params.linkPatienceMs)
+    const queue = this.#outbox.get(to) ?? []
+    queue.push({ until, message })
+    this.#outbox.set(to, queue)
+    this.#waiting += 1
+    this.#want(to)
+    return true
+  }
+
+  /** Only if there is a link: its protocol repeats what is lost. */
+  sendIfUp(to: NodeId, message: ClaimsMessage): void {
+    if (this.#up.has(to)) this.#ground.sendNow(to, message)
+  }
+
+  linkUp(peer: NodeId): void {
+    this.#up.add(peer)
+    for (const { until, message } of this.#take(peer)) if (until > this.#ground.now) this.#ground.sendNow(peer, message)
+  }
+
+  linkDown(peer: NodeId): void {
+    this.#up.delete(peer)
+  }
+
+  #take(peer: NodeId): readonly Waiting[] {
+    const queue = this.#outbox.get(peer) ?? []
+    this.#outbox.delete(peer)
+    this.#waiting -= queue.length
+    return queue
+  }
+
+  #want(peer: NodeId): void {
+    const { params, now } = this.#ground
+    const isNew = !this.#wanted.has(peer)
+    if (isNew && this.#wanted.size >= params.linksWantedMax) return
+    this.#wanted.set(peer, after(now, 20 * params.linkPatienceMs))
+    if (isNew) this.#tell()
+    this.#alarm ??= this.#ground.in(params.linkPatienceMs, () => this.#sweep())
+  }
+
+  /** What has waited too long is dropped: whoever sent it has its own time-out. */
+  #sweep(): void {
+    this.#alarm = undefined
+    const { now, params } = this.#ground
+    for (const [peer, queue] of this.#outbox) {
+      const kept = queue.filter(({ until }) => until > now)
+      this.#waiting -= queue.length - kept.length
+      if (kept.length === 0) this.#outbox.delete(peer)
+      else this.#outbox.set(peer, kept)
+    }
+    const before = this.#wanted.size
+    for (const [peer, until] of this.#wanted) if (until <= now && !this.#outbox.has(peer)) this.#wanted.delete(peer)
+    if (this.#wanted.size < before) this.#tell()
+    if (this.#wanted.size > 0) this.#alarm = this.#ground.in(params.linkPatienceMs, () => this.#sweep())
+  }
+
+  #tell(): void {
+    const peers = [...this.#wanted.keys()].sort()
+    this.#ground.emit({ kind: 'event', event: { kind: 'links-wanted', peers } })
+  }
+}

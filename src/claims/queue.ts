@@ -1,0 +1,320 @@
+import { assert, type Millis } from '../kernel/index.ts'
+import { LazyHeap } from './lazy-heap.ts'
+
+/** Priority classes, 0 (lowest) to 9. */
+export const CLASSES_COUNT = 10
+
+/** Something that waits in a lane: a task of this node, or another coordinator's offer that is held. */
+export class Entry {
+  /** Order of arrival over the whole queue; greater for whoever comes back. */
+  sequence = 0
+  queuedAt = 0 as Millis
+  lane: Lane | undefined
+  previous: Entry | undefined
+  next: Entry | undefined
+}
+
+/** Whose share it is. `pass` is what the tenant has had in a class, divided by its weight. */
+export class Tenant {
+  readonly name: string
+  readonly order: number
+  weight = 1
+  /** Entries that wait, over all classes. */
+  waiting = 0
+  readonly pass = new Float64Array(CLASSES_COUNT)
+  readonly waitingByClass = new Uint32Array(CLASSES_COUNT)
+
+  constructor(name: string, order: number) {
+    this.name = name
+    this.order = order
+  }
+}
+
+interface Place {
+  readonly selector: Selector
+  inShare: boolean
+  inAge: boolean
+}
+
+/** Entries that are alike in all that matters for order and matching: one demand, class and tenant. First in, first out. */
+export class Lane {
+  readonly priority: number
+  readonly tenant: Tenant
+  /** What the entries demand; the queue does not look into it. */
+  readonly group: object
+  /** Held for others: never offered on. */
+  readonly foreign: boolean
+  head: Entry | undefined
+  tail: Entry | undefined
+  size = 0
+  readonly places: Place[] = []
+
+  constructor(group: object, priority: number, tenant: Tenant, foreign: boolean) {
+    this.group = group
+    this.priority = priority
+    this.tenant = tenant
+    this.foreign = foreign
+  }
+
+  /** That selector is no more. */
+  leave(selector: Selector): void {
+    const at = this.places.findIndex((place) => place.selector === selector)
+    if (at >= 0) this.places.splice(at, 1)
+  }
+}
+
+export interface QueueParams {
+  readonly agingMs: number
+  readonly agingEveryCount: number
+  readonly scanMax: number
+}
+
+function headSequence(lane: Lane): number {
+  return lane.head === undefined ? Number.POSITIVE_INFINITY : lane.head.sequence
+}
+
+/** The lanes of one tenant in one class, by age of their first. */
+class Share {
+  readonly tenant: Tenant
+  readonly priority: number
+  readonly lanes: LazyHeap<Lane>
+  listed = false
+
+  constructor(selector: Selector, tenant: Tenant, priority: number) {
+    this.tenant = tenant
+    this.priority = priority
+    this.lanes = new LazyHeap(headSequence, (lane) => {
+      const place = placeOf(lane, selector)
+      if (place !== undefined) place.inShare = false
+    })
+  }
+
+  /** What decides between tenants; infinite when nothing waits. */
+  key(): number {
+    return this.lanes.top() === undefined ? Number.POSITIVE_INFINITY : (this.tenant.pass[this.priority] as number)
+  }
+}
+
+function placeOf(lane: Lane, selector: Selector): Place | undefined {
+  return lane.places.find((place) => place.selector === selector)
+}
+
+/**
+ * Lanes that somebody can serve (a class of agents, or the peers), in the order in which they are to be served:
+ * strict classes; inside a class the tenant that has had least of its share; inside a tenant first come, first served.
+ * One pick in `agingEveryCount` goes to the oldest of those that waited longer than `agingMs` (T-11).
+ *
+ * O(log n) per change, n being lanes, not entries.
+ */
+export class Selector {
+  readonly #params: QueueParams
+  readonly #classes: (LazyHeap<Share> | undefined)[] = new Array(CLASSES_COUNT).fill(undefined)
+  readonly #shares: Map<Tenant, Share>[] = []
+  readonly #byAge: LazyHeap<Lane>
+  #live = 0
+  #picks = 0
+
+  constructor(params: QueueParams) {
+    this.#params = params
+    this.#byAge = new LazyHeap(headSequence, (lane) => {
+      const place = placeOf(lane, this)
+      if (place !== undefined) place.inAge = false
+    })
+  }
+
+  /** Lanes with something in them. */
+  get live(): number {
+    return this.#live
+  }
+
+  /** From now on this lane is among those to pick from. */
+  include(lane: Lane): void {
+    if (placeOf(lane, this) !== undefined) return
+    lane.places.push({ selector: this, inShare: false, inAge: false })
+    if (lane.size > 0) this.filled(lane)
+  }
+
+  /** The lane has something in it again. */
+  filled(lane: Lane): void {
+    const place = placeOf(lane, this)
+    assert(place !== undefined, 'a lane is included before it is filled')
+    this.#live += 1
+    if (!place.inAge) {
+      place.inAge = true
+      this.#byAge.push(lane)
+    }
+    const share = this.#shareOf(lane.tenant, lane.priority)
+    if (!place.inShare) {
+      place.inShare = true
+      share.lanes.push(lane)
+    }
+    if (!share.listed) {
+      share.listed = true
+      this.#classHeap(lane.priority).push(share)
+    }
+  }
+
+  /** The lane has run dry. */
+  drained(): void {
+    this.#live -= 1
+    if (this.#byAge.size > 2 * this.#live + 64) this.#byAge.prune()
+  }
+
+  /** The lane whose first entry is due, among those that `fits` accepts; nothing is taken out. */
+  pick(now: Millis, fits: (lane: Lane) => boolean): Lane | undefined {
+    if (this.#live === 0) return undefined
+    let budget = this.#params.scanMax
+    const judge = (lane: Lane): 'take' | 'next' | 'stop' => {
+      if (fits(lane)) return 'take'
+      budget -= 1
+      return budget > 0 ? 'next' : 'stop'
+    }
+    const found = this.#pickAged(now, judge) ?? this.#pickByRank(judge, () => budget <= 0)
+    if (found !== undefined) this.#picks += 1
+    return found
+  }
+
+  #pickAged(now: Millis, judge: (lane: Lane) => 'take' | 'next' | 'stop'): Lane | undefined {
+    const { agingEveryCount, agingMs } = this.#params
+    if ((this.#picks + 1) % agingEveryCount !== 0) return undefined
+    return this.#byAge.find((lane) => (now - (lane.head?.queuedAt ?? now) < agingMs ? 'stop' : judge(lane)))
+  }
+
+  #pickByRank(judge: (lane: Lane) => 'take' | 'next' | 'stop', spent: () => boolean): Lane | undefined {
+    for (let priority = CLASSES_COUNT - 1; priority >= 0; priority--) {
+      let found: Lane | undefined
+      this.#classes[priority]?.find((share) => {
+        found = share.lanes.find(judge)
+        if (found !== undefined) return 'take'
+        return spent() ? 'stop' : 'next'
+      })
+      if (found !== undefined || spent()) return found
+    }
+    return undefined
+  }
+
+  #classHeap(priority: number): LazyHeap<Share> {
+    let heap = this.#classes[priority]
+    if (heap === undefined) {
+      const shares = this.#shares
+      heap = new LazyHeap<Share>(
+        (share) => share.key(),
+        (share) => {
+          share.listed = false
+          shares[priority]?.delete(share.tenant)
+        },
+      )
+      this.#classes[priority] = heap
+    }
+    return heap
+  }
+
+  #shareOf(tenant: Tenant, priority: number): Share {
+    let shares = this.#shares[priority]
+    if (shares === undefined) {
+      shares = new Map()
+      this.#shares[priority] = shares
+    }
+    let share = shares.get(tenant)
+    if (share === undefined) {
+      share = new Share(this, tenant, priority)
+      shares.set(tenant, share)
+    }
+    return share
+  }
+}
+
+/** Who waits for what, from when, and on whose account. The selectors over its lanes say who is next. */
+export class Queue {
+  readonly #tenants = new Map<string, Tenant>()
+  readonly #weights = new Map<string, number>()
+  /** Per class, the pass of whoever was served last: a newcomer starts there and gets no credit for its absence. */
+  readonly #virtual = new Float64Array(CLASSES_COUNT)
+  readonly #tenantsMax: number
+  #sequence = 0
+  #tenantOrder = 0
+  /** Entries that wait, others' included. */
+  size = 0
+
+  constructor(tenantsMax: number) {
+    this.#tenantsMax = tenantsMax
+  }
+
+  get tenantCount(): number {
+    return this.#tenants.size
+  }
+
+  /** A tenant's account; undefined when there are too many with something waiting. */
+  tenant(name: string): Tenant | undefined {
+    const known = this.#tenants.get(name)
+    if (known !== undefined) return known
+    if (this.#tenants.size >= this.#tenantsMax) this.#forgetIdle()
+    if (this.#tenants.size >= this.#tenantsMax) return undefined
+    const tenant = new Tenant(name, this.#tenantOrder++)
+    tenant.weight = this.#weights.get(name) ?? 1
+    this.#tenants.set(name, tenant)
+    return tenant
+  }
+
+  /** Shares are in proportion to the weights; whoever is not named has 1. */
+  setWeights(weights: Readonly<Record<string, number>>): void {
+    this.#weights.clear()
+    for (const [name, weight] of Object.entries(weights)) if (weight > 0) this.#weights.set(name, weight)
+    for (const tenant of this.#tenants.values()) tenant.weight = this.#weights.get(tenant.name) ?? 1
+  }
+
+  /** Puts the entry last in its lane. */
+  push(now: Millis, lane: Lane, entry: Entry): void {
+    const { tenant, priority } = lane
+    assert(entry.lane === undefined, 'an entry waits in one place')
+    entry.lane = lane
+    entry.sequence = ++this.#sequence
+    entry.queuedAt = now
+    entry.previous = lane.tail
+    if (lane.tail === undefined) lane.head = entry
+    else lane.tail.next = entry
+    lane.tail = entry
+    lane.size += 1
+    this.size += 1
+    tenant.waiting += 1
+    tenant.waitingByClass[priority] = (tenant.waitingByClass[priority] as number) + 1
+    if (tenant.waitingByClass[priority] === 1) {
+      tenant.pass[priority] = Math.max(tenant.pass[priority] as number, this.#virtual[priority] as number)
+    }
+    if (lane.size === 1) for (const place of lane.places) place.selector.filled(lane)
+  }
+
+  /** Takes an entry out, wherever it stands. */
+  remove(entry: Entry): void {
+    const { lane } = entry
+    if (lane === undefined) return
+    if (entry.previous === undefined) lane.head = entry.next
+    else entry.previous.next = entry.next
+    if (entry.next === undefined) lane.tail = entry.previous
+    else entry.next.previous = entry.previous
+    entry.lane = undefined
+    entry.previous = undefined
+    entry.next = undefined
+    lane.size -= 1
+    this.size -= 1
+    lane.tenant.waiting -= 1
+    const { priority } = lane
+    lane.tenant.waitingByClass[priority] = (lane.tenant.waitingByClass[priority] as number) - 1
+    if (lane.size === 0) for (const place of lane.places) place.selector.drained()
+  }
+
+  /** The tenant has got something that costs so much, in milliseconds of service. */
+  charge(tenant: Tenant, priority: number, costMs: number): void {
+    const pass = tenant.pass[priority] as number
+    this.#virtual[priority] = Math.max(this.#virtual[priority] as number, pass)
+    tenant.pass[priority] = pass + Math.max(1, costMs) / tenant.weight
+  }
+
+  /** Tenants that wait for nothing and have no debt: knowing them again from scratch changes nothing. */
+  #forgetIdle(): void {
+    for (const [name, tenant] of this.#tenants) {
+      const inDebt = tenant.pass.some((pass, priority) => pass > (this.#virtual[priority] as number))
+      if (tenant.waiting === 0 && !inDebt) this.#tenants.delete(name)
+    }
+  }
+}

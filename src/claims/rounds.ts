@@ -1,0 +1,458 @@
+import type { NodeId } from '../kernel/index.ts'
+import type { Alarm } from './alarms.ts'
+import { type Group, type Groups, requestOf } from './demand.ts'
+import type { Tracks } from './estimates.ts'
+import type { Ground } from './ground.ts'
+import type { Links } from './links.ts'
+import type { BidBody, BodyOf, PlacementBody } from './messages.ts'
+import { CLASSES_COUNT } from './queue.ts'
+import { type Offered, scoreAll } from './score.ts'
+
+type Answer =
+  | { readonly kind: 'bid'; slots: number; readonly body: BidBody }
+  | { readonly kind: 'hold'; readonly body: BidBody }
+  | { readonly kind: 'decline'; readonly reason: string; readonly final: boolean; readonly retryAfterMs: number }
+
+/** Offers of one group to a few peers, from the asking to the last reservation. */
+interface Round {
+  readonly offer: number
+  readonly group: Group
+  readonly asked: Map<NodeId, Answer | undefined>
+  /** How many could do it, of whom some were asked. */
+  readonly eligible: number
+  /** Bids are sealed until it closes; afterwards it waits for reservations to fire. */
+  phase: 'open' | 'holding'
+  alarm: Alarm | undefined
+}
+
+export interface RoundsHooks {
+  /**
+   * Gives up to `count` tasks of the group, first ones first, to a peer that has slots for them; `describe` says how it
+   * was chosen. Returns how many were given. Does not call back.
+   */
+  readonly award: (
+    group: Group,
+    peer: NodeId,
+    offer: number,
+    count: number,
+    bidMs: number,
+    describe: () => PlacementBody,
+  ) => number
+  /** What an idle agent at hand would bid, and giving it the first task. */
+  readonly localOffer: (group: Group) => Offered | undefined
+  readonly awardHere: (group: Group) => void
+  /** Nobody can ever do it as things are. */
+  readonly nobody: (group: Group) => void
+}
+
+/** The coordinator's search among the peers: who needs offers, who was asked, what they said, who gets it. */
+export class Rounds {
+  readonly #ground: Ground
+  readonly #links: Links
+  readonly #groups: Groups
+  readonly #tracks: Tracks
+  readonly #hooks: RoundsHooks
+  /** Groups that want offers made, by their highest class, first come first. */
+  readonly #needy: readonly Set<Group>[] = Array.from({ length: CLASSES_COUNT }, () => new Set<Group>())
+  readonly #rounds = new Map<number, Round>()
+  /** Groups that found nobody, by the skill that they asked for first. */
+  readonly #resting = new Map<string, Set<Group>>()
+  #offer: number
+  #opened = 0
+  #restingCount = 0
+
+  constructor(
+    ground: Ground,
+    parts: { readonly links: Links; readonly groups: Groups; readonly tracks: Tracks; readonly hooks: RoundsHooks },
+  ) {
+    this.#ground = ground
+    this.#links = parts.links
+    this.#groups = parts.groups
+    this.#tracks = parts.tracks
+    this.#hooks = parts.hooks
+    // Begins anywhere, so that an answer to an earlier life of this node is not taken for one to this.
+    this.#offer = ground.random.uint32()
+  }
+
+  get openCount(): number {
+    return this.#rounds.size
+  }
+
+  /** The group has tasks that no local agent takes now. */
+  seek(group: Group): void {
+    if (group.quest.kind !== 'none' || group.ownWaiting === 0) return
+    const priority = group.topPriority()
+    group.quest = { kind: 'needy', priority }
+    this.#needy[priority]?.add(group)
+    this.#groups.wake(group)
+  }
+
+  /** Opens rounds for those that are due, as many as may be open. */
+  pump(): void {
+    while (this.#rounds.size < this.#ground.params.roundsMax) {
+      const group = this.#nextNeedy()
+      if (group === undefined) return
+      group.settle()
+      if (group.ownWaiting > 0) this.#open(group)
+      else this.#groups.rest(group)
+    }
+  }
+
+  /** The group's last task has gone: nobody is to wait for it. */
+  emptied(group: Group): void {
+    const { quest } = group
+    if (quest.kind === 'round') {
+      const round = this.#rounds.get(quest.offer)
+      if (round !== undefined) this.#close(round, undefined)
+    } else if (quest.kind === 'needy') {
+      this.#needy[quest.priority]?.delete(group)
+      group.settle()
+    } else if (quest.kind === 'resting') this.#wakeUp(group)
+    group.restMs = 0
+    this.#groups.rest(group)
+  }
+
+  onBid(from: NodeId, body: BidBody): void {
+    const round = this.#rounds.get(body.offer)
+    if (round === undefined || !round.asked.has(from)) {
+      this.#withdraw(from, body.offer)
+      return
+    }
+    const before = round.asked.get(from)
+    if (body.slots === 0) {
+      if (before === undefined) round.asked.set(from, { kind: 'hold', body })
+    } else if (round.phase === 'open') {
+      // A reservation that fires while others still think is a bid like any other.
+      round.asked.set(from, { kind: 'bid', slots: body.slots, body })
+    } else {
+      this.#award(round, from, body, body.slots)
+      if (round.group.ownWaiting === 0) this.#close(round, undefined)
+      else if (!hasHolds(round)) this.#close(round, 'again')
+    }
+    this.#closeWhenAnswered(round)
+  }
+
+  onDecline(from: NodeId, body: BodyOf<'claims.decline'>): void {
+    const round = this.#rounds.get(body.offer)
+    if (round === undefined || !round.asked.has(from)) return
+    const reason = body.needs === '' ? body.reason : `${body.reason}: ${body.needs}`
+    round.asked.set(from, { kind: 'decline', reason, final: body.final, retryAfterMs: body.retryAfterMs })
+    this.#closeWhenAnswered(round)
+  }
+
+  /** Whatever that peer had of our offers, it has no more. */
+  peerReset(peer: NodeId): void {
+    for (const round of [...this.#rounds.values()]) {
+      if (!round.asked.has(peer)) continue
+      round.asked.set(peer, {
+        kind: 'decline',
+        reason: 'unreachable',
+        final: false,
+        retryAfterMs: this.#ground.params.retryAfterMs,
+      })
+      if (round.phase === 'open') this.#closeWhenAnswered(round)
+      else if (!hasHolds(round)) this.#close(round, 'again')
+    }
+  }
+
+  /** News of somebody's agents: whoever found nobody for these skills looks again, some at a time. */
+  candidateChanged(node: NodeId, skills: Iterable<string>): void {
+    for (const skill of skills) {
+      let woken = 0
+      for (const group of this.#resting.get(skill) ?? []) {
+        if (woken >= WOKEN_PER_NEWS_MAX) break
+        woken += 1
+        group.refusedBy.delete(node)
+        this.#wakeUp(group)
+        this.seek(group)
+      }
+    }
+  }
+
+  /** For `why`. */
+  describe(group: Group): { readonly asked: number; readonly holding: number } {
+    const round = group.quest.kind === 'round' ? this.#rounds.get(group.quest.offer) : undefined
+    if (round === undefined) return { asked: 0, holding: 0 }
+    const holding = [...round.asked.values()].filter((answer) => answer?.kind === 'hold').length
+    return { asked: round.asked.size, holding }
+  }
+
+  /** The highest class first, but now and then the lowest, so that none waits for ever (T-11). */
+  #nextNeedy(): Group | undefined {
+    this.#opened += 1
+    const isTurnOfLowest = this.#opened % this.#ground.params.agingEveryCount === 0
+    for (let i = 0; i < CLASSES_COUNT; i++) {
+      const line = this.#needy[isTurnOfLowest ? i : CLASSES_COUNT - 1 - i]
+      for (const group of line ?? []) {
+        line?.delete(group)
+        return group
+      }
+    }
+    return undefined
+  }
+
+  #open(group: Group): void {
+    const { params, peers } = this.#ground
+    const { demand } = group
+    const excluded = new Set([...demand.excluded, ...group.refusedBy])
+    for (const node of this.#shunned(group)) excluded.add(node)
+    const request = requestOf(demand, excluded)
+    const choice = peers.choose(request, params.candidatesMax)
+    group.lastSearch = { eligible: choice.eligible, obstacles: choice.obstacles }
+    if (choice.chosen.length === 0) {
+      this.#preferLocal(group, undefined, undefined)
+      if (group.ownWaiting === 0) return
+      this.#rest(group, undefined)
+      if (choice.eligible > 0) return
+      group.refusedBy.clear()
+      this.#hooks.nobody(group)
+      return
+    }
+    this.#offer += 1
+    const round: Round = {
+      offer: this.#offer,
+      group,
+      asked: new Map(choice.chosen.map(({ node }) => [node, undefined])),
+      eligible: choice.eligible,
+      phase: 'open',
+      alarm: undefined,
+    }
+    const windowMs = this.#windowMs(round)
+    this.#rounds.set(round.offer, round)
+    group.quest = { kind: 'round', offer: round.offer }
+    this.#groups.wake(group)
+    const message = { kind: 'claims.offer' as const, body: this.#offerBody(round, windowMs) }
+    for (const node of round.asked.keys()) if (!this.#links.send(node, message)) this.#unreachable(round, node)
+    round.alarm = this.#ground.in(windowMs, () => this.#shut(round))
+    this.#closeWhenAnswered(round)
+  }
+
+  #offerBody({ offer, group }: Round, windowMs: number): BodyOf<'claims.offer'> {
+    const { params, now, epoch } = this.#ground
+    const first = group.first(now)
+    return {
+      offer,
+      epoch,
+      demand: group.demand.body,
+      tasks: Math.min(group.ownWaiting, params.offerTasksMax),
+      priority: group.topPriority(),
+      windowMs: Math.ceil(windowMs),
+      holdMs: params.holdMs,
+      waitedMs: Math.max(0, Math.round(now - (first?.queuedAt ?? now))),
+      runTimeoutMs: 0,
+    }
+  }
+
+  /** A few round trips to the farthest of those asked: what wins is the score, not the fastest answer. */
+  #windowMs(round: Round): number {
+    const { params, peers } = this.#ground
+    let farthestMs = 0
+    for (const node of round.asked.keys()) {
+      const rttMs = peers.rttMs(node) ?? params.rttUnknownMs
+      // A link that is yet to be made takes some round trips of its own.
+      farthestMs = Math.max(farthestMs, this.#links.isUp(node) ? rttMs : 4 * rttMs + params.rttUnknownMs)
+    }
+    const windowMs = params.windowRoundTripsFactor * farthestMs + params.windowSlackMs
+    return Math.min(params.windowMaxMs, Math.max(params.windowMinMs, windowMs))
+  }
+
+  #unreachable(round: Round, node: NodeId): void {
+    const retryAfterMs = this.#ground.params.retryAfterMs
+    round.asked.set(node, { kind: 'decline', reason: 'unreachable', final: false, retryAfterMs })
+  }
+
+  #closeWhenAnswered(round: Round): void {
+    if (round.phase !== 'open' || !this.#rounds.has(round.offer)) return
+    for (const answer of round.asked.values()) if (answer === undefined) return
+    this.#shut(round)
+  }
+
+  /** The window is over: the bids are opened, side by side. */
+  #shut(round: Round): void {
+    if (round.phase !== 'open' || !this.#rounds.has(round.offer)) return
+    this.#ground.alarms.cancel(round.alarm)
+    round.phase = 'holding'
+    let awarded = 0
+    for (const { node, body, slots } of this.#ranked(round)) {
+      this.#preferLocal(round.group, body, node)
+      if (round.group.ownWaiting === 0) break
+      awarded += this.#award(round, node, body, slots)
+    }
+    awarded += this.#preferLocal(round.group, undefined, undefined)
+    this.#releaseBidders(round)
+    if (round.group.ownWaiting === 0) this.#close(round, undefined)
+    else if (hasHolds(round))
+      round.alarm = this.#ground.in(this.#ground.params.holdMs, () => this.#close(round, 'again'))
+    else this.#close(round, awarded > 0 ? 'again' : 'rest')
+  }
+
+  #ranked(round: Round): readonly { readonly node: NodeId; readonly body: BidBody; readonly slots: number }[] {
+    const bids: { node: NodeId; body: BidBody; slots: number }[] = []
+    for (const [node, answer] of round.asked)
+      if (answer?.kind === 'bid') bids.push({ node, body: answer.body, slots: answer.slots })
+    const scores = this.#scores(round.group, bids)
+    const order = bids
+      .map((_, i) => i)
+      .sort((a, b) => (scores[b] as number) - (scores[a] as number) || (isBefore(bids, a, b) ? -1 : 1))
+    return order.map((i) => bids[i] as (typeof bids)[number])
+  }
+
+  /** An idle agent at hand is one bidder among others where wishes or weights count. Returns how many it was given. */
+  #preferLocal(group: Group, body: BidBody | undefined, node: NodeId | undefined): number {
+    let given = 0
+    if (!group.demand.isChoosy) return 0
+    while (group.ownWaiting > 0) {
+      const local = this.#hooks.localOffer(group)
+      if (local === undefined) return given
+      if (body !== undefined && node !== undefined) {
+        const [own, other] = scoreAll([local, this.#readBid(group, node, body)], group.demand.objective)
+        if ((own as number) < (other as number)) return given
+      }
+      this.#hooks.awardHere(group)
+      given += 1
+    }
+    return given
+  }
+
+  /** Bids as outcomes have taught to read them (AGT-7). */
+  #scores(group: Group, bids: readonly { readonly node: NodeId; readonly body: BidBody }[]): readonly number[] {
+    const offered = bids.map(({ node, body }) => this.#readBid(group, node, body))
+    return scoreAll(offered, group.demand.objective)
+  }
+
+  #readBid(group: Group, node: NodeId, body: BidBody): Offered {
+    const track = this.#tracks.find(node, group.demand.skill)
+    const claimed = body.qualityThousandths / 1000
+    return {
+      runMs: (track?.corrected(body.runMs) ?? body.runMs) + (this.#ground.peers.rttMs(node) ?? 0),
+      waitMs: body.waitMs,
+      price: Math.max(0, body.price),
+      quality: track === undefined ? claimed : track.quality(claimed),
+      load: 0,
+      preference: body.preferenceThousandths / 1000,
+    }
+  }
+
+  #award(round: Round, node: NodeId, body: BidBody, slots: number): number {
+    const { group } = round
+    const isTooDear = group.demand.body.budget !== undefined && body.price > group.demand.body.budget
+    const count = isTooDear ? 0 : Math.min(slots, group.ownWaiting)
+    const given =
+      count === 0
+        ? 0
+        : this.#hooks.award(group, node, round.offer, count, body.runMs, () => this.#placement(round, node, body.claim))
+    const answer = round.asked.get(node)
+    if (answer?.kind === 'bid') answer.slots = Math.max(0, answer.slots - given)
+    if (given < slots && round.phase === 'holding') {
+      // What is kept for us there and was not used is given back; a reservation ends with it.
+      round.asked.set(node, { kind: 'bid', slots: 0, body })
+      this.#withdraw(node, round.offer)
+    }
+    return given
+  }
+
+  #placement(round: Round, node: NodeId, claim: boolean): PlacementBody {
+    const bids: { node: NodeId; body: BidBody }[] = []
+    for (const [peer, answer] of round.asked) if (answer?.kind === 'bid') bids.push({ node: peer, body: answer.body })
+    const scores = this.#scores(round.group, bids)
+    const rows = [...round.asked].map(([peer, answer]) => {
+      const at = bids.findIndex((bid) => bid.node === peer)
+      const body = answer?.kind === 'bid' || answer?.kind === 'hold' ? answer.body : undefined
+      return {
+        node: peer as string,
+        score: at < 0 ? 0 : (scores[at] as number),
+        runMs: body?.runMs ?? 0,
+        waitMs: body?.waitMs ?? 0,
+        price: body?.price ?? 0,
+        answer:
+          answer === undefined ? 'none in time' : answer.kind === 'decline' ? answer.reason.slice(0, 40) : answer.kind,
+      }
+    })
+    return { kind: claim ? 'claim' : 'round', node, agent: '', candidates: round.eligible, bids: rows }
+  }
+
+  /** Those whose bids were not taken get their slots back. */
+  #releaseBidders(round: Round): void {
+    for (const [node, answer] of round.asked)
+      if (answer?.kind === 'bid' && answer.slots > 0) this.#withdraw(node, round.offer)
+  }
+
+  /** `again`: there is somebody to ask at once; `rest`: nobody can now. */
+  #close(round: Round, next: 'again' | 'rest' | undefined): void {
+    const { group } = round
+    this.#rounds.delete(round.offer)
+    this.#ground.alarms.cancel(round.alarm)
+    let retryAfterMs: number | undefined
+    const declines: string[] = []
+    for (const [node, answer] of round.asked) {
+      if (answer?.kind === 'hold' || (answer?.kind === 'bid' && round.phase === 'open'))
+        this.#withdraw(node, round.offer)
+      if (answer?.kind === 'decline') {
+        declines.push(`${node}: ${answer.reason}`)
+        if (answer.final && group.ownWaiting > 0) group.refusedBy.add(node)
+        if (!answer.final) retryAfterMs = Math.min(retryAfterMs ?? Number.POSITIVE_INFINITY, answer.retryAfterMs)
+      }
+    }
+    group.settle()
+    group.lastDeclines = declines
+    if (next === 'again') {
+      group.restMs = 0
+      this.seek(group)
+    } else if (next === 'rest' && group.ownWaiting > 0) {
+      // Who says never is not asked again, so the next round asks others, at once if there are any.
+      if (retryAfterMs === undefined && declines.length > 0) this.seek(group)
+      else this.#rest(group, retryAfterMs)
+    }
+    this.#groups.rest(group)
+  }
+
+  #rest(group: Group, retryAfterMs: number | undefined): void {
+    const { params, random } = this.#ground
+    group.restMs = Math.min(params.reofferMaxMs, Math.max(params.reofferMinMs, 2 * group.restMs))
+    const pacedMs = (this.#restingCount * 1000) / params.reoffersPerSecond
+    const forMs = Math.max(pacedMs, Math.min(params.reofferMaxMs, retryAfterMs ?? group.restMs))
+    const alarm = this.#ground.in(forMs * random.between(0.75, 1.25), () => {
+      this.#wakeUp(group)
+      this.seek(group)
+    })
+    group.quest = { kind: 'resting', alarm }
+    const [skill] = group.demand.body.skills
+    if (skill === undefined) return
+    this.#restingCount += 1
+    const resting = this.#resting.get(skill)
+    if (resting === undefined) this.#resting.set(skill, new Set([group]))
+    else resting.add(group)
+  }
+
+  #wakeUp(group: Group): void {
+    if (group.quest.kind !== 'resting') return
+    this.#ground.alarms.cancel(group.quest.alarm)
+    group.settle()
+    const [skill] = group.demand.body.skills
+    if (skill === undefined) return
+    const resting = this.#resting.get(skill)
+    if (resting?.delete(group) === true) this.#restingCount -= 1
+    if (resting?.size === 0) this.#resting.delete(skill)
+  }
+
+  /** Peers whose breakers are open for the skill (T-12): known from outcomes, so only those ever used. */
+  #shunned(group: Group): readonly string[] {
+    return this.#tracks.shunned(group.demand.skill, this.#ground.now)
+  }
+
+  #withdraw(to: NodeId, offer: number): void {
+    this.#links.sendIfUp(to, { kind: 'claims.withdraw', body: { offers: [offer], leases: [] } })
+  }
+}
+
+/** Groups that one piece of news brings back to life. */
+const WOKEN_PER_NEWS_MAX = 64
+
+function hasHolds(round: Round): boolean {
+  for (const answer of round.asked.values()) if (answer?.kind === 'hold') return true
+  return false
+}
+
+function isBefore(bids: readonly { readonly node: NodeId }[], a: number, b: number): boolean {
+  return (bids[a] as { readonly node: NodeId }).node < (bids[b] as { readonly node: NodeId }).node
+}

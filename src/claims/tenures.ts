@@ -1,0 +1,270 @@
+import { after, BoundedMap, type Millis, type NodeId } from '../kernel/index.ts'
+import type { Agent } from './agent.ts'
+import type { Alarm } from './alarms.ts'
+import type { Ground } from './ground.ts'
+import type { Links } from './links.ts'
+import type { AttemptRow, BodyOf, OutcomeBody } from './messages.ts'
+import { CLOCK_RATE_DIFFERENCE_MAX_SHARE } from './params.ts'
+import { attemptKey, type Run, type RunOutcome, type Runs, type RunTerms } from './runs.ts'
+import type { Transfers } from './transfers.ts'
+
+/** What this node holds of one coordinator's. */
+interface Account {
+  readonly runs: Map<string, Run>
+  /** Outcomes not yet acknowledged. */
+  readonly outcomes: Map<Run, { readonly outcome: RunOutcome; readonly runMs: number }>
+  renewal: Alarm | undefined
+  readonly renewals: BoundedMap<number, { readonly sentAt: Millis; readonly runs: readonly Run[] }>
+  /** The latest question for the inventory: what was awarded before it and is not listed is not taken any more. */
+  epoch: number
+  serial: number
+}
+
+export interface TenuresParts {
+  readonly links: Links
+  readonly transfers: Transfers
+  readonly runs: Runs
+}
+
+/** What runs here for other coordinators, from its award to its acknowledgement: leases, renewals, outcomes. T-1. */
+export class Tenures {
+  readonly #ground: Ground
+  readonly #parts: TenuresParts
+  readonly #accounts = new Map<NodeId, Account>()
+  #sequence: number
+
+  constructor(ground: Ground, parts: TenuresParts) {
+    this.#ground = ground
+    // Begins anywhere, so that an answer to an earlier life of this node is not taken for one to this.
+    this.#sequence = ground.random.uint32()
+    this.#parts = parts
+  }
+
+  /** Whether an award was overtaken by a question for the inventory, whose answer said that it is not held. */
+  isOutdated(from: NodeId, { epoch, serial }: { readonly epoch: number; readonly serial: number }): boolean {
+    const account = this.#account(from)
+    return epoch < account.epoch || (epoch === account.epoch && serial < account.serial)
+  }
+
+  /** An awarded task starts in a slot that is taken for it already. */
+  begin(agent: Agent, terms: RunTerms): void {
+    const { coordinator } = terms
+    const account = this.#account(coordinator)
+    const run = this.#parts.runs.start(agent, terms)
+    account.runs.set(run.key, run)
+    this.#watchLease(account, run)
+    account.renewal ??= this.#ground.in(this.#ground.params.renewIntervalMs, () =>
+      this.#renewAgain(coordinator, account),
+    )
+  }
+
+  /** Nobody wants these any more. */
+  revoke(from: NodeId, rows: readonly AttemptRow[]): void {
+    const account = this.#accounts.get(from)
+    if (account === undefined) return
+    for (const row of rows) {
+      const run = account.runs.get(attemptKey(row.task, row))
+      if (run === undefined) continue
+      this.#close(account, run)
+      this.#parts.runs.stop(run, 'cancelled')
+    }
+  }
+
+  onRenewed(from: NodeId, body: BodyOf<'claims.renewed'>): void {
+    const account = this.#accounts.get(from)
+    const renewal = account?.renewals.get(body.sequence)
+    if (account === undefined || renewal === undefined) return
+    account.renewals.delete(body.sequence)
+    const lost = new Set(body.lost.map((row) => attemptKey(row.task, row)))
+    for (const run of renewal.runs) {
+      if (!account.runs.has(run.key)) continue
+      if (lost.has(run.key)) {
+        this.#close(account, run)
+        this.#parts.runs.stop(run, 'superseded')
+      } else {
+        run.endsAt = Math.max(run.endsAt, this.leaseEnd(renewal.sentAt, body.leaseMs)) as Millis
+      }
+    }
+  }
+
+  onAck(from: NodeId, body: BodyOf<'claims.ack'>): void {
+    const account = this.#accounts.get(from)
+    const run = account?.runs.get(attemptKey(body.task, body))
+    if (account === undefined || run === undefined) return
+    if (!account.outcomes.has(run)) return
+    this.#close(account, run)
+    if (run.state === 'reported') this.#parts.runs.forget(run)
+  }
+
+  /** "What do you hold of mine?": answered in full, and a renewal at the same time. */
+  onAsked(from: NodeId, epoch: number, serial: number): void {
+    const account = this.#account(from)
+    if (epoch < account.epoch || (epoch === account.epoch && serial < account.serial)) return
+    account.epoch = epoch
+    account.serial = serial
+    const pages = pagesOf(this.#renewable(account))
+    for (const [i, runs] of pages.entries()) {
+      const sequence = this.#renewing(account, runs)
+      const leases = runs.map(rowOf)
+      const held = { kind: 'held' as const, serial, sequence, last: i === pages.length - 1, leases }
+      this.#parts.links.sendIfUp(from, { kind: 'claims.inventory', body: held })
+    }
+    this.#resend(account)
+  }
+
+  /** A run for another coordinator has ended here. */
+  report(run: Run, outcome: RunOutcome, runMs: number): void {
+    const account = this.#account(run.coordinator)
+    account.outcomes.set(run, { outcome, runMs })
+    this.#send(run, account)
+    this.#ground.in(this.#ground.params.resendMs, () => this.#resendLater(run))
+  }
+
+  progress(
+    run: Run,
+    said: {
+      readonly fraction: number | undefined
+      readonly message: string | undefined
+      readonly partial: Uint8Array | undefined
+    },
+  ): void {
+    const body = { task: run.task, ...run.token, ...said }
+    this.#parts.links.sendIfUp(run.coordinator, { kind: 'claims.progress', body })
+  }
+
+  /** The link is back: what waits to be said is said again. */
+  linkUp(peer: NodeId): void {
+    const account = this.#accounts.get(peer)
+    if (account === undefined) return
+    this.#resend(account)
+    this.#renew(peer, account)
+  }
+
+  /** The executor's end of a lease: the coordinator's, less a margin for clocks and late timers. */
+  leaseEnd(sentAt: Millis, leaseMs: number): Millis {
+    const { leaseMarginMs } = this.#ground.params
+    return after(sentAt, leaseMs * (1 - CLOCK_RATE_DIFFERENCE_MAX_SHARE) - leaseMarginMs)
+  }
+
+  #watchLease(account: Account, run: Run): void {
+    this.#ground.alarms.set(run.endsAt, () => {
+      if (!account.runs.has(run.key)) return
+      if (run.endsAt > this.#ground.now) this.#watchLease(account, run)
+      else this.#lapse(account, run)
+    })
+  }
+
+  /** T-1: the work stops, unless it may be done twice. What is done already may still be wanted, and is offered. */
+  #lapse(account: Account, run: Run): void {
+    if (run.state === 'reported' || account.outcomes.has(run)) {
+      this.#ground.in(this.#ground.params.leaseMs * OUTCOME_KEPT_LEASES, () => {
+        if (!account.runs.has(run.key)) return
+        this.#close(account, run)
+        this.#parts.runs.forget(run)
+      })
+      return
+    }
+    if (run.guarantee === 'at-least-once') return
+    this.#close(account, run)
+    this.#parts.runs.stop(run, 'lease-ended')
+  }
+
+  #renewable(account: Account): readonly Run[] {
+    return [...account.runs.values()].filter(
+      (run) => run.endsAt > this.#ground.now || run.guarantee === 'at-least-once',
+    )
+  }
+
+  #renewAgain(peer: NodeId, account: Account): void {
+    account.renewal = undefined
+    this.#renew(peer, account)
+    if (account.runs.size > 0) {
+      account.renewal = this.#ground.in(this.#ground.params.renewIntervalMs, () => this.#renewAgain(peer, account))
+    }
+  }
+
+  /** All leases of one coordinator in one message. */
+  #renew(peer: NodeId, account: Account): void {
+    for (const runs of pagesOf(this.#renewable(account))) {
+      if (runs.length === 0) continue
+      const sequence = this.#renewing(account, runs)
+      this.#parts.links.sendIfUp(peer, { kind: 'claims.renew', body: { sequence, leases: runs.map(rowOf) } })
+    }
+  }
+
+  #renewing(account: Account, runs: readonly Run[]): number {
+    this.#sequence += 1
+    account.renewals.set(this.#sequence, { sentAt: this.#ground.now, runs })
+    return this.#sequence
+  }
+
+  #resendLater(run: Run): void {
+    const account = this.#accounts.get(run.coordinator)
+    const waiting = account?.outcomes.get(run)
+    if (account === undefined || waiting === undefined) return
+    this.#send(run, account)
+    this.#ground.in(this.#ground.params.resendMs, () => this.#resendLater(run))
+  }
+
+  #resend(account: Account): void {
+    for (const run of [...account.outcomes.keys()]) this.#send(run, account)
+  }
+
+  #send(run: Run, account: Account): void {
+    const waiting = account.outcomes.get(run)
+    if (waiting === undefined || !this.#parts.links.isUp(run.coordinator)) return
+    const { outcome, runMs } = waiting
+    const body: OutcomeBody =
+      outcome.kind === 'completed'
+        ? { kind: 'completed', output: this.#parts.transfers.payload(run.coordinator, outcome.output) }
+        : outcome
+    this.#sendResult(run, body, runMs)
+  }
+
+  #sendResult(run: Run, outcome: OutcomeBody, runMs: number): void {
+    const agent = run.agent.facts.name
+    const body = { task: run.task, ...run.token, agent, runMs: Math.max(0, Math.round(runMs)), outcome }
+    this.#parts.links.sendIfUp(run.coordinator, { kind: 'claims.result', body })
+  }
+
+  #account(peer: NodeId): Account {
+    const known = this.#accounts.get(peer)
+    if (known !== undefined) return known
+    const account: Account = {
+      runs: new Map(),
+      outcomes: new Map(),
+      renewal: undefined,
+      renewals: new BoundedMap(RENEWALS_MAX),
+      epoch: 0,
+      serial: 0,
+    }
+    this.#accounts.set(peer, account)
+    return account
+  }
+
+  #close(account: Account, run: Run): void {
+    account.runs.delete(run.key)
+    account.outcomes.delete(run)
+  }
+}
+
+/** Renewals under way per coordinator whose answers are still of use. */
+const RENEWALS_MAX = 64
+/** An outcome that nobody asks for is kept for so many leases. */
+const OUTCOME_KEPT_LEASES = 12
+const PAGE_ROWS_MAX = 1024
+
+function rowOf(run: Run): AttemptRow {
+  return { task: run.task, epoch: run.token.epoch, attempt: run.token.attempt }
+}
+
+/** At least one page, so that an empty inventory is an answer. */
+function pagesOf(runs: readonly Run[]): readonly (readonly Run[])[] {
+  const pages: Run[][] = [[]]
+  for (const run of runs) {
+    const last = pages.at(-1) as Run[]
+    if (last.length < PAGE_ROWS_MAX) last.push(run)
+    else pages.push([run])
+  }
+  return pages
+}

@@ -1,0 +1,234 @@
+import type { AgentFacts, AgentId, RunOrder } from '../../src/claims/index.ts'
+import { Random } from '../../src/kernel/index.ts'
+import type { Simulation, SwarmProgram } from '../../src/sim/index.ts'
+import type { ClaimsHostEffect } from '../../src/swarm/index.ts'
+
+export const SKILLS = ['a', 'b', 'c'] as const
+export const TIERS = ['gold', 'silver'] as const
+
+/** How an agent misbehaves, if it does. */
+const BEHAVIOURS = ['good', 'good', 'good', 'twice', 'never', 'garbage', 'fails', 'stubborn', 'flaky', 'late'] as const
+type Behaviour = (typeof BEHAVIOURS)[number]
+
+/** One order at one agent: from being handed over until the agent lets go of it. */
+export interface Execution {
+  readonly machine: number
+  readonly agent: AgentId
+  readonly order: RunOrder
+  readonly at: number
+  /** What it answers if it answers: no two executions answer alike. */
+  readonly output: string
+}
+
+interface SimAgent {
+  readonly id: AgentId
+  readonly machine: number
+  readonly facts: AgentFacts
+  readonly behaviour: Behaviour
+  readonly random: Random
+  readonly running: Map<string, Execution>
+  /** Those of the running that it was not told to stop. */
+  readonly wanted: Set<Execution>
+  isAttached: boolean
+}
+
+export interface AgentsWatcher {
+  started(execution: Execution, facts: AgentFacts, running: readonly Execution[]): void
+}
+
+/** Agents of all machines, good and bad, as separate programs would be: they know nothing of leases. */
+export class SimAgents {
+  readonly #sim: Simulation<SwarmProgram>
+  readonly #watcher: AgentsWatcher
+  readonly #agents = new Map<AgentId, SimAgent>()
+  #counter = 0
+  #healed = false
+
+  constructor(sim: Simulation<SwarmProgram>, watcher: AgentsWatcher) {
+    this.#sim = sim
+    this.#watcher = watcher
+  }
+
+  /** A machine has started: its agents attach, each in its own time. */
+  boot(machine: number): void {
+    const random = new Random(`${this.#sim.random.seed}/agents/${machine}`)
+    const count = machine === 0 ? 3 : random.below(4)
+    for (let i = 0; i < count; i++) this.#join(machine, i, random.fork(`${i}`))
+  }
+
+  down(machine: number): void {
+    for (const agent of [...this.#agents.values()]) if (agent.machine === machine) this.#agents.delete(agent.id)
+  }
+
+  /** From now on all agents are good; what is stuck is given up. */
+  heal(): void {
+    this.#healed = true
+    for (const agent of [...this.#agents.values()]) if (agent.behaviour !== 'good') this.#leave(agent, 100)
+  }
+
+  /** Whether somebody works on it and was not told to stop. */
+  isWanted(execution: Execution): boolean {
+    return this.#agents.get(execution.agent)?.wanted.has(execution) === true
+  }
+
+  perform(machine: number, effect: ClaimsHostEffect): void {
+    if (effect.kind === 'run') this.#run(machine, effect.agent, effect.order)
+    else if (effect.kind === 'stop') this.#stop(effect.agent, effect.task, effect.attempt)
+    else if (effect.kind === 'expel') {
+      const agent = this.#agents.get(effect.agent)
+      if (agent !== undefined) this.#leave(agent, 500)
+    }
+  }
+
+  #join(machine: number, index: number, random: Random): void {
+    this.#counter += 1
+    const isGood = this.#healed || machine === 0
+    const facts = factsOf(machine, index, random)
+    const agent: SimAgent = {
+      id: `${machine}.${index}.${this.#counter}` as AgentId,
+      machine,
+      facts,
+      behaviour: isGood ? 'good' : random.pick(BEHAVIOURS),
+      random: random.fork('behaviour'),
+      running: new Map(),
+      wanted: new Set(),
+      isAttached: false,
+    }
+    this.#later(machine, random.between(0, 300), (program) => {
+      this.#agents.set(agent.id, agent)
+      agent.isAttached = true
+      program.tell({ kind: 'agent-attach', agent: agent.id, facts })
+    })
+  }
+
+  /** Its connection breaks; soon after another one of the kind is there. */
+  #leave(agent: SimAgent, backAfterMs: number): void {
+    if (!this.#agents.delete(agent.id)) return
+    agent.isAttached = false
+    agent.running.clear()
+    agent.wanted.clear()
+    this.#later(agent.machine, 0, (program) => program.tell({ kind: 'agent-lost', agent: agent.id }))
+    const index = Number(agent.id.split('.')[1])
+    const random = new Random(`${this.#sim.random.seed}/agents/${agent.machine}`).fork(`${index}`)
+    this.#later(agent.machine, backAfterMs, () => this.#join(agent.machine, index, random))
+  }
+
+  #run(machine: number, id: AgentId, order: RunOrder): void {
+    this.#counter += 1
+    const output = `${order.task}/${order.attempt}@${machine}.${this.#counter}`
+    const execution: Execution = { machine, agent: id, order, at: this.#sim.now, output }
+    const agent = this.#agents.get(id)
+    if (agent === undefined || agent.machine !== machine) {
+      // Handed to an agent that has just gone: the node will hear of it.
+      return
+    }
+    agent.running.set(keyOf(order.task, order.attempt), execution)
+    agent.wanted.add(execution)
+    this.#watcher.started(execution, agent.facts, [...agent.running.values()])
+    this.#behave(agent, execution)
+  }
+
+  #behave(agent: SimAgent, execution: Execution): void {
+    const { random } = agent
+    const behaviour = this.#healed ? 'good' : agent.behaviour
+    const isLong = behaviour === 'late' || (!this.#healed && random.chance(0.15))
+    const forMs = isLong ? random.between(5_000, 25_000) : random.exponential(400)
+    switch (behaviour) {
+      case 'never':
+        return
+      case 'fails':
+        this.#answer(agent, execution, 1, 'failure')
+        return
+      case 'twice':
+        this.#answer(agent, execution, forMs, 'result')
+        this.#answer(agent, execution, forMs + random.between(0, 500), 'result')
+        return
+      case 'garbage':
+        this.#garbage(agent, execution, forMs / 2)
+        this.#answer(agent, execution, forMs, 'result')
+        return
+      case 'flaky':
+        if (random.chance(0.3))
+          this.#later(agent.machine, forMs / 2, () => this.#leave(agent, random.between(0, 2_000)))
+        this.#answer(agent, execution, forMs, random.chance(0.3) ? 'failure' : 'result')
+        return
+      default:
+        this.#answer(agent, execution, forMs, 'result')
+    }
+  }
+
+  /** A well-behaved agent stops and says so; a stubborn one works on and answers late; one that never answers, never. */
+  #stop(id: AgentId, task: string, attempt: number): void {
+    const agent = this.#agents.get(id)
+    const execution = agent?.running.get(keyOf(task, attempt))
+    if (agent === undefined || execution === undefined) return
+    agent.wanted.delete(execution)
+    if (agent.behaviour === 'stubborn' || agent.behaviour === 'never' || agent.behaviour === 'late') return
+    this.#answer(agent, execution, agent.random.between(0, 50), 'failure')
+  }
+
+  #answer(agent: SimAgent, execution: Execution, afterMs: number, what: 'result' | 'failure'): void {
+    const { task, attempt } = execution.order
+    this.#later(agent.machine, afterMs, (program) => {
+      if (!agent.isAttached) return
+      agent.running.delete(keyOf(task, attempt))
+      agent.wanted.delete(execution)
+      if (what === 'result') {
+        const output = new TextEncoder().encode(execution.output)
+        program.tell({ kind: 'agent-result', agent: agent.id, task, attempt, output })
+      } else {
+        const error = { code: 'BROKEN', message: 'it broke', retryable: true }
+        program.tell({ kind: 'agent-failed', agent: agent.id, task, attempt, error })
+      }
+    })
+  }
+
+  /** Answers to what it was never asked. */
+  #garbage(agent: SimAgent, { order }: Execution, afterMs: number): void {
+    this.#later(agent.machine, afterMs, (program) => {
+      if (!agent.isAttached) return
+      const output = new TextEncoder().encode('garbage')
+      const { id } = agent
+      if (!agent.running.has(keyOf(order.task, order.attempt + 1))) {
+        program.tell({ kind: 'agent-result', agent: id, task: order.task, attempt: order.attempt + 1, output })
+      }
+      program.tell({ kind: 'agent-result', agent: id, task: 'no-such-task', attempt: 1, output })
+      program.tell({
+        kind: 'agent-result',
+        agent: 'nobody' as AgentId,
+        task: order.task,
+        attempt: order.attempt,
+        output,
+      })
+    })
+  }
+
+  /** As I/O of that machine's present process: late while it is paused, void once it is gone. */
+  #later(machine: number, afterMs: number, run: (program: SwarmProgram) => void): void {
+    const process = this.#sim.processOf(machine)
+    process?.later(() => {
+      const program = this.#sim.programOf(machine)
+      if (program !== undefined) run(program)
+    }, this.#sim.now + afterMs)
+  }
+}
+
+function keyOf(task: string, attempt: number): string {
+  return `${task}/${attempt}`
+}
+
+/** The first machine has everything, so that every task without constraints can be done in every core. */
+function factsOf(machine: number, index: number, random: Random): AgentFacts {
+  const isFirst = machine === 0
+  const skills = isFirst ? SKILLS : random.sample(SKILLS, 1 + random.below(SKILLS.length))
+  const tenants = isFirst || random.chance(0.8) ? undefined : [`t${random.below(3)}`]
+  return {
+    name: `agent${index}`,
+    skills: skills.map((name) => ({ name, proficiency: random.float() })),
+    slots: isFirst ? 4 : 1 + random.below(3),
+    resources: isFirst ? { cpu: 8 } : { cpu: 1 + random.below(4) },
+    labels: { tier: isFirst ? (TIERS[index % 2] as string) : random.pick(TIERS) },
+    price: random.below(5),
+    ...(tenants === undefined ? {} : { tenants }),
+  }
+}

@@ -1,0 +1,319 @@
+import type { AgentFacts, ClaimsAnswer, ClaimsRequest, Refusal, RequestId, Submission } from '../../src/claims/index.ts'
+import type { Random, Result } from '../../src/kernel/index.ts'
+import { type Host, type Load, type Simulation, type SwarmProgram, simNodeId } from '../../src/sim/index.ts'
+import type { ClaimsHostEffect } from '../../src/swarm/index.ts'
+import { SimAgents, SKILLS, TIERS } from './claims-agents.ts'
+import { ClaimsChecker, type Work } from './claims-checker.ts'
+
+/** Mean gap between two submissions at one machine. */
+const SUBMIT_EVERY_MS = 700
+/** Everything that can end has ended this long after healing: back-offs, leases and breakers included. */
+const END_BOUND_MS = 240_000
+/** T-9 and T-10, with room for what is measured from outside. */
+const AWARD_BOUND_MS = 2_000
+
+interface Parts {
+  readonly sim: Simulation<SwarmProgram>
+  readonly checker: ClaimsChecker
+  readonly agents: SimAgents
+  readonly random: Random
+}
+
+type Asked = (outcome: Result<ClaimsAnswer, Refusal>) => void
+
+/** Clients that submit, ask, wait and cancel at random; agents of all kinds; and the clauses that must hold. */
+export class ClaimsLoad implements Load<SwarmProgram> {
+  readonly clause = 'T-9'
+  readonly boundMs = END_BOUND_MS
+  #parts: Parts | undefined
+  readonly #asked = new Map<string, Asked>()
+  readonly #submitted: Work[] = []
+  #core: ReadonlySet<number> = new Set()
+  #requests = 0
+  #healed = false
+  #probe: Work | undefined
+  #probeAt = 0
+  #probesLeft = 3
+
+  /** How many tasks were acknowledged, and how many ended. */
+  get figures(): { readonly acknowledged: number; readonly ended: number; readonly executions: number } {
+    const acknowledged = this.#submitted.filter((work) => work.acknowledged)
+    const ended = acknowledged.filter(({ task }) => task !== undefined && this.#checker.ended.has(task))
+    return {
+      acknowledged: acknowledged.length,
+      ended: ended.length,
+      executions: this.#submitted.reduce((sum, { executions }) => sum + executions.length, 0),
+    }
+  }
+
+  begin(sim: Simulation<SwarmProgram>): void {
+    const agents: SimAgents = new SimAgents(sim, { started: (...started) => checker.started(...started) })
+    const checker = new ClaimsChecker(sim, (execution) => agents.isWanted(execution))
+    this.#parts = { sim, checker, agents, random: sim.random.fork('load') }
+    sim.check(checker)
+    sim.check({
+      onBoot: (machine) => {
+        agents.boot(machine.index)
+        this.#clients(machine.index)
+      },
+      onDown: (machine) => {
+        agents.down(machine.index)
+        for (const key of [...this.#asked.keys()]) if (key.startsWith(`${machine.index}/`)) this.#asked.delete(key)
+      },
+    })
+  }
+
+  perform(host: Host, effect: ClaimsHostEffect): void {
+    if (this.#parts === undefined) return
+    if (effect.kind === 'reply') {
+      const key = `${host.machine}/${effect.request}`
+      const asked = this.#asked.get(key)
+      if (asked === undefined)
+        this.#sim.violate('CL-7', `request ${effect.request} was answered twice, or never made`, host.machine)
+      this.#asked.delete(key)
+      asked?.(effect.outcome)
+      return
+    }
+    if (effect.kind === 'task-changed' && effect.state === 'completed' && !this.#healed) {
+      // Who asks just after the end may not hear of it before it is on disk.
+      if (this.#parts.random.chance(0.2)) this.#hear(host.machine, { kind: 'get', task: effect.task })
+    }
+    this.#parts.agents.perform(host.machine, effect)
+  }
+
+  healed(core: readonly number[]): void {
+    this.#healed = true
+    this.#core = new Set(core)
+    this.#all.agents.heal()
+  }
+
+  /** Everything acknowledged whose coordinator lives has ended; then, idle, each of a few is awarded in time (T-9). */
+  missing(): string | undefined {
+    const { sim, checker } = this.#all
+    for (const { task, machine, submission } of this.#submitted) {
+      if (task === undefined || !this.#core.has(machine) || !submission.durable || checker.ended.has(task)) continue
+      const report = sim.programOf(machine)?.claims.task(task)
+      if (report === undefined) {
+        sim.violate('T-5', `${task} was acknowledged and is not known any more`, machine)
+        return 'lost'
+      }
+      return `${task} on machine ${machine} is ${report.state} after ${report.attempts} attempts (${JSON.stringify(submission.require)} ${submission.resources.cpu ?? ''})`
+    }
+    return this.#takenSlot() ?? this.#probeNext()
+  }
+
+  /** Nobody works any more, so no slot is taken: what was promised or told to stop has come back. */
+  #takenSlot(): string | undefined {
+    const { sim } = this.#all
+    if (this.#probe !== undefined) return undefined
+    for (const machine of this.#core) {
+      for (const { agent, slotsUsed } of sim.programOf(machine)?.claims.agents() ?? []) {
+        if (slotsUsed > 0) return `${slotsUsed} slots of agent ${agent} are taken, and nobody works`
+      }
+    }
+    return undefined
+  }
+
+  get #all(): Parts {
+    if (this.#parts === undefined) throw new Error('the load has not begun')
+    return this.#parts
+  }
+
+  get #sim(): Simulation<SwarmProgram> {
+    return this.#all.sim
+  }
+
+  get #checker(): ClaimsChecker {
+    return this.#all.checker
+  }
+
+  #probeNext(): string | undefined {
+    const { sim } = this.#all
+    if (this.#probe !== undefined) {
+      const [execution] = this.#probe.executions
+      if (execution === undefined) {
+        if (sim.now - this.#probeAt > AWARD_BOUND_MS)
+          sim.violate('T-9', `${this.#probe.id} was not awarded within ${AWARD_BOUND_MS} ms in an idle swarm`)
+        return 'a task in an idle swarm was not awarded yet'
+      }
+      this.#probe = undefined
+      this.#probesLeft -= 1
+    }
+    if (this.#probesLeft <= 0) return undefined
+    const machine = this.#all.random.pick([...this.#core])
+    this.#probeAt = sim.now
+    this.#probe = this.#submit(machine, plain(this.#all.random, `probe${this.#probesLeft}`), () => true)
+    return 'a task in an idle swarm was not awarded yet'
+  }
+
+  #clients(machine: number): void {
+    const random = this.#all.random.fork(`clients ${machine} ${this.#requests}`)
+    const next = (): void => {
+      this.#later(machine, random.exponential(SUBMIT_EVERY_MS), () => {
+        if (this.#healed) return
+        this.#act(machine, random)
+        next()
+      })
+    }
+    next()
+  }
+
+  #act(machine: number, random: Random): void {
+    const old = this.#submitted.length === 0 ? undefined : random.pick(this.#submitted)
+    if (random.chance(0.15) && old?.task !== undefined) this.#ask(machine, old.task, random)
+    else if (random.chance(0.1) && old?.submission.key !== undefined && old.machine === machine)
+      this.#again(old, random)
+    else if (random.chance(0.01)) this.#sim.programOf(machine)?.compact()
+    else {
+      const { submission, fits } = drawSubmission(random, `w${this.#submitted.length}`)
+      this.#submit(machine, submission, fits)
+    }
+  }
+
+  #submit(machine: number, submission: Submission, fits: Work['fits']): Work {
+    const work: Work = {
+      id: submission.trace ?? '',
+      machine,
+      submission,
+      fits,
+      task: undefined,
+      acknowledged: false,
+      cancelAcknowledged: false,
+      executions: [],
+    }
+    this.#submitted.push(work)
+    this.#checker.work.set(work.id, work)
+    this.#request(machine, { kind: 'submit', submission }, (outcome) => {
+      if (outcome.ok && outcome.value.kind === 'accepted')
+        this.#checker.acknowledged(work, outcome.value.task, outcome.value.duplicate)
+    })
+    return work
+  }
+
+  /** The same key again: with the same body the same task, with another an error (T-4). */
+  #again(work: Work, random: Random): void {
+    const isSame = random.chance(0.7)
+    const submission = isSame ? work.submission : { ...work.submission, priority: (work.submission.priority + 1) % 10 }
+    this.#request(work.machine, { kind: 'submit', submission }, (outcome) => {
+      if (outcome.ok && outcome.value.kind === 'accepted') {
+        if (isSame) this.#checker.acknowledged(work, outcome.value.task, outcome.value.duplicate)
+        else if (work.task !== undefined && outcome.value.duplicate)
+          this.#sim.violate('T-4', `${work.task} stands for another body too`, work.machine)
+      }
+    })
+  }
+
+  #ask(machine: number, task: string, random: Random): void {
+    const kind = random.pick(['get', 'wait', 'wait', 'cancel', 'why', 'history'] as const)
+    const ask: Extract<ClaimsRequest, { readonly task: string }> =
+      kind === 'wait'
+        ? { kind, task, timeoutMs: random.between(100, 20_000) }
+        : kind === 'cancel'
+          ? { kind, task, reason: 'chance' }
+          : { kind, task }
+    this.#hear(machine, ask)
+  }
+
+  #hear(machine: number, ask: Extract<ClaimsRequest, { readonly task: string }>): void {
+    const { task } = ask
+    this.#request(machine, ask, (outcome) => {
+      if (!outcome.ok) return
+      const { value } = outcome
+      if (value.kind === 'cancelled') this.#checker.cancelAcknowledged(task, value.state)
+      if (value.kind !== 'report' || value.report.endedAt === undefined) return
+      const output = value.report.output === undefined ? undefined : new TextDecoder().decode(value.report.output)
+      this.#checker.told(task, value.report.state, output)
+    })
+  }
+
+  #request(machine: number, ask: ClaimsRequest, asked: Asked): void {
+    this.#requests += 1
+    const request = this.#requests as RequestId
+    this.#later(machine, 0, (program) => {
+      this.#asked.set(`${machine}/${request}`, asked)
+      program.tell({ kind: 'request', request, ask })
+    })
+  }
+
+  #later(machine: number, afterMs: number, run: (program: SwarmProgram) => void): void {
+    this.#sim.processOf(machine)?.later(() => {
+      const program = this.#sim.programOf(machine)
+      if (program !== undefined) run(program)
+    }, this.#sim.now + afterMs)
+  }
+}
+
+/** What anybody with the skill can do at once. */
+function plain(random: Random, id: string): Submission {
+  return {
+    skills: [random.pick(SKILLS)],
+    input: new TextEncoder().encode(id),
+    tenant: 't0',
+    priority: 5,
+    guarantee: 'exactly-once',
+    durable: true,
+    resources: {},
+    require: [],
+    prefer: [],
+    trace: id,
+  }
+}
+
+function drawSubmission(random: Random, id: string): { readonly submission: Submission; readonly fits: Work['fits'] } {
+  const base = plain(random, id)
+  const tenant = `t${random.below(3)}`
+  const cpu = random.chance(0.3) ? 1 + random.below(3) : 0
+  const { require, fits, bounded } = drawConstraint(random)
+  const deadlineMs = bounded || random.chance(0.3) ? random.between(2_000, 40_000) : undefined
+  const submission: Submission = {
+    ...base,
+    tenant,
+    skills: random.chance(0.2) ? random.sample(SKILLS, 2) : base.skills,
+    priority: random.below(10),
+    guarantee: random.chance(0.1) ? 'at-least-once' : 'exactly-once',
+    durable: random.chance(0.9),
+    resources: cpu === 0 ? {} : { cpu },
+    require,
+    prefer: random.chance(0.2) ? [`tier==${random.pick(TIERS)}`] : [],
+    key: random.chance(0.3) ? `k${id}` : undefined,
+    deadlineMs,
+    runTimeoutMs: random.chance(0.25) ? random.between(500, 5_000) : undefined,
+    queueTimeoutMs: random.chance(0.1) ? random.between(1_000, 10_000) : undefined,
+    retries: random.below(6),
+  }
+  const { skills } = submission
+  return {
+    submission,
+    fits: (facts, machine) =>
+      fits(facts, machine) &&
+      skills.every((skill) => facts.skills.some(({ name }) => name === skill)) &&
+      (facts.tenants?.includes(tenant) ?? true) &&
+      cpu <= (facts.resources.cpu ?? 0),
+  }
+}
+
+/** Conditions that not every core can fulfil have a deadline. */
+function drawConstraint(random: Random): {
+  readonly require: readonly string[]
+  readonly fits: (facts: AgentFacts, machine: number) => boolean
+  readonly bounded: boolean
+} {
+  const kind = random.below(10)
+  if (kind === 0) {
+    const tier = random.pick(TIERS)
+    return { require: [`tier==${tier}`], fits: ({ labels }) => labels.tier === tier, bounded: false }
+  }
+  if (kind === 1) {
+    const machine = random.below(8)
+    return { require: [`node==${simNodeId(machine)}`], fits: (_facts, at) => at === machine, bounded: true }
+  }
+  if (kind === 2) {
+    return {
+      require: ['!(node==n0)', 'cpu>=2'],
+      fits: ({ resources }, at) => at !== 0 && (resources.cpu ?? 0) >= 2,
+      bounded: true,
+    }
+  }
+  if (kind === 3) return { require: ['agent==agent1'], fits: ({ name }) => name === 'agent1', bounded: false }
+  return { require: [], fits: () => true, bounded: false }
+}

@@ -54,12 +54,12 @@ const SYNC = {
   penalty: 20,
 } as const
 
-/** Negotiation of tasks: repeated by its own protocol where it matters, so a full queue may drop (and tell of a gap). */
+/** Negotiation of tasks: repeated by its own protocol where it matters; a full queue says so. */
 const CLAIM = {
   via: 'link',
   lane: 'work',
   bytesMax: 64 * KIB,
-  whenFull: 'drop',
+  whenFull: 'refuse',
   delivery: 'resumed',
   perSecondMax: 20_000,
   penalty: 10,

@@ -160,16 +160,6 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     seeds: 40,
   },
   {
-    name: 'probation-for-life',
-    what: 'an executor on probation that lost its task stays on probation (T-9)',
-    file: 'claims/runs.ts',
-    find: '      this.#tracks.find(this.#roster.executorOf(agent), run.demand.skill)?.released()\n',
-    replace: '',
-    campaign: 'claims',
-    firstSeed: 140,
-    seeds: 40,
-  },
-  {
     name: 'promise-kept-for-ever',
     what: 'a slot promised to a coordinator that never answers stays taken (T-9)',
     file: 'claims/bidder.ts',

@@ -272,8 +272,18 @@ describe('many clients', () => {
   })
 })
 
-it('listens to the node only while it runs', async () => {
-  const { node, server } = await serve()
+it('listens to the node only while somebody listens to it', async () => {
+  const { node, server, path } = await serve()
+  const [one, other] = [await client(path), await client(path)]
+  expect(node.listenerCount).toBe(0)
+  const unsubscribe = await one.subscribe({}, () => {})
+  await other.subscribe({}, () => {})
+  expect(node.listenerCount).toBe(1)
+  await unsubscribe()
+  expect(node.listenerCount).toBe(1)
+  other.close()
+  await eventually('nobody to listen', () => node.listenerCount === 0)
+  await client(path).then((third) => third.subscribe({}, () => {}))
   expect(node.listenerCount).toBe(1)
   await server.stop()
   expect(node.listenerCount).toBe(0)

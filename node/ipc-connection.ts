@@ -51,7 +51,11 @@ export class IpcConnection implements AgentLine {
     this.#host = host
     this.#session = new Session(host.greeting, host.clock.now())
     socket.on('data', (bytes) => this.#step({ kind: 'received', bytes }))
-    socket.on('end', () => this.#step({ kind: 'ended' }))
+    socket.on('end', () => {
+      // Whoever sends no more answers no more, even if it still reads.
+      this.#visit?.loseAgents()
+      this.#step({ kind: 'ended' })
+    })
     // 'close' always follows, and says all there is to say: the client went away.
     socket.on('error', () => {})
     socket.on('close', () => this.#finish('gone'))

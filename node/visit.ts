@@ -169,13 +169,18 @@ export class Visit {
     if (this.#isOver) return
     this.#isOver = true
     this.#desk.ended(this)
+    this.loseAgents()
+    for (const request of this.#asked) this.#desk.abandon(request)
+    this.#asked.clear()
+  }
+
+  /** They answer no more: what they have is offered again. */
+  loseAgents(): void {
     for (const agent of this.#agents.keys()) {
       this.#desk.gone(agent)
       this.#desk.tell({ kind: 'agent-lost', agent })
     }
     this.#agents.clear()
-    for (const request of this.#asked) this.#desk.abandon(request)
-    this.#asked.clear()
   }
 
   /** @throws SwarmError with the code of the refusal */

@@ -16,6 +16,9 @@ const TICK_MS = 1_000
 /** How long clients get to take their last answers when the daemon stops. */
 const STOP_MS = 1_000
 
+/** What clients may rely on beyond the protocol's version. */
+const FEATURES = ['agents', 'tasks', 'drain'] as const
+
 export interface IpcServerOptions extends MethodHost {
   readonly path: string
   readonly log: Logger
@@ -33,9 +36,11 @@ export class IpcServer {
   readonly #options: IpcServerOptions
   readonly #server: Server
   readonly #connections = new Set<IpcConnection>()
+  readonly #subscribed = new Set<IpcConnection>()
   /** Those with something to write at the end of this turn of the loop. */
   #unflushed: IpcConnection[] = []
-  readonly #unsubscribe: () => void
+  /** Ends listening to the node, which is done only for subscribers: news of tasks are many. */
+  #unlisten: (() => void) | undefined
   readonly #ticker: NodeJS.Timeout
 
   /** @throws SwarmError when the socket cannot be had; see {@link clearSocketPath} */
@@ -56,9 +61,6 @@ export class IpcServer {
     this.#options = options
     const host = this.#host(options)
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket, host))
-    this.#unsubscribe = options.node.onEvent((event) => {
-      for (const connection of this.#connections) if (connection.subscribed) connection.event(event)
-    })
     this.#ticker = setInterval(() => {
       for (const connection of this.#connections) if (connection.wantsTicks) connection.tick()
     }, TICK_MS).unref()
@@ -71,7 +73,7 @@ export class IpcServer {
   /** Answers what is in flight, closes every connection and removes the socket. */
   async stop(): Promise<void> {
     clearInterval(this.#ticker)
-    this.#unsubscribe()
+    this.#unlisten?.()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     for (const connection of this.#connections) connection.shutDown()
     const cut = setTimeout(() => {
@@ -110,13 +112,15 @@ export class IpcServer {
   #host(options: IpcServerOptions): ConnectionHost {
     const { node, log } = options
     const handlers = handlersOf(options)
-    const hello = { node: node.node, swarm: node.swarm, version: node.version, features: [] }
+    const hello = { node: node.node, swarm: node.swarm, version: node.version, features: FEATURES }
     const greeting: SessionGreeting = { hello, token: options.token }
     return {
       clock: options.clock ?? realClock,
       greeting,
-      perform: (call) =>
-        perform(handlers, call, (cause) => log.error({ err: cause, method: call.method }, 'a call failed')),
+      perform: (call, connection) =>
+        perform(handlers, call, connection, (cause) => log.error({ err: cause, method: call.method }, 'a call failed')),
+      visit: (line) => node.visit(line),
+      onSubscribed: (connection, subscribed) => this.#onSubscribed(connection, subscribed),
       wantsFlush: (connection) => {
         // After all input of this turn was read: one write per client, however many answers.
         if (this.#unflushed.length === 0) setImmediate(() => this.#flush())
@@ -129,6 +133,19 @@ export class IpcServer {
       },
       fatal: options.fatal,
     }
+  }
+
+  #onSubscribed(connection: IpcConnection, subscribed: boolean): void {
+    if (subscribed) this.#subscribed.add(connection)
+    else this.#subscribed.delete(connection)
+    if (this.#subscribed.size === 0) {
+      this.#unlisten?.()
+      this.#unlisten = undefined
+      return
+    }
+    this.#unlisten ??= this.#options.node.onEvent((event) => {
+      for (const each of this.#subscribed) each.event(event)
+    })
   }
 
   #flush(): void {

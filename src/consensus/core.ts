@@ -1,10 +1,10 @@
 import type { Signer } from '../identity/types.ts'
 import { type Core, earliest, type Millis, type NodeId, type Tick, unreachable } from '../kernel/index.ts'
+import type { Machine } from '../wire/index.ts'
 import { Context } from './context.ts'
 import { Desks } from './desks.ts'
 import { Group } from './group.ts'
 import { type HashFunction, Hashing } from './hashing.ts'
-import type { Machine } from './machine.ts'
 import { type ConsensusParams, consensusParams } from './params.ts'
 import type { LogRecord } from './records.ts'
 import { RULES, type Rules } from './rules.ts'
@@ -31,6 +31,8 @@ export interface ConsensusOptions {
   /** In its state at the genesis; the core brings it to where the log ends. */
   readonly machine: Machine
   readonly signer: Signer
+  /** Others in whose name this node may submit: an authority whose key it holds. Each is a client of its own (B-21). */
+  readonly clients?: readonly Signer[]
   readonly hash: HashFunction
   readonly params?: Partial<ConsensusParams>
   /** For tests that plant bugs. */
@@ -72,6 +74,7 @@ export class ConsensusCore implements Core<Input, Effect> {
       genesis: options.genesis,
       machine: options.machine,
       session: options.session,
+      clients: [options.signer, ...(options.clients ?? [])],
       records: options.records ?? [],
       suspect: options.log === 'suspect',
     })
@@ -133,7 +136,7 @@ export class ConsensusCore implements Core<Input, Effect> {
         this.#desks.context.conclude(input.id, input.valid)
         return
       case 'submit':
-        this.#desks.intake.submit(input.id, input.operation)
+        this.#desks.intake.submit(input.id, input.operation, input.as)
         return
       case 'clock':
         this.#desks.context.setClock(input.wall)

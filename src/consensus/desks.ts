@@ -1,4 +1,6 @@
+import type { Signer } from '../identity/types.ts'
 import type { NodeId, WallMillis } from '../kernel/index.ts'
+import type { Machine } from '../wire/index.ts'
 import { Believing } from './believing.ts'
 import { Chain } from './chain.ts'
 import { Checkpointing } from './checkpointing.ts'
@@ -8,7 +10,6 @@ import { Execution } from './execution.ts'
 import { Finalising } from './finalising.ts'
 import { Intake } from './intake.ts'
 import { Judging } from './judging.ts'
-import type { Machine } from './machine.ts'
 import { RequestPool } from './pool.ts'
 import { Proposing } from './proposing.ts'
 import type { LogRecord } from './records.ts'
@@ -25,6 +26,8 @@ export interface Setup {
   readonly genesis: Digest
   readonly machine: Machine
   readonly session: number
+  /** In whose names this node submits; itself first. */
+  readonly clients: readonly Signer[]
   readonly records: readonly LogRecord[]
   readonly suspect: boolean
 }
@@ -67,7 +70,7 @@ export class Desks {
     })
     this.execution = new Execution(setup.machine, hashing, params, rules)
     this.pool = new RequestPool(params, hashing)
-    this.intake = new Intake(context, setup.session)
+    this.intake = new Intake(context, setup.session, setup.clients)
     this.checkpointing = new Checkpointing(context, {
       cast: (vote) => this.voting.cast(vote),
       onStable: (certificate) => this.finalising.onStable(certificate),

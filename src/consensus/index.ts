@@ -1,6 +1,5 @@
 export { ConsensusCore, type ConsensusOptions } from './core.ts'
 export type { HashFunction } from './hashing.ts'
-export type { Applying, Machine, Refusal } from './machine.ts'
 export { type Addressed, CONSENSUS_BODIES, KIND_OF_MESSAGE } from './messages.ts'
 export { type ConsensusParams, consensusParams } from './params.ts'
 export {

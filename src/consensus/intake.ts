@@ -1,12 +1,16 @@
+import type { Signer } from '../identity/types.ts'
 import { after, BoundedQueue, earliest, type Millis, NEVER, type NodeId } from '../kernel/index.ts'
+import { OPERATION_BYTES_MAX } from '../wire/index.ts'
 import type { Context } from './context.ts'
-import { OPERATION_BYTES_MAX, OPERATIONS_PER_REQUEST_MAX, REQUEST_BYTES_MAX } from './params.ts'
+import { OPERATIONS_PER_REQUEST_MAX, REQUEST_BYTES_MAX } from './params.ts'
+import { requestKey } from './pool.ts'
 import { requestBytes } from './statements.ts'
 import type { Decision, Height, Outcome, Request, SignedRequest } from './types.ts'
 
 interface Submitted {
   readonly id: number
   readonly operation: Uint8Array
+  readonly client: Signer
   readonly at: Millis
   /** Its place in its request, once it has one. */
   readonly place: number
@@ -25,20 +29,22 @@ const REQUEST_OVERHEAD_BYTES = 160
 const OPERATION_OVERHEAD_BYTES = 4
 
 /**
- * The local client: bundles operations into signed requests, at once while few are on their way, together with others
- * while more are, and tells each submitter how its operation ended.
+ * The local clients (the node itself, and whoever else's key it holds): bundles operations into signed requests, at once
+ * while few are on their way, together with others while more are, and tells each submitter how its operation ended.
  */
 export class Intake {
   readonly #context: Context
   readonly #session: number
   readonly #queue: BoundedQueue<Submitted>
-  readonly #flights = new Map<number, Flight>()
-  #nonce = 0
+  readonly #clients: ReadonlyMap<NodeId, Signer>
+  readonly #flights = new Map<string, Flight>()
+  readonly #nonces = new Map<NodeId, number>()
 
-  /** `session` must be larger at every start of this client (B-21). */
-  constructor(context: Context, session: number) {
+  /** `session` must be larger at every start of these clients (B-21). */
+  constructor(context: Context, session: number, clients: readonly Signer[]) {
     this.#context = context
     this.#session = session
+    this.#clients = new Map(clients.map((client) => [client.node, client]))
     this.#queue = new BoundedQueue(context.params.submitsMax)
   }
 
@@ -46,14 +52,17 @@ export class Intake {
     return this.#queue.size + this.#flights.size
   }
 
-  submit(id: number, operation: Uint8Array): void {
-    if (operation.length > OPERATION_BYTES_MAX) {
+  submit(id: number, operation: Uint8Array, as: NodeId = this.#context.self): void {
+    const client = this.#clients.get(as)
+    if (client === undefined) {
+      this.#end(id, { kind: 'refused', code: 'UNAUTHORISED', reason: `this node holds no key of ${as}` })
+    } else if (operation.length > OPERATION_BYTES_MAX) {
       this.#end(id, {
         kind: 'refused',
         code: 'TOO_LARGE',
         reason: `an operation has ${OPERATION_BYTES_MAX} bytes at most`,
       })
-    } else if (!this.#queue.push({ id, operation, at: this.#context.now, place: 0 })) {
+    } else if (!this.#queue.push({ id, operation, client, at: this.#context.now, place: 0 })) {
       this.#end(id, { kind: 'refused', code: 'OVERLOADED', reason: 'too many operations are waiting to be proposed' })
     }
   }
@@ -63,29 +72,34 @@ export class Intake {
     if (this.#queue.size === 0) return NOTHING
     const bundled: SignedRequest[] = []
     while (this.#queue.size > 0 && this.#flights.size < this.#context.params.requestsInFlightMax) {
-      bundled.push(this.#next(floor))
+      const next = this.#next(floor)
+      if (next === undefined) break
+      bundled.push(next)
     }
     return bundled
   }
 
-  #next(floor: Height): SignedRequest {
+  #next(floor: Height): SignedRequest | undefined {
+    const client = this.#queue.peek()?.client
+    if (client === undefined) return undefined
     const submits: Submitted[] = []
     let bytes = REQUEST_OVERHEAD_BYTES
     while (submits.length < OPERATIONS_PER_REQUEST_MAX) {
       const next = this.#queue.peek()
-      if (next === undefined) break
+      // One request, one client: what another says waits for the next.
+      if (next?.client !== client) break
       bytes += next.operation.length + OPERATION_OVERHEAD_BYTES
       if (submits.length > 0 && bytes > REQUEST_BYTES_MAX) break
       submits.push({ ...next, place: submits.length })
       this.#queue.shift()
     }
-    this.#nonce += 1
-    const { group, signer, self } = this.#context
+    const nonce = (this.#nonces.get(client.node) ?? 0) + 1
+    this.#nonces.set(client.node, nonce)
     const operations = submits.map((submitted) => submitted.operation)
-    const request: Request = { client: self, session: this.#session, nonce: this.#nonce, floor, operations }
-    const { signature } = signer.sign('consensus-request', requestBytes(group.id, request))
+    const request: Request = { client: client.node, session: this.#session, nonce, floor, operations }
+    const { signature } = client.sign('consensus-request', requestBytes(this.#context.group.id, request))
     const signed = { request, signature }
-    this.#flights.set(this.#nonce, { request, signed, submits })
+    this.#flights.set(requestKey(request), { request, signed, submits })
     return signed
   }
 
@@ -96,10 +110,9 @@ export class Intake {
 
   finalised(decision: Decision): void {
     for (const { request, outcomes, refused } of decision.results) {
-      if (request.client !== this.#context.self || request.session !== this.#session) continue
-      const flight = this.#flights.get(request.nonce)
+      const flight = this.#flights.get(requestKey(request))
       if (flight === undefined || refused === 'replayed') continue
-      this.#flights.delete(request.nonce)
+      this.#flights.delete(requestKey(request))
       for (const { id, place } of flight.submits) {
         const reason = `the group does not take this client's request: ${refused}`
         this.#end(id, outcomes[place] ?? { kind: 'refused', code: 'UNAUTHORISED', reason })
@@ -109,9 +122,9 @@ export class Intake {
 
   /** After a snapshot: what became of requests that the state says were used is not known one by one. */
   transferred(used: (request: Request) => boolean): void {
-    for (const [nonce, flight] of [...this.#flights]) {
+    for (const [key, flight] of [...this.#flights]) {
       if (!used(flight.request)) continue
-      this.#flights.delete(nonce)
+      this.#flights.delete(key)
       this.#endUncertain(flight.submits, [])
     }
   }

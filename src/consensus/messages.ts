@@ -1,6 +1,7 @@
 import type { NodeId } from '../kernel/index.ts'
 import {
   bytes,
+  CHUNK_BYTES_MAX,
   count,
   fixedBytes,
   flag,
@@ -8,6 +9,7 @@ import {
   list,
   type MessageKind,
   nodeId,
+  OPERATION_BYTES_MAX,
   only,
   optional,
   record,
@@ -22,12 +24,10 @@ import {
   BLOCKS_PER_MESSAGE_MAX,
   CERTIFICATES_PER_MESSAGE_MAX,
   CHECKPOINTS_PER_MESSAGE_MAX,
-  CHUNK_BYTES_MAX,
   CHUNKS_MAX,
   EVIDENCE_PER_BLOCK_MAX,
   GROUP_ID_BYTES_MAX,
   MEMBERS_MAX,
-  OPERATION_BYTES_MAX,
   OPERATIONS_PER_REQUEST_MAX,
   REQUESTS_PER_BLOCK_MAX,
   VOTES_PER_MESSAGE_MAX,

@@ -7,8 +7,6 @@ const MIB = 1024 * KIB
 export const MEMBERS_MAX = 64
 /** Longest group name. */
 export const GROUP_ID_BYTES_MAX = 64
-/** Longest single operation. */
-export const OPERATION_BYTES_MAX = 32 * KIB
 /** Operations under one client signature. */
 export const OPERATIONS_PER_REQUEST_MAX = 512
 /** Longest encoded request; a request is never split over blocks. */
@@ -29,8 +27,6 @@ export const BLOCKS_PER_MESSAGE_MAX = 64
 export const BLOCKS_BYTES_MAX = BLOCK_BYTES_MAX
 /** Checkpoints in one answer: a member that missed more epochs asks again. */
 export const CHECKPOINTS_PER_MESSAGE_MAX = 16
-/** Longest piece of a snapshot. */
-export const CHUNK_BYTES_MAX = 128 * KIB
 /** Pieces of a snapshot: with their size, the largest state a group may hold (512 MiB). */
 export const CHUNKS_MAX = 4096
 

@@ -1,6 +1,6 @@
-import { bytes, count, flag, only, record, type Shape, variant } from '../wire/index.ts'
+import { bytes, CHUNK_BYTES_MAX, count, flag, only, record, type Shape, variant } from '../wire/index.ts'
 import { blockShape, castVoteShape, certificateShape, checkpointCertificateShape, proposalFields } from './messages.ts'
-import { CHUNK_BYTES_MAX, CHUNKS_MAX } from './params.ts'
+import { CHUNKS_MAX } from './params.ts'
 import type { Block, CastVote, Certificate, CheckpointCertificate, Epoch, Proposal, View } from './types.ts'
 
 /**

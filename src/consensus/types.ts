@@ -1,6 +1,8 @@
 import type { Brand, Millis, NodeId, Observation, WallMillis } from '../kernel/index.ts'
-import type { Statement } from '../wire/index.ts'
+import type { Height, Statement } from '../wire/index.ts'
 import type { LogRecord } from './records.ts'
+
+export type { Height } from '../wire/index.ts'
 
 /** Lower-case hex of a SHA-256. */
 export type Digest = Brand<string, 'Digest'>
@@ -10,8 +12,6 @@ export type GroupId = Brand<string, 'GroupId'>
 export type Epoch = Brand<number, 'Epoch'>
 /** One try of one primary within an epoch, from 1; 0 stands for the block the epoch starts on. */
 export type View = Brand<number, 'View'>
-/** A block's place in the chain; 0 is the genesis. */
-export type Height = Brand<number, 'Height'>
 /** A member's place in the sorted membership of an epoch, from 0. */
 export type Seat = Brand<number, 'Seat'>
 
@@ -215,7 +215,13 @@ export type Input =
   /** The answer to a `verify`, in its order. */
   | { readonly kind: 'verified'; readonly id: number; readonly valid: readonly boolean[] }
   /** An operation of the local client; answered by `outcome` with the same id. */
-  | { readonly kind: 'submit'; readonly id: number; readonly operation: Uint8Array }
+  | {
+      readonly kind: 'submit'
+      readonly id: number
+      readonly operation: Uint8Array
+      /** In whose name: this node's, unless it is one of the core's other `clients`. */
+      readonly as?: NodeId
+    }
   /** What the wall clock says now; send at start and when it is corrected. */
   | { readonly kind: 'clock'; readonly wall: WallMillis }
 

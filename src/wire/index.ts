@@ -7,6 +7,14 @@ export {
   predictedRttMs,
 } from './coordinates.ts'
 export type { DiskEntry, DiskFault, DiskFile, DiskOp, DiskPort } from './disk-port.ts'
+export {
+  type Applying,
+  CHUNK_BYTES_MAX,
+  type Height,
+  type Machine,
+  type MachineRefusal,
+  OPERATION_BYTES_MAX,
+} from './machine-port.ts'
 export { decodeMessage, encodeMessage, type RawMessage } from './message.ts'
 export {
   LANES,

@@ -1,6 +1,7 @@
-import type { Claim, Digest, HashFunction, Machine, Refusal } from '../../src/consensus/index.ts'
+import type { Claim, Digest, HashFunction } from '../../src/consensus/index.ts'
 import type { Domain, Signer } from '../../src/identity/types.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
+import type { Machine, MachineRefusal } from '../../src/wire/index.ts'
 
 /** 64 bits of FNV-1a in two lanes: quick, and nobody in the harness looks for collisions. */
 function fnv(bytes: Uint8Array, seed: number): [number, number] {
@@ -74,11 +75,11 @@ export class Register implements Machine {
     return !client.startsWith('z')
   }
 
-  check(operation: Uint8Array): Refusal | undefined {
+  check(operation: Uint8Array): MachineRefusal | undefined {
     return operation.length === 0 || operation[0] === NO ? { code: 'BAD_REQUEST', reason: 'no' } : undefined
   }
 
-  apply(operation: Uint8Array): { readonly result: Uint8Array } | Refusal {
+  apply(operation: Uint8Array): { readonly result: Uint8Array } | MachineRefusal {
     const refusal = this.check(operation)
     if (refusal !== undefined) return refusal
     this.#noted += 1

@@ -13,7 +13,7 @@ import { type Millis, type NodeId, TICK } from '../../src/kernel/index.ts'
 import { decode, encode } from '../../src/wire/index.ts'
 import { requestOf } from '../byzantine/behaviours.ts'
 import { Checker } from '../byzantine/checkers.ts'
-import { fakeHash, operation, verifies } from '../byzantine/fakes.ts'
+import { fakeHash, fakeSigner, operation, verifies } from '../byzantine/fakes.ts'
 import { GROUP, nodes, World } from '../byzantine/world.ts'
 import { cast, certificate, digest, EPOCH, messagesIn, penaltiesIn, solo, view, votesIn } from './consensus-fixtures.ts'
 
@@ -56,6 +56,25 @@ describe('a member', () => {
     expect(one.machine.fingerprint).toBe(before)
     const huge = one.step({ kind: 'submit', id: 8, operation: new Uint8Array(40_000) })
     expect(huge).toContainEqual(expect.objectContaining({ outcome: expect.objectContaining({ code: 'TOO_LARGE' }) }))
+  })
+
+  it('B-21 submits in the name of others whose key it holds, each with nonces of its own', () => {
+    const [key, stranger] = ['k', 's'] as [NodeId, NodeId]
+    const one = solo('a', 1, { clients: [fakeSigner(key)] })
+    const effects = [a, key, key, a].flatMap((as, id) =>
+      one.step({ kind: 'submit', id, operation: operation(`w:${id}`), as }),
+    )
+    const requests = effects.flatMap((effect) =>
+      effect.kind === 'event' && effect.event.kind === 'finalised'
+        ? effect.event.decision.results.map(({ request: { client, nonce } }) => `${client}${nonce}`)
+        : [],
+    )
+    expect(requests).toEqual([`${a}1`, `${key}1`, `${key}2`, `${a}2`])
+    expect(effects.filter((effect) => effect.kind === 'outcome' && effect.outcome.kind === 'applied')).toHaveLength(4)
+    const refused = one.step({ kind: 'submit', id: 9, operation: operation('w:9'), as: stranger })
+    expect(refused).toContainEqual(
+      expect.objectContaining({ outcome: expect.objectContaining({ code: 'UNAUTHORISED' }) }),
+    )
   })
 
   it('B-19 writes a vote down before it sends it', () => {

@@ -1,9 +1,18 @@
-import type { NodeId, WallMillis } from '../kernel/index.ts'
-import type { Height } from './types.ts'
+import type { Brand, ErrorCode, NodeId, WallMillis } from '../kernel/index.ts'
 
-/** Why an operation changes nothing. `code` is a registered error code. */
-export interface Refusal {
-  readonly code: string
+const KIB = 1024
+
+/** Longest single operation that a group decides on. */
+export const OPERATION_BYTES_MAX = 32 * KIB
+/** Longest piece of a snapshot. */
+export const CHUNK_BYTES_MAX = 128 * KIB
+
+/** A block's place in a group's chain; 0 is the genesis. */
+export type Height = Brand<number, 'Height'>
+
+/** Why an operation changes nothing. */
+export interface MachineRefusal {
+  readonly code: ErrorCode
   readonly reason: string
 }
 
@@ -22,9 +31,9 @@ export interface Machine {
   /** Whether this client may have operations applied at all, in the present state (B-2). */
   authorised(client: NodeId): boolean
   /** Whether the operation would be refused in the present state: advice for the edge, before it costs a decision. */
-  check(operation: Uint8Array, client: NodeId): Refusal | undefined
+  check(operation: Uint8Array, client: NodeId): MachineRefusal | undefined
   /** Applies wholly, or refuses and changes nothing. Hostile operations are refused, never thrown at. */
-  apply(operation: Uint8Array, about: Applying): { readonly result: Uint8Array } | Refusal
+  apply(operation: Uint8Array, about: Applying): { readonly result: Uint8Array } | MachineRefusal
   /** The membership the group shall come to have. The core goes there in steps (B-24). */
   members(): readonly NodeId[]
   /**

@@ -39,6 +39,7 @@ const TABLE: Readonly<Record<string, Allowed>> = {
   ...Object.fromEntries(MACHINES.map((name) => [name, { ...CORE, folders: [...CORE.folders, 'machine'] }])),
   swarm: { folders: ['kernel', 'wire', 'identity', ...PROTOCOLS, ...MACHINES] },
   ipc: { folders: ['kernel'], packages: /^zod$/ },
+  client: { folders: ['kernel', 'ipc'], packages: /^node:/ },
   config: { folders: ['kernel'], packages: /^(?:zod|yaml)$/ },
   // Types of protocols are part of what swarm shows, so its drivers may name them.
   runtime: {

@@ -68,6 +68,8 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   #lastBody: Uint8Array = new Uint8Array(0)
   #scheduledFor: Millis | undefined
   #stepping = false
+  /** Said from inside the present step. */
+  readonly #posted: SwarmInput[] = []
   #clockAt: Millis | undefined
   #appended: LogIndex = 0
 
@@ -100,12 +102,21 @@ export class SwarmHost implements NetworkHandler, LogHandler {
       this.#perform(this.#options.swarm.step(now, { kind: 'clock', wallNow: this.#options.wallNow() }))
     }
     this.#perform(this.#options.swarm.step(now, input))
+    for (let posted = this.#posted.shift(); posted !== undefined; posted = this.#posted.shift()) {
+      this.#perform(this.#options.swarm.step(now, posted))
+    }
     this.#stepping = false
     const at = this.#options.swarm.deadline()
     if (this.#scheduledFor === undefined || at < this.#scheduledFor) {
       this.#scheduledFor = at
       if (at < Number.POSITIVE_INFINITY) this.#options.schedule(at)
     }
+  }
+
+  /** The same from inside an effect: what the host says there is stepped after the step that asked for it. */
+  post(input: SwarmInput): void {
+    if (this.#stepping) this.#posted.push(input)
+    else this.input(input)
   }
 
   /** Writes a record of the driver's own; `then` runs once it is durable. */

@@ -70,6 +70,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   #stepping = false
   #clockAt: Millis | undefined
   #appended: LogIndex = 0
+  readonly #refused: Extract<SwarmInput, { kind: 'refused' }>[] = []
 
   constructor(options: SwarmHostOptions) {
     this.#options = options
@@ -100,6 +101,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
       this.#perform(this.#options.swarm.step(now, { kind: 'clock', wallNow: this.#options.wallNow() }))
     }
     this.#perform(this.#options.swarm.step(now, input))
+    this.#tellRefused(now)
     this.#stepping = false
     const at = this.#options.swarm.deadline()
     if (this.#scheduledFor === undefined || at < this.#scheduledFor) {
@@ -155,6 +157,15 @@ export class SwarmHost implements NetworkHandler, LogHandler {
       this.#held.length = 0
       this.#heldFrom = 0
     }
+    // A step of their own, because these effects left outside of one.
+    if (this.#refused.length > 0) this.tick()
+  }
+
+  /** what did not leave is the core's to know, after the effects of the step that sent it. */
+  #tellRefused(now: Millis): void {
+    for (let next = this.#refused.shift(); next !== undefined; next = this.#refused.shift()) {
+      this.#perform(this.#options.swarm.step(now, next))
+    }
   }
 
   onFailed(cause: unknown): void {
@@ -195,9 +206,9 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     switch (effect.kind) {
       case 'send': {
         const outcome = network.send(effect.to, effect.message.kind, this.#encode(effect.message))
-        if (outcome !== 'queued') {
-          this.#options.observe({ kind: 'send-refused', peer: effect.to, message: effect.message.kind, outcome })
-        }
+        if (outcome === 'queued') return
+        this.#options.observe({ kind: 'send-refused', peer: effect.to, message: effect.message.kind, outcome })
+        this.#refused.push({ kind: 'refused', peer: effect.to, message: effect.message })
         return
       }
       case 'publish':

@@ -1,6 +1,22 @@
 import type { Socket } from 'node:net'
-import type { NodeEvent, Outcome, SessionInput } from '../src/index.ts'
-import { type Call, type Clock, type CloseReason, type Failure, Session, type SessionGreeting } from '../src/index.ts'
+import {
+  type AgentNotice,
+  type AgentNotices,
+  type Call,
+  type Clock,
+  type CloseReason,
+  type Failure,
+  type NodeEvent,
+  type Order,
+  type Outcome,
+  type RunParams,
+  Session,
+  type SessionEffect,
+  type SessionGreeting,
+  type SessionInput,
+  unreachable,
+} from '../src/index.ts'
+import type { AgentLine, Visit } from './visit.ts'
 
 /** After a last line, how long a client may take to read it before the connection is cut. */
 const LINGER_MS = 1_000
@@ -8,7 +24,11 @@ const LINGER_MS = 1_000
 export interface ConnectionHost {
   readonly clock: Clock
   readonly greeting: SessionGreeting
-  perform(call: Call): Promise<Outcome>
+  perform(call: Call, connection: IpcConnection): Promise<Outcome>
+  /** Begins what a connection does with agents and tasks, on its first call of that kind. */
+  visit(line: AgentLine): Visit
+  /** The first subscription was opened, or the last one closed. */
+  onSubscribed(connection: IpcConnection, subscribed: boolean): void
   /** Asks for one `flush` at the end of this turn of the loop. */
   wantsFlush(connection: IpcConnection): void
   onClosed(connection: IpcConnection, reason: CloseReason | 'gone', error?: Failure): void
@@ -17,26 +37,34 @@ export interface ConnectionHost {
 }
 
 /** One client: a socket and its session. Everything of one turn of the loop leaves in one write. */
-export class IpcConnection {
+export class IpcConnection implements AgentLine {
   readonly #socket: Socket
   readonly #host: ConnectionHost
   readonly #session: Session
   #unwritten: Uint8Array[] = []
   #ended = false
+  #subscribed = false
+  #visit: Visit | undefined
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket
     this.#host = host
     this.#session = new Session(host.greeting, host.clock.now())
     socket.on('data', (bytes) => this.#step({ kind: 'received', bytes }))
-    socket.on('end', () => this.#step({ kind: 'ended' }))
+    socket.on('end', () => {
+      // Whoever sends no more answers no more, even if it still reads.
+      this.#visit?.loseAgents()
+      this.#step({ kind: 'ended' })
+    })
     // 'close' always follows, and says all there is to say: the client went away.
     socket.on('error', () => {})
     socket.on('close', () => this.#finish('gone'))
   }
 
-  get subscribed(): boolean {
-    return this.#session.subscribed
+  /** What this connection does with agents and tasks. */
+  get visit(): Visit {
+    this.#visit ??= this.#host.visit(this)
+    return this.#visit
   }
 
   /** Whether the session waits for a tick. */
@@ -50,6 +78,19 @@ export class IpcConnection {
 
   event(event: NodeEvent): void {
     this.#step({ kind: 'event', event })
+  }
+
+  run(order: Order, params: RunParams): void {
+    this.#step({ kind: 'run', order, params })
+  }
+
+  notify<N extends AgentNotice>(method: N, params: AgentNotices[N]): void {
+    // Each method comes with its own parameters, which the compiler does not follow through a type parameter.
+    this.#step({ kind: 'notify', method, params } as Extract<SessionInput, { readonly kind: 'notify' }>)
+  }
+
+  hangUp(message: string): void {
+    this.#step({ kind: 'hang-up', error: { code: 'NOT_ATTACHED', message } })
   }
 
   shutDown(): void {
@@ -73,16 +114,44 @@ export class IpcConnection {
 
   #step(input: SessionInput | { readonly kind: 'tick' }): void {
     try {
-      for (const effect of this.#session.step(this.#host.clock.now(), input)) {
-        if (effect.kind === 'write') this.#write(effect.bytes)
-        else if (effect.kind === 'pause') this.#socket.pause()
-        else if (effect.kind === 'resume') this.#socket.resume()
-        else if (effect.kind === 'close') this.#close(effect.reason, effect.error)
-        else this.#call(effect)
-      }
+      for (const effect of this.#session.step(this.#host.clock.now(), input)) this.#performOne(effect)
+      if (this.#session.subscribed !== this.#subscribed) this.#onSubscribed()
     } catch (cause) {
       this.#host.fatal(cause)
     }
+  }
+
+  #performOne(effect: SessionEffect): void {
+    switch (effect.kind) {
+      case 'write':
+        this.#write(effect.bytes)
+        return
+      case 'call':
+        this.#call(effect)
+        return
+      case 'outcome':
+        this.visit.onOutcome(effect.order, effect.outcome)
+        return
+      case 'progress':
+        this.visit.onProgress(effect)
+        return
+      case 'pause':
+        this.#socket.pause()
+        return
+      case 'resume':
+        this.#socket.resume()
+        return
+      case 'close':
+        this.#close(effect.reason, effect.error)
+        return
+      default:
+        unreachable(effect)
+    }
+  }
+
+  #onSubscribed(): void {
+    this.#subscribed = this.#session.subscribed
+    this.#host.onSubscribed(this, this.#subscribed)
   }
 
   #write(bytes: Uint8Array): void {
@@ -92,7 +161,7 @@ export class IpcConnection {
 
   #call(call: Call): void {
     this.#host
-      .perform(call)
+      .perform(call, this)
       .then((outcome) => this.#step({ kind: 'respond', id: call.id, outcome }))
       .catch((cause) => this.#host.fatal(cause))
   }
@@ -116,6 +185,8 @@ export class IpcConnection {
   #finish(reason: CloseReason | 'gone', error?: Failure): void {
     if (this.#ended) return
     this.#ended = true
+    this.#visit?.end()
+    if (this.#subscribed) this.#host.onSubscribed(this, false)
     this.#host.onClosed(this, reason, error)
   }
 }

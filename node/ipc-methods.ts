@@ -10,14 +10,23 @@ import {
   SwarmError,
 } from '../src/index.ts'
 import type { NodeHandle } from './node-handle.ts'
+import type { Visit } from './visit.ts'
+
+/** Who calls. */
+export interface Caller {
+  readonly visit: Visit
+}
 
 /** How each method is answered. The type asks for every method of the registry, once. */
 export type Handlers = {
-  readonly [M in HostMethod]: (params: ParamsOf<M>) => ResultOf<M> | Promise<ResultOf<M>>
+  readonly [M in HostMethod]: (params: ParamsOf<M>, caller: Caller) => ResultOf<M> | Promise<ResultOf<M>>
 }
 
 /** How many events `node.events` gives unless asked for another number. */
 const EVENTS_DEFAULT = 100
+
+/** How long `node.drain` waits for what runs unless told otherwise. */
+const DRAIN_MS_DEFAULT = 60_000
 
 /** What the methods need beside the node itself. */
 export interface MethodHost {
@@ -31,7 +40,8 @@ export function handlersOf({ node, metrics, requestStop }: MethodHost): Handlers
   return {
     'node.status': () => node.status(),
     'node.peers': () => node.peers(),
-    'node.agents': () => node.agents(),
+    'node.agents': (params) => node.agents(params),
+    'node.drain': ({ timeoutMs = DRAIN_MS_DEFAULT }) => node.drain(timeoutMs),
     'node.metrics': metrics,
     'node.events': ({ kinds, limit = EVENTS_DEFAULT }) => {
       const events = node.recentEvents().filter((event) => kinds === undefined || kinds.includes(event.kind))
@@ -44,6 +54,16 @@ export function handlersOf({ node, metrics, requestStop }: MethodHost): Handlers
     },
     'config.show': () => node.config(),
     'ticket.create': (params) => node.createTicket(params),
+    'agent.attach': (params, { visit }) => visit.attach(params),
+    'agent.update': (params, { visit }) => visit.update(params),
+    'agent.detach': (params, { visit }) => visit.detach(params),
+    'task.submit': (params, { visit }) => visit.submit(params),
+    'task.get': (params, { visit }) => visit.get(params),
+    'task.wait': (params, { visit }) => visit.wait(params),
+    'task.cancel': (params, { visit }) => visit.cancel(params),
+    'task.why': (params, { visit }) => visit.why(params),
+    'task.history': (params, { visit }) => visit.history(params),
+    'task.list': (params, { visit }) => visit.list(params),
   }
 }
 
@@ -53,11 +73,16 @@ export function handlersOf({ node, metrics, requestStop }: MethodHost): Handlers
  *
  * @throws InvariantError, which must end the process
  */
-export async function perform(handlers: Handlers, call: Call, onFault: (cause: unknown) => void): Promise<Outcome> {
+export async function perform(
+  handlers: Handlers,
+  call: Call,
+  caller: Caller,
+  onFault: (cause: unknown) => void,
+): Promise<Outcome> {
   try {
     // `Call` pairs each method with its own parameters, and `Handlers` with its own handler.
-    const handler = handlers[call.method] as (params: unknown) => unknown
-    return { ok: true, result: await handler(call.params) }
+    const handler = handlers[call.method] as (params: unknown, caller: Caller) => unknown
+    return { ok: true, result: await handler(call.params, caller) }
   } catch (cause) {
     if (cause instanceof InvariantError) throw cause
     if (cause instanceof SwarmError) return { ok: false, error: failureOf(cause) }

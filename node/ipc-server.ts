@@ -16,11 +16,19 @@ const TICK_MS = 1_000
 /** How long clients get to take their last answers when the daemon stops. */
 const STOP_MS = 1_000
 
+/** What clients may rely on beyond the protocol's version. */
+const FEATURES = ['agents', 'tasks', 'drain'] as const
+
+/** Users who may connect. All but the owner show a token, and need a way through the directories above. */
+export type SocketAccess = 'owner' | 'group' | 'everyone'
+const MODES: Readonly<Record<SocketAccess, number>> = { owner: 0o600, group: 0o660, everyone: 0o666 }
+
 export interface IpcServerOptions extends MethodHost {
   readonly path: string
   readonly log: Logger
   /** Demanded of clients when the socket is shared. */
   readonly token?: string | undefined
+  readonly access: SocketAccess
   /** Clients at once; an idle one costs about 10 KiB. */
   readonly connectionsMax: number
   /** A broken invariant was met. Must end the process. */
@@ -28,14 +36,16 @@ export interface IpcServerOptions extends MethodHost {
   readonly clock?: Clock
 }
 
-/** The agent and control socket: mode 0600, one session per connection. */
+/** The agent and control socket: mode 0600 unless it is shared, one session per connection. */
 export class IpcServer {
   readonly #options: IpcServerOptions
   readonly #server: Server
   readonly #connections = new Set<IpcConnection>()
+  readonly #subscribed = new Set<IpcConnection>()
   /** Those with something to write at the end of this turn of the loop. */
   #unflushed: IpcConnection[] = []
-  readonly #unsubscribe: () => void
+  /** Ends listening to the node, which is done only for subscribers: news of tasks are many. */
+  #unlisten: (() => void) | undefined
   readonly #ticker: NodeJS.Timeout
 
   /** @throws SwarmError when the socket cannot be had; see {@link clearSocketPath} */
@@ -56,9 +66,6 @@ export class IpcServer {
     this.#options = options
     const host = this.#host(options)
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket, host))
-    this.#unsubscribe = options.node.onEvent((event) => {
-      for (const connection of this.#connections) if (connection.subscribed) connection.event(event)
-    })
     this.#ticker = setInterval(() => {
       for (const connection of this.#connections) if (connection.wantsTicks) connection.tick()
     }, TICK_MS).unref()
@@ -71,8 +78,9 @@ export class IpcServer {
   /** Answers what is in flight, closes every connection and removes the socket. */
   async stop(): Promise<void> {
     clearInterval(this.#ticker)
-    this.#unsubscribe()
+    this.#unlisten?.()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#options.node.dismissVisitors()
     for (const connection of this.#connections) connection.shutDown()
     const cut = setTimeout(() => {
       for (const connection of this.#connections) connection.destroy()
@@ -82,7 +90,7 @@ export class IpcServer {
   }
 
   async #listen(): Promise<void> {
-    const { path } = this.#options
+    const { path, access } = this.#options
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       // The mode must be right from the first moment, and only the mask can do that; workers may not set it.
@@ -93,7 +101,7 @@ export class IpcServer {
       })
       if (mask !== undefined) process.umask(mask)
     })
-    await chmod(path, 0o600)
+    await chmod(path, MODES[access])
     this.#server.on('error', (cause) => this.#options.log.error({ err: cause }, 'the socket server failed'))
   }
 
@@ -110,13 +118,15 @@ export class IpcServer {
   #host(options: IpcServerOptions): ConnectionHost {
     const { node, log } = options
     const handlers = handlersOf(options)
-    const hello = { node: node.node, swarm: node.swarm, version: node.version, features: [] }
+    const hello = { node: node.node, swarm: node.swarm, version: node.version, features: FEATURES }
     const greeting: SessionGreeting = { hello, token: options.token }
     return {
       clock: options.clock ?? realClock,
       greeting,
-      perform: (call) =>
-        perform(handlers, call, (cause) => log.error({ err: cause, method: call.method }, 'a call failed')),
+      perform: (call, connection) =>
+        perform(handlers, call, connection, (cause) => log.error({ err: cause, method: call.method }, 'a call failed')),
+      visit: (line) => node.visit(line),
+      onSubscribed: (connection, subscribed) => this.#onSubscribed(connection, subscribed),
       wantsFlush: (connection) => {
         // After all input of this turn was read: one write per client, however many answers.
         if (this.#unflushed.length === 0) setImmediate(() => this.#flush())
@@ -129,6 +139,19 @@ export class IpcServer {
       },
       fatal: options.fatal,
     }
+  }
+
+  #onSubscribed(connection: IpcConnection, subscribed: boolean): void {
+    if (subscribed) this.#subscribed.add(connection)
+    else this.#subscribed.delete(connection)
+    if (this.#subscribed.size === 0) {
+      this.#unlisten?.()
+      this.#unlisten = undefined
+      return
+    }
+    this.#unlisten ??= this.#options.node.onEvent((event) => {
+      for (const each of this.#subscribed) each.event(event)
+    })
   }
 
   #flush(): void {

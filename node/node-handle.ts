@@ -1,6 +1,7 @@
 import type {
   AgentsReport,
   ConfigReport,
+  DrainReport,
   NetworkStats,
   NodeEvent,
   NodeStatus,
@@ -9,10 +10,11 @@ import type {
   TicketReport,
 } from '../src/index.ts'
 import type { EventCounter } from './observer.ts'
+import type { AgentLine, Visit } from './visit.ts'
 
 /**
  * A running node as the socket, the HTTP endpoint and the command line see it. The daemon provides the real one; tests
- * provide another. Nothing here waits except `createTicket`, whose record must be durable before anyone holds it.
+ * provide another. Nothing here waits except `createTicket`, whose record must be durable before anyone holds it, and `drain`.
  */
 export interface NodeHandle {
   readonly node: string
@@ -20,7 +22,13 @@ export interface NodeHandle {
   readonly version: string
   status(): NodeStatus
   peers(): PeersReport
-  agents(): AgentsReport
+  agents(page: ParamsOf<'node.agents'>): AgentsReport
+  /** Begins what one connection does with agents and tasks. */
+  visit(line: AgentLine): Visit
+  /** Takes nothing new from now on, and waits until what runs here has ended, or for so long. */
+  drain(timeoutMs: number): Promise<DrainReport>
+  /** Whoever waits for an answer about tasks is told that the node stops. */
+  dismissVisitors(): void
   config(): ConfigReport
   /** How often each kind of thing has happened. */
   counters(): readonly EventCounter[]

@@ -1,6 +1,8 @@
 import {
   type AdmissionDesk,
+  type AgentsReport,
   type ConfigReport,
+  type DrainReport,
   type Libp2pNetwork,
   type MembershipView,
   type NodeId,
@@ -20,6 +22,8 @@ import type { OpenedNode } from './node-handle.ts'
 import type { Observer } from './observer.ts'
 import type { Settings } from './settings.ts'
 import { VERSION } from './version.ts'
+import type { AgentLine, Visit } from './visit.ts'
+import type { WorkDesk } from './work-desk.ts'
 
 export interface NodeViewParts {
   readonly settings: Settings
@@ -28,6 +32,7 @@ export interface NodeViewParts {
   readonly runtime: NodeRuntime
   readonly network: Libp2pNetwork
   readonly desk: AdmissionDesk
+  readonly work: WorkDesk
   readonly observer: Observer
   close(): Promise<void>
 }
@@ -55,13 +60,14 @@ export class NodeView implements OpenedNode {
   readonly version = VERSION
 
   status(): NodeStatus {
-    const { runtime, network, settings, standing } = this.#parts
+    const { runtime, network, settings, standing, work } = this.#parts
+    const { accepted: _sum, deadLettered, ...counts } = runtime.host.swarm.claims.counts
     const self = this.#membership.self()
     return {
       node: self.node,
       swarm: this.swarm,
       version: VERSION,
-      state: 'running',
+      state: work.isDraining ? 'draining' : 'running',
       addresses: network.addresses().map((address) => `${address}/p2p/${self.node}`),
       socket: settings.start.socket,
       uptimeSeconds: Math.round((realClock.now() - this.#startedAt) / 1000),
@@ -69,8 +75,8 @@ export class NodeView implements OpenedNode {
       roles: self.roles,
       region: self.region,
       zone: self.zone,
-      agents: 0,
-      tasks: {},
+      agents: work.agentCount,
+      tasks: { ...counts, 'dead-lettered': deadLettered },
       journals: 0,
       eventLoopLagMs: Math.round(runtime.load.eventLoopLagMs * 10) / 10,
       pid: process.pid,
@@ -100,8 +106,20 @@ export class NodeView implements OpenedNode {
     return { peers }
   }
 
-  agents(): { readonly agents: readonly [] } {
-    return { agents: [] }
+  agents(page: ParamsOf<'node.agents'>): AgentsReport {
+    return this.#parts.work.agents(page)
+  }
+
+  visit(line: AgentLine): Visit {
+    return this.#parts.work.visit(line)
+  }
+
+  drain(timeoutMs: number): Promise<DrainReport> {
+    return this.#parts.work.drain(timeoutMs)
+  }
+
+  dismissVisitors(): void {
+    this.#parts.work.close()
   }
 
   config(): ConfigReport {

@@ -35,6 +35,13 @@ export class Observer {
     if (row.event) this.#remember({ kind, at: new Date(this.#wallNow()).toISOString(), ...fields, message })
   }
 
+  /** News for whoever listens now, and for nobody else: there is too much of it to be kept, counted or logged. */
+  announce(news: () => NodeEvent): void {
+    if (this.#listeners.size === 0) return
+    const event = news()
+    for (const listener of this.#listeners) listener(event)
+  }
+
   counters(): readonly EventCounter[] {
     return Object.entries(OBSERVATIONS).map(([kind, { help }]) => {
       return { name: kind.replaceAll('-', '_'), help, value: this.#counts.get(kind) ?? 0 }

@@ -35,6 +35,7 @@ import { NodeView } from './node-view.ts'
 import { Observer } from './observer.ts'
 import type { Settings } from './settings.ts'
 import { VERSION } from './version.ts'
+import { WorkDesk } from './work-desk.ts'
 
 export interface OpenOptions {
   readonly settings: Settings
@@ -116,13 +117,14 @@ class Composition {
     const network = await this.#openNetwork(base, entrance)
     const place = await this.#enter(entrance, network)
     const agreed = settings.within(place.founding.genesis.parameters)
-    const runtime = this.#buildRuntime(base, entrance, place, network, agreed)
+    const { runtime, work } = this.#buildRuntime(base, entrance, place, network, agreed)
     base.nodeLog.log.attach(runtime.host)
     if (place !== recalledBy(entrance)) await remember(runtime, place, contactsOf(entrance))
     const desk = this.#buildDesk(base, place, runtime)
     this.#member = { standing: place, runtime, desk }
     network.serve(runtime.host)
     runtime.start()
+    runtime.claims({ kind: 'capacity', resources: agreed.config.node.capacity })
     await this.#keep('protocols', RUNTIME_STOP_MS, () => goodbye(runtime))
     return new NodeView({
       settings: agreed,
@@ -130,6 +132,7 @@ class Composition {
       runtime,
       network,
       desk,
+      work,
       observer: this.#observer,
       close: () => this.#close(),
     })
@@ -188,7 +191,13 @@ class Composition {
     }
   }
 
-  #buildRuntime(base: Base, entrance: Entrance, place: Standing, network: Network, settings: Settings): NodeRuntime {
+  #buildRuntime(
+    base: Base,
+    entrance: Entrance,
+    place: Standing,
+    network: Network,
+    settings: Settings,
+  ): { readonly runtime: NodeRuntime; readonly work: WorkDesk } {
     const { keys, state, ledger, nodeLog, random } = base
     const swarm = composeSwarm({
       signer: createSigner(keys.node, place.founding.swarm),
@@ -202,8 +211,16 @@ class Composition {
       peers: [...contactsOf(entrance), ...state.peers, ...settings.contacts],
       issuer: issuerFor(place.founding, keys.authority()),
     })
-    return new NodeRuntime({
+    const work: WorkDesk = new WorkDesk({
+      tell: (input) => runtime.claims(input),
+      claims: () => swarm.claims,
+      agentsMax: settings.claims.agentsMax,
+      wallNow: () => this.#clock.wallNow(),
+      announce: (news) => this.#observer.announce(news),
+    })
+    const runtime = new NodeRuntime({
       swarm,
+      perform: (effect) => work.perform(effect),
       network,
       log: nodeLog.log,
       clock: this.#clock,
@@ -221,6 +238,7 @@ class Composition {
       },
       fatal: this.#options.fatal,
     })
+    return { runtime, work }
   }
 
   #buildDesk(base: Base, place: Standing, runtime: NodeRuntime): AdmissionDesk {

@@ -1,6 +1,20 @@
 /** The public API of swarm-node, and the only door through which `node/` sees `src/`. */
 
-export { CLAIMS_PROFILES, type ClaimsParams } from './claims/index.ts'
+export {
+  type AgentFacts,
+  type AgentId,
+  type AttachedAgent,
+  CLAIMS_PROFILES,
+  type ClaimsAnswer,
+  type ClaimsParams,
+  type ClaimsRequest,
+  type ClaimsView,
+  type Refusal,
+  type RequestId as ClaimsRequestId,
+  type RunOrder,
+  type Submission,
+  type TaskReport as ClaimsReport,
+} from './claims/index.ts'
 export {
   badConfiguration,
   type Config,
@@ -14,6 +28,7 @@ export {
   type ResolvedConfig,
   resolveConfig,
 } from './config/index.ts'
+export { decodeOperation } from './council/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
   type Certificate,
@@ -39,6 +54,7 @@ export {
   type Millis,
   type NodeId,
   Random,
+  type Result,
   SwarmError,
   type SwarmId,
   unreachable,
@@ -82,4 +98,12 @@ export {
   readSecretFile,
   writeSecretFile,
 } from './storage/index.ts'
-export { composeSwarm, type HostObservation, ISSUER_LABEL, OBSERVATIONS, rowOf } from './swarm/index.ts'
+export {
+  type ClaimsHostEffect,
+  type ClaimsHostInput,
+  composeSwarm,
+  type HostObservation,
+  ISSUER_LABEL,
+  OBSERVATIONS,
+  rowOf,
+} from './swarm/index.ts'

@@ -53,5 +53,6 @@ export {
   type Role,
   type Signer,
   type Verifier,
+  type Vouched,
 } from './types.ts'
-export { createVerifier, type StatementCheck } from './verifier.ts'
+export { certificateReader, createVerifier, type StatementCheck } from './verifier.ts'

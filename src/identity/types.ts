@@ -36,6 +36,12 @@ export interface Certificate {
   readonly notAfter: WallMillis
 }
 
+/** A certificate whose signature was found good. Whether its signer is an authority, the genesis or the council says. */
+export interface Vouched {
+  readonly certificate: Certificate
+  readonly authority: NodeId
+}
+
 /**
  * Judges statements. Pure: the same arguments give the same answer, whenever it is asked, so cores may call it.
  * Expiry is a matter of time and is judged where time is known (the handshake).

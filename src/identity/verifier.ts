@@ -4,7 +4,7 @@ import { decodeCertificate } from './certificate.ts'
 import { type Genesis, organisationOf } from './genesis.ts'
 import { CACHED_CERTIFICATES_MAX, CERTIFICATE_BYTES_MAX } from './params.ts'
 import { verifyStatement } from './signer.ts'
-import type { Certificate, Domain, Verifier } from './types.ts'
+import type { Certificate, Domain, Verifier, Vouched } from './types.ts'
 
 /** Whether a statement's signature is right; the simulator brings its own. */
 export type StatementCheck = (domain: Domain, swarm: SwarmId, statement: Statement) => boolean
@@ -33,5 +33,21 @@ export function createVerifier(
       good.set(key, certificate)
       return ok(certificate)
     },
+  }
+}
+
+/**
+ * Reads certificates of one swarm for those who know its authorities themselves (the council's state machine): only the
+ * structure and the signature are judged. Any other bytes are undefined.
+ */
+export function certificateReader(
+  swarm: SwarmId,
+  check: StatementCheck = verifyStatement,
+): (bytes: Uint8Array) => Vouched | undefined {
+  return (bytes) => {
+    const decoded = decodeCertificate(bytes)
+    if (!decoded.ok || decoded.value.certificate.swarm !== swarm) return undefined
+    const { certificate, authority, statement } = decoded.value
+    return check('certificate', swarm, statement) ? { certificate, authority } : undefined
   }
 }

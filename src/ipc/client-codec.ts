@@ -1,14 +1,27 @@
-import { encodeRequest, type Failure, type Outcome, readFrame } from './frames.ts'
+import {
+  encodeNotification,
+  encodeRequest,
+  type Failure,
+  type Outcome,
+  outcomeOf,
+  type RequestId,
+  readFrame,
+} from './frames.ts'
 import { LineDecoder } from './lines.ts'
+import { encodeRunOutcome, type RunOutcome } from './orders.ts'
 import { SESSION_LIMITS } from './params.ts'
 
 /** What the daemon sent. After `broken` the connection is of no further use. */
 export type ClientEvent =
   | { readonly kind: 'answer'; readonly id: number; readonly outcome: Outcome }
+  /** The daemon asks: an agent is to run a task (`task.run`). To be answered once, with `respond`. */
+  | { readonly kind: 'request'; readonly id: RequestId; readonly method: string; readonly params: Fields }
   /** An error that answers no request in particular; the daemon closes after it. */
   | { readonly kind: 'refused'; readonly error: Failure }
-  | { readonly kind: 'notification'; readonly method: string; readonly params: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'notification'; readonly method: string; readonly params: Fields }
   | { readonly kind: 'broken'; readonly message: string }
+
+type Fields = Readonly<Record<string, unknown>>
 
 const utf8 = new TextEncoder()
 
@@ -22,6 +35,15 @@ export class ClientCodec {
     this.#requestCount += 1
     const id = this.#requestCount
     return { id, bytes: utf8.encode(`${encodeRequest(id, method, params)}\n`) }
+  }
+
+  notify(method: string, params: unknown): Uint8Array {
+    return utf8.encode(`${encodeNotification(method, params)}\n`)
+  }
+
+  /** The line that answers a `task.run`. */
+  respond(id: RequestId, outcome: RunOutcome): Uint8Array {
+    return utf8.encode(`${encodeRunOutcome(id, outcome)}\n`)
   }
 
   receive(bytes: Uint8Array): readonly ClientEvent[] {
@@ -38,15 +60,21 @@ function readLine(line: string): ClientEvent[] {
     case 'fault':
       return [{ kind: 'broken', message: `the daemon sent something that is no message: ${frame.error.message}` }]
     case 'notification': {
-      const { params } = frame
-      if (typeof params !== 'object' || params === null) return []
-      return [{ kind: 'notification', method: frame.method, params: params as Readonly<Record<string, unknown>> }]
+      const { method, params } = frame
+      return isFields(params) ? [{ kind: 'notification', method, params }] : []
     }
-    case 'answer':
-      if (typeof frame.id === 'number') return [{ kind: 'answer', id: frame.id, outcome: frame.outcome }]
-      return frame.outcome.ok ? [] : [{ kind: 'refused', error: frame.outcome.error }]
-    case 'request':
-      // A client that is no agent is asked nothing; a daemon of a later version may try.
-      return []
+    case 'answer': {
+      const outcome = outcomeOf(frame.answer)
+      if (typeof frame.id === 'number') return [{ kind: 'answer', id: frame.id, outcome }]
+      return outcome.ok ? [] : [{ kind: 'refused', error: outcome.error }]
+    }
+    case 'request': {
+      const { id, method, params } = frame
+      return isFields(params) ? [{ kind: 'request', id, method, params }] : []
+    }
   }
+}
+
+function isFields(params: unknown): params is Fields {
+  return typeof params === 'object' && params !== null
 }

@@ -1,4 +1,5 @@
 import { ERROR_CODES, type ErrorCode } from '../kernel/index.ts'
+import { stringify } from './json-text.ts'
 import { REQUEST_ID_CHARS_MAX } from './params.ts'
 
 /** JSON-RPC's name for a request; chosen by whoever asks. */
@@ -14,11 +15,16 @@ export interface Failure {
 
 export type Outcome = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: Failure }
 
+/** An answer as it came: whoever asked knows what to make of it. */
+export type Answer =
+  | { readonly ok: true; readonly result: unknown }
+  | { readonly ok: false; readonly error: Readonly<Record<string, unknown>> }
+
 /** What one line turned out to be. `fault`: it is none of the others; `id` is there when it could still be read. */
 export type Frame =
   | { readonly kind: 'request'; readonly id: RequestId; readonly method: string; readonly params: unknown }
   | { readonly kind: 'notification'; readonly method: string; readonly params: unknown }
-  | { readonly kind: 'answer'; readonly id: RequestId | null; readonly outcome: Outcome }
+  | { readonly kind: 'answer'; readonly id: RequestId | null; readonly answer: Answer }
   | { readonly kind: 'fault'; readonly id: RequestId | null; readonly error: Failure }
 
 /** Judges one line. Total: any text gives a frame (I-11). */
@@ -36,7 +42,7 @@ export function readFrame(line: string): Frame {
   const id = isRequestId(value.id) ? value.id : null
   if (value.jsonrpc !== '2.0') return fault(id, 'BAD_REQUEST', 'a message carries "jsonrpc": "2.0"')
   if ('method' in value) return readCall(value, id)
-  if ('result' in value || 'error' in value) return { kind: 'answer', id, outcome: readOutcome(value) }
+  if ('result' in value || 'error' in value) return { kind: 'answer', id, answer: readAnswer(value) }
   return fault(id, 'BAD_REQUEST', 'a message has a "method", or is an answer with "result" or "error"')
 }
 
@@ -51,26 +57,30 @@ function readCall(value: Readonly<Record<string, unknown>>, id: RequestId | null
   return { kind: 'request', id, method, params }
 }
 
-function readOutcome(value: Readonly<Record<string, unknown>>): Outcome {
-  const error = value.error
-  if (!isRecord(error)) return { ok: true, result: value.result }
-  const data = isRecord(error.data) ? error.data : {}
+function readAnswer({ result, error }: Readonly<Record<string, unknown>>): Answer {
+  return isRecord(error) ? { ok: false, error } : { ok: true, result }
+}
+
+/** An answer of the daemon's, in our words. */
+export function outcomeOf(answer: Answer): Outcome {
+  if (answer.ok) return answer
+  const data = isRecord(answer.error.data) ? answer.error.data : {}
   const word = data.code
   const code = typeof word === 'string' && Object.hasOwn(ERROR_CODES, word) ? (word as ErrorCode) : 'INTERNAL'
-  return { ok: false, error: { code, message: String(error.message ?? 'no reason given'), data } }
+  return { ok: false, error: { code, message: String(answer.error.message ?? 'no reason given'), data } }
 }
 
 export function encodeRequest(id: RequestId, method: string, params: unknown): string {
-  return JSON.stringify({ jsonrpc: '2.0', id, method, params })
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":${JSON.stringify(method)},"params":${stringify(params)}}`
 }
 
 export function encodeNotification(method: string, params: unknown): string {
-  return JSON.stringify({ jsonrpc: '2.0', method, params })
+  return `{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${stringify(params)}}`
 }
 
 /** An answer: the result, or the error with its JSON-RPC number and its word in `data.code`. */
 export function encodeOutcome(id: RequestId | null, outcome: Outcome): string {
-  if (outcome.ok) return JSON.stringify({ jsonrpc: '2.0', id, result: outcome.result ?? {} })
+  if (outcome.ok) return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${stringify(outcome.result ?? {})}}`
   const { code, message, data } = outcome.error
   return JSON.stringify({
     jsonrpc: '2.0',
@@ -83,7 +93,7 @@ function fault(id: RequestId | null, code: ErrorCode, message: string): Frame {
   return { kind: 'fault', id, error: { code, message } }
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

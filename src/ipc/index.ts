@@ -1,12 +1,23 @@
+export {
+  AGENT_KINDS,
+  type AgentKind,
+  type AgentNotice,
+  type AgentNotices,
+  type AttachResult,
+  type RunParams,
+} from './agent-messages.ts'
 export { ClientCodec, type ClientEvent } from './client-codec.ts'
 export type { Failure, Outcome, RequestId } from './frames.ts'
+export { JsonText } from './json-text.ts'
 export { type HelloResult, type HostMethod, METHODS, type MethodName, type ParamsOf, type ResultOf } from './methods.ts'
+export type { AgentError, AgentOutcome, Order, RunOutcome } from './orders.ts'
 export { checked, IPC_PROTOCOL, SESSION_LIMITS, type SessionLimits } from './params.ts'
 export type {
   AgentReport,
   AgentsReport,
   ConfigReport,
   ConfigValueReport,
+  DrainReport,
   EventsReport,
   MetricReport,
   MetricSample,
@@ -22,4 +33,21 @@ export type {
   TicketReport,
 } from './reports.ts'
 export { Session } from './session.ts'
-export type { Call, CloseReason, SessionEffect, SessionGreeting, SessionInput } from './types.ts'
+export {
+  type BidReport,
+  type CancelResult,
+  GUARANTEES,
+  type Guarantee,
+  type HistoryEntry,
+  type HistoryReport,
+  type PlacementReport,
+  type SubmitResult,
+  TASK_STATES,
+  type TaskFailure,
+  type TaskRecord,
+  type TaskState,
+  type TasksReport,
+  type WhyReason,
+  type WhyReport,
+} from './task-messages.ts'
+export type { Call, CloseReason, ProgressReport, SessionEffect, SessionGreeting, SessionInput } from './types.ts'

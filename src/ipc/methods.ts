@@ -1,7 +1,10 @@
 import { z } from 'zod'
+import { type AttachResult, attachParams, detachParams, updateParams } from './agent-messages.ts'
+import { agentId, durationMs, rowLimit } from './fields.ts'
 import type {
   AgentsReport,
   ConfigReport,
+  DrainReport,
   EventsReport,
   MetricsReport,
   NodeStatus,
@@ -9,6 +12,19 @@ import type {
   StopReport,
   TicketReport,
 } from './reports.ts'
+import {
+  type CancelResult,
+  cancelParams,
+  type HistoryReport,
+  listParams,
+  type SubmitResult,
+  submitParams,
+  type TaskRecord,
+  type TasksReport,
+  taskParams,
+  type WhyReport,
+  waitParams,
+} from './task-messages.ts'
 
 const nothing = z.strictObject({})
 const word = z.string().min(1).max(128)
@@ -42,13 +58,24 @@ function method<Result>() {
 
 /** Every method a client can call after `hello`, once. */
 export const METHODS = {
+  'agent.attach': method<AttachResult>()(attachParams),
+  'agent.update': method<Record<string, never>>()(updateParams),
+  'agent.detach': method<Record<string, never>>()(detachParams),
+  'task.submit': method<SubmitResult>()(submitParams),
+  'task.get': method<TaskRecord>()(taskParams),
+  'task.wait': method<TaskRecord>()(waitParams),
+  'task.cancel': method<CancelResult>()(cancelParams),
+  'task.why': method<WhyReport>()(taskParams),
+  'task.history': method<HistoryReport>()(taskParams),
+  'task.list': method<TasksReport>()(listParams),
   'node.status': method<NodeStatus>()(nothing),
   'node.peers': method<PeersReport>()(nothing),
-  'node.agents': method<AgentsReport>()(nothing),
+  'node.agents': method<AgentsReport>()(z.strictObject({ limit: rowLimit.optional(), after: agentId.optional() })),
   'node.metrics': method<MetricsReport>()(nothing),
   'node.events': method<EventsReport>()(
     z.strictObject({ kinds: eventKinds.optional(), limit: z.int().min(1).max(1000).optional() }),
   ),
+  'node.drain': method<DrainReport>()(z.strictObject({ timeoutMs: durationMs.optional() })),
   'node.stop': method<StopReport>()(nothing),
   'config.show': method<ConfigReport>()(nothing),
   'ticket.create': method<TicketReport>()(

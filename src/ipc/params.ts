@@ -12,6 +12,8 @@ export interface SessionLimits {
   readonly lineBytesMax: number
   /** Requests that are not answered yet. */
   readonly requestsInFlightMax: number
+  /** Tasks that the agents of one connection have at once. */
+  readonly ordersMax: number
   readonly subscriptionsMax: number
   /** Unsent bytes above which events are dropped: a follower that stands still must not cost memory. */
   readonly eventBacklogBytesMax: number
@@ -31,6 +33,7 @@ export interface SessionLimits {
 export const SESSION_LIMITS: SessionLimits = checked({
   lineBytesMax: 1 * MIB + 4 * KIB,
   requestsInFlightMax: 4096,
+  ordersMax: 65_536,
   subscriptionsMax: 64,
   eventBacklogBytesMax: 1 * MIB,
   pauseReadingBytes: 4 * MIB,

@@ -1,3 +1,5 @@
+import type { AgentKind } from './agent-messages.ts'
+
 /**
  * The JSON shapes that scripts rely on (spec/interfaces.md): what the methods answer and what `--json` prints.
  * Times are ISO 8601 UTC with milliseconds unless a unit ends the name. Fields may be added, never renamed.
@@ -57,15 +59,41 @@ export interface PeersReport {
   readonly peers: readonly PeerReport[]
 }
 
-/** `swarm-node agents --json`. */
+/** `swarm-node agents --json`: those attached to this node, in the order in which they came. */
 export interface AgentsReport {
   readonly agents: readonly AgentReport[]
+  /** There are more: ask again with this as `after`. */
+  readonly next?: string
 }
 
 export interface AgentReport {
+  /** Names the attachment. */
   readonly agent: string
   readonly name: string
+  readonly kind: AgentKind
   readonly skills: readonly { readonly name: string; readonly proficiency: number }[]
+  /** Tasks at once. */
+  readonly slots: number
+  /** Slots in use. */
+  readonly running: number
+  /** Of those, taken by tasks that it was told to stop and has not let go of. */
+  readonly stuck: number
+  readonly resources: Readonly<Record<string, number>>
+  readonly labels: Readonly<Record<string, string>>
+  readonly price: number
+  /** Serves these only; everybody when absent. */
+  readonly tenants?: readonly string[]
+  readonly attachedAt: string
+}
+
+/** What `node.drain` left behind. The node takes nothing new from then on and is to be stopped. */
+export interface DrainReport {
+  /** Whether everything that ran here has ended. */
+  readonly drained: boolean
+  /** What still runs at agents of this node. */
+  readonly running: number
+  /** Tasks of this node that have not ended: those that are durable go on when it is started again. */
+  readonly open: number
 }
 
 export type MetricType = 'counter' | 'gauge' | 'histogram' | 'summary'

@@ -1,16 +1,31 @@
-import { after, assert, type Core, type Millis, NEVER, type Tick, TokenBucket, unreachable } from '../kernel/index.ts'
+import {
+  after,
+  assert,
+  BoundedQueue,
+  type Core,
+  type Millis,
+  NEVER,
+  type Tick,
+  TokenBucket,
+  unreachable,
+} from '../kernel/index.ts'
+import { progressParams } from './agent-messages.ts'
 import { failure, lineFailure, problemsFailure, tooLarge, unknownMethod } from './failures.ts'
 import {
+  type Answer,
   encodeNotification,
   encodeOutcome,
+  encodeRequest,
   type Failure,
   type Frame,
   type Outcome,
   type RequestId,
   readFrame,
 } from './frames.ts'
+import { JsonText } from './json-text.ts'
 import { LineDecoder } from './lines.ts'
 import { type HelloResult, helloParams, isMethodName, judgeParams, METHODS, type ParamsOf } from './methods.ts'
+import { agentOutcomeOf, Orders } from './orders.ts'
 import { IPC_PROTOCOL, SESSION_LIMITS, type SessionLimits } from './params.ts'
 import type { NodeEvent } from './reports.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -18,8 +33,11 @@ import type { Call, CloseReason, SessionEffect, SessionGreeting, SessionInput } 
 
 const utf8 = new TextEncoder()
 
+/** What can wait until the client has taken what it was sent before. */
+type Outgoing = Extract<SessionInput, { readonly kind: 'respond' | 'run' | 'notify' }>
+
 /**
- * The daemon's side of one connection. Clauses I-1 to I-11 in ./README.md.
+ * The daemon's side of one connection. Clauses I-1 to I-15 in ./README.md.
  *
  * A core: bytes and answers are stepped in, lines and calls come out; the host owns the socket and the clock.
  */
@@ -28,7 +46,10 @@ export class Session implements Core<SessionInput, SessionEffect> {
   readonly #limits: SessionLimits
   readonly #decoder: LineDecoder
   readonly #lineRate: TokenBucket
-  readonly #inFlight = new Set<RequestId>()
+  /** Requests that want an answer; `answered`: it waits in the outbox. */
+  readonly #inFlight = new Map<RequestId, 'asked' | 'answered'>()
+  #orders: Orders | undefined
+  #outbox: BoundedQueue<Outgoing> | undefined
   readonly #subscriptions: Subscriptions
   readonly #helloBy: Millis
   #greeted = false
@@ -39,6 +60,7 @@ export class Session implements Core<SessionInput, SessionEffect> {
   #unsentBytes = 0
   /** Lines of this step, joined into one write at its end. */
   #lines: string[] = []
+  #linesChars = 0
   #effects: SessionEffect[] = []
 
   constructor(greeting: SessionGreeting, now: Millis, limits: SessionLimits = SESSION_LIMITS) {
@@ -67,7 +89,7 @@ export class Session implements Core<SessionInput, SessionEffect> {
     if (this.#closed) return []
     this.#take(now, input)
     this.#flush()
-    if (!this.#closed) this.#settle()
+    if (!this.#closed) this.#conclude()
     const effects = this.#effects
     this.#effects = []
     return effects
@@ -85,8 +107,13 @@ export class Session implements Core<SessionInput, SessionEffect> {
         this.#inputEnded = true
         break
       case 'respond':
-        assert(this.#inFlight.delete(input.id), 'the host answers each call once', { id: input.id })
-        this.#answer(input.id, input.outcome)
+        assert(this.#inFlight.get(input.id) === 'asked', 'the host answers each call once', { id: input.id })
+        this.#inFlight.set(input.id, 'answered')
+        this.#post(input)
+        break
+      case 'run':
+      case 'notify':
+        this.#post(input)
         break
       case 'event':
         this.#deliver(input.event)
@@ -94,6 +121,10 @@ export class Session implements Core<SessionInput, SessionEffect> {
       case 'sent':
         this.#unsentBytes -= input.byteCount
         assert(this.#unsentBytes >= 0, 'no more is sent than was written', { unsentBytes: this.#unsentBytes })
+        this.#emptyOutbox()
+        break
+      case 'hang-up':
+        this.#refuse('expelled', null, input.error)
         break
       case 'shut-down':
         this.#shuttingDown = true
@@ -125,9 +156,31 @@ export class Session implements Core<SessionInput, SessionEffect> {
     } else if (frame.kind === 'fault') {
       this.#answer(frame.id, { ok: false, error: frame.error })
     } else if (frame.kind === 'request') {
-      this.#request(frame.id, frame.method, frame.params)
+      this.#request(frame.id, frame.method, frame.params, line)
+    } else if (frame.kind === 'answer') {
+      this.#settle(frame.id, frame.answer, line)
+    } else if (frame.method === 'task.progress') {
+      this.#progress(frame.params, line)
     }
-    // What is left wants no answer: a notification we do not know, or an answer nobody waits for (it may be late).
+    // What is left is a notification that we do not know, which wants no answer.
+  }
+
+  /** I-13: the outcome of an order, unless it was answered before or never was one. */
+  #settle(id: RequestId | null, answer: Answer, line: string): void {
+    const order = this.#orders?.settle(id)
+    if (order === undefined) return
+    this.#effects.push({ kind: 'outcome', order, outcome: agentOutcomeOf(answer, line) })
+  }
+
+  /** Of an order that is open; anything else is ignored, because nobody can be told. */
+  #progress(params: unknown, line: string): void {
+    const judged = judgeParams(progressParams, params)
+    if (!judged.ok) return
+    const { task, attempt, fraction, message, partial } = judged.value
+    const order = this.#orders?.find(task, attempt)
+    if (order === undefined) return
+    const said = partial === undefined ? undefined : JsonText.cut(line, 'params', 'partial')
+    this.#effects.push({ kind: 'progress', order, fraction, message, partial: said })
   }
 
   /** I-3. */
@@ -161,7 +214,7 @@ export class Session implements Core<SessionInput, SessionEffect> {
     return failure('UNAUTHORISED', message)
   }
 
-  #request(id: RequestId, method: string, params: unknown): void {
+  #request(id: RequestId, method: string, params: unknown, line: string): void {
     const refusal = this.#refusal(id, method)
     if (refusal !== undefined || !isMethodName(method)) {
       this.#answer(id, { ok: false, error: refusal ?? unknownMethod(method) })
@@ -175,9 +228,9 @@ export class Session implements Core<SessionInput, SessionEffect> {
     } else if (method === 'events.unsubscribe') {
       this.#answer(id, this.#unsubscribe(judged.value as ParamsOf<'events.unsubscribe'>))
     } else {
-      this.#inFlight.add(id)
+      this.#inFlight.set(id, 'asked')
       // The schema of this very method has just judged the parameters.
-      this.#effects.push({ kind: 'call', id, method, params: judged.value } as Call)
+      this.#effects.push(withPayload({ kind: 'call', id, method, params: judged.value } as Call, line))
     }
   }
 
@@ -209,18 +262,81 @@ export class Session implements Core<SessionInput, SessionEffect> {
   #deliver(event: NodeEvent): void {
     const room = this.#unsentBytes < this.#limits.eventBacklogBytesMax
     for (const params of this.#subscriptions.deliver(event, room)) {
-      this.#lines.push(encodeNotification('event', params))
+      this.#push(encodeNotification('event', params))
     }
+  }
+
+  /** I-7: what has no room waits as it is, and behind it whatever comes later. */
+  #post(message: Outgoing): void {
+    if ((this.#outbox?.size ?? 0) === 0 && this.#hasRoom) {
+      this.#write(message)
+      return
+    }
+    const { requestsInFlightMax, ordersMax } = this.#limits
+    // Room for every answer and every order, and for a word about each order.
+    this.#outbox ??= new BoundedQueue(requestsInFlightMax + 2 * ordersMax)
+    if (!this.#outbox.push(message) && message.kind === 'run') this.#decline(message, 'takes nothing it is sent')
+  }
+
+  #emptyOutbox(): void {
+    while (this.#hasRoom) {
+      const message = this.#outbox?.shift()
+      if (message === undefined) return
+      this.#write(message)
+    }
+  }
+
+  get #hasRoom(): boolean {
+    return this.#unsentBytes + this.#linesChars <= this.#limits.pauseReadingBytes
+  }
+
+  #write(message: Outgoing): void {
+    if (message.kind === 'respond') {
+      this.#inFlight.delete(message.id)
+      this.#answer(message.id, message.outcome)
+    } else if (message.kind === 'notify') this.#push(encodeNotification(message.method, message.params))
+    else this.#run(message)
+  }
+
+  #run(message: Extract<Outgoing, { readonly kind: 'run' }>): void {
+    this.#orders ??= new Orders()
+    if (this.#orders.size >= this.#limits.ordersMax) {
+      this.#decline(message, `has ${this.#orders.size} tasks`)
+      return
+    }
+    const id = this.#orders.issue(message.order)
+    const line = encodeRequest(id, 'task.run', message.params)
+    if (this.#fits(line)) {
+      this.#push(line)
+      return
+    }
+    this.#orders.settle(id)
+    const error = { code: 'TOO_LARGE', message: tooLarge(this.#limits.lineBytesMax).message, retryable: false }
+    this.#effects.push({ kind: 'outcome', order: message.order, outcome: { kind: 'failed', error } })
+  }
+
+  /** Another agent may have room. */
+  #decline({ order }: Extract<Outgoing, { readonly kind: 'run' }>, why: string): void {
+    const error = { code: 'OVERLOADED', message: `the connection of the agent ${why}`, retryable: true }
+    this.#effects.push({ kind: 'outcome', order, outcome: { kind: 'failed', error } })
   }
 
   /** I-4, I-9. */
   #answer(id: RequestId | null, outcome: Outcome): void {
     const line = encodeOutcome(id, outcome)
-    // A line of n UTF-16 units is at least n bytes and at most 3n: exact lengths are worth counting only in between.
+    if (this.#fits(line)) this.#push(line)
+    else this.#push(encodeOutcome(id, { ok: false, error: tooLarge(this.#limits.lineBytesMax) }))
+  }
+
+  /** A line of n UTF-16 units is at least n bytes and at most 3n: exact lengths are worth counting only in between. */
+  #fits(line: string): boolean {
     const { lineBytesMax } = this.#limits
-    const fits = line.length * 3 <= lineBytesMax || (line.length <= lineBytesMax && byteLength(line) <= lineBytesMax)
-    if (fits) this.#lines.push(line)
-    else this.#lines.push(encodeOutcome(id, { ok: false, error: tooLarge(lineBytesMax) }))
+    return line.length * 3 <= lineBytesMax || (line.length <= lineBytesMax && byteLength(line) <= lineBytesMax)
+  }
+
+  #push(line: string): void {
+    this.#lines.push(line)
+    this.#linesChars += line.length
   }
 
   /** Answers and closes. */
@@ -234,12 +350,13 @@ export class Session implements Core<SessionInput, SessionEffect> {
     if (this.#lines.length === 0 || this.#closed) return
     const bytes = utf8.encode(`${this.#lines.join('\n')}\n`)
     this.#lines = []
+    this.#linesChars = 0
     this.#unsentBytes += bytes.length
     this.#effects.push({ kind: 'write', bytes })
   }
 
   /** What follows from the step as a whole: I-7 and I-10. */
-  #settle(): void {
+  #conclude(): void {
     const reason = this.#reasonToClose()
     const pause = this.#unsentBytes > this.#limits.pauseReadingBytes
     if (reason !== undefined) {
@@ -261,8 +378,15 @@ export class Session implements Core<SessionInput, SessionEffect> {
     this.#flush()
     this.#closed = true
     this.#inFlight.clear()
+    this.#outbox = undefined
     this.#effects.push(error === undefined ? { kind: 'close', reason } : { kind: 'close', reason, error })
   }
+}
+
+/** I-12: what is to be run is cut out of the line in which it came. */
+function withPayload(call: Call, line: string): Call {
+  if (call.method !== 'task.submit') return call
+  return { ...call, params: { ...call.params, input: JsonText.cut(line, 'params', 'input') } }
 }
 
 function byteLength(text: string): number {

@@ -1,5 +1,8 @@
+import type { AgentNotice, AgentNotices, RunParams } from './agent-messages.ts'
 import type { Failure, Outcome, RequestId } from './frames.ts'
+import type { JsonText } from './json-text.ts'
 import type { HelloResult, HostMethod, ParamsOf } from './methods.ts'
+import type { AgentOutcome, Order } from './orders.ts'
 import type { NodeEvent } from './reports.ts'
 
 /** What the daemon says of itself in the answer to `hello`, and what it asks for. */
@@ -16,12 +19,22 @@ export type SessionInput =
   | { readonly kind: 'ended' }
   /** The host's answer to a `call`. */
   | { readonly kind: 'respond'; readonly id: RequestId; readonly outcome: Outcome }
+  /** A task for one of the client's agents: asked for with `task.run`; its outcome is an `outcome`. */
+  | { readonly kind: 'run'; readonly order: Order; readonly params: RunParams }
+  /** Something its agents are to know. */
+  | Notice
   /** Something happened that subscribers may want to see. */
   | { readonly kind: 'event'; readonly event: NodeEvent }
   /** The client took this many of the bytes written to it. */
   | { readonly kind: 'sent'; readonly byteCount: number }
+  /** The host wants no more of this client. */
+  | { readonly kind: 'hang-up'; readonly error: Failure }
   /** The daemon is stopping: requests in flight are still answered, new ones are refused. */
   | { readonly kind: 'shut-down' }
+
+type Notice = {
+  [N in AgentNotice]: { readonly kind: 'notify'; readonly method: N; readonly params: AgentNotices[N] }
+}[AgentNotice]
 
 /** A request for the host; it owes one `respond` with the same id, unless the session closes first. */
 export type Call = {
@@ -33,11 +46,31 @@ export type Call = {
   }
 }[HostMethod]
 
-export type CloseReason = 'finished' | 'no-hello' | 'refused' | 'malformed' | 'flood' | 'slow-reader' | 'shutting-down'
+/** What an agent says of an order that it has not answered yet. */
+export interface ProgressReport {
+  readonly kind: 'progress'
+  readonly order: Order
+  readonly fraction?: number | undefined
+  readonly message?: string | undefined
+  readonly partial?: JsonText | undefined
+}
+
+export type CloseReason =
+  | 'finished'
+  | 'no-hello'
+  | 'refused'
+  | 'malformed'
+  | 'flood'
+  | 'slow-reader'
+  | 'expelled'
+  | 'shutting-down'
 
 /** What a session asks its host to do, in order. */
 export type SessionEffect =
   | Call
+  /** One for every `run`, unless the session closes first. */
+  | { readonly kind: 'outcome'; readonly order: Order; readonly outcome: AgentOutcome }
+  | ProgressReport
   /** Bytes for the client: whole lines. The host may gather those of one turn of the loop into one write. */
   | { readonly kind: 'write'; readonly bytes: Uint8Array }
   /** Read nothing more from this client until `resume` (I-7). */

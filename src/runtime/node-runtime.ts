@@ -1,7 +1,15 @@
 import type { TicketLedger } from '../identity/index.ts'
 import type { NodeId, Result } from '../kernel/index.ts'
 import type { MemberFacts } from '../membership/index.ts'
-import type { HostObservation, IssueRequest, LoadSample, NodeRecord, Swarm } from '../swarm/index.ts'
+import type {
+  ClaimsHostEffect,
+  ClaimsHostInput,
+  HostObservation,
+  IssueRequest,
+  LoadSample,
+  NodeRecord,
+  Swarm,
+} from '../swarm/index.ts'
 import { claimsRecords, SwarmHost } from '../swarm/index.ts'
 import type { LogPort, NetworkPort } from '../wire/index.ts'
 import { Alarm, type Clock } from './clock.ts'
@@ -18,6 +26,8 @@ export interface NodeRuntimeOptions {
   readonly ledger: TicketLedger
   readonly compactAfterBytes: number
   observe(observation: HostObservation): void
+  /** What the claims ask for. What it says to them in turn goes through {@link NodeRuntime.claims}. */
+  perform(effect: ClaimsHostEffect): void
   /** Signs a certificate, or says why not. */
   issue(request: IssueRequest): Result<Uint8Array>
   /** This node's certificate was renewed, durably: handshakes are to show it. */
@@ -55,6 +65,7 @@ export class NodeRuntime {
       wallNow: () => options.clock.wallNow(),
       schedule: (at) => this.#alarm.set(at),
       observe: (observation) => options.observe(observation),
+      perform: (effect) => options.perform(effect),
       recorded: (record) => this.#recorded(record),
       issue: (request) => this.#issue(request),
       certified: (certificate) => options.certified(certificate),
@@ -81,6 +92,11 @@ export class NodeRuntime {
   /** Somebody came across a peer of this swarm: on the LAN, in the bootstrap list, in the DHT. A hint. */
   introduce(peer: NodeId, addresses: readonly string[]): void {
     this.#guard(() => this.host.input({ kind: 'introduce', peer, addresses }))
+  }
+
+  /** What agents and clients say of tasks; also from inside `perform`. */
+  claims(input: ClaimsHostInput): void {
+    this.#guard(() => this.host.post({ kind: 'claims', input }))
   }
 
   /** Says good-bye to the swarm, so that nobody has to find out. */

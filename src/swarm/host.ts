@@ -68,9 +68,10 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   #lastBody: Uint8Array = new Uint8Array(0)
   #scheduledFor: Millis | undefined
   #stepping = false
+  /** Said from inside the present step. */
+  readonly #posted: SwarmInput[] = []
   #clockAt: Millis | undefined
   #appended: LogIndex = 0
-  readonly #refused: Extract<SwarmInput, { kind: 'refused' }>[] = []
 
   constructor(options: SwarmHostOptions) {
     this.#options = options
@@ -101,13 +102,21 @@ export class SwarmHost implements NetworkHandler, LogHandler {
       this.#perform(this.#options.swarm.step(now, { kind: 'clock', wallNow: this.#options.wallNow() }))
     }
     this.#perform(this.#options.swarm.step(now, input))
-    this.#tellRefused(now)
+    for (let posted = this.#posted.shift(); posted !== undefined; posted = this.#posted.shift()) {
+      this.#perform(this.#options.swarm.step(now, posted))
+    }
     this.#stepping = false
     const at = this.#options.swarm.deadline()
     if (this.#scheduledFor === undefined || at < this.#scheduledFor) {
       this.#scheduledFor = at
       if (at < Number.POSITIVE_INFINITY) this.#options.schedule(at)
     }
+  }
+
+  /** The same from inside an effect: what the host says there is stepped after the step that asked for it. */
+  post(input: SwarmInput): void {
+    if (this.#stepping) this.#posted.push(input)
+    else this.input(input)
   }
 
   /** Writes a record of the driver's own; `then` runs once it is durable. */
@@ -157,15 +166,6 @@ export class SwarmHost implements NetworkHandler, LogHandler {
       this.#held.length = 0
       this.#heldFrom = 0
     }
-    // A step of their own, because these effects left outside of one.
-    if (this.#refused.length > 0) this.tick()
-  }
-
-  /** R-8: what did not leave is the core's to know, after the effects of the step that sent it. */
-  #tellRefused(now: Millis): void {
-    for (let next = this.#refused.shift(); next !== undefined; next = this.#refused.shift()) {
-      this.#perform(this.#options.swarm.step(now, next))
-    }
   }
 
   onFailed(cause: unknown): void {
@@ -208,7 +208,8 @@ export class SwarmHost implements NetworkHandler, LogHandler {
         const outcome = network.send(effect.to, effect.message.kind, this.#encode(effect.message))
         if (outcome === 'queued') return
         this.#options.observe({ kind: 'send-refused', peer: effect.to, message: effect.message.kind, outcome })
-        this.#refused.push({ kind: 'refused', peer: effect.to, message: effect.message })
+        // R-8
+        this.post({ kind: 'refused', peer: effect.to, message: effect.message })
         return
       }
       case 'publish':

@@ -1,5 +1,7 @@
 import type { OpenedNode } from '../../node/node-handle.ts'
-import type { NetworkStats, NodeEvent, ParamsOf, PeerReport } from '../../src/index.ts'
+import type { AgentLine, Visit } from '../../node/visit.ts'
+import { WorkDesk } from '../../node/work-desk.ts'
+import type { ClaimsHostInput, ClaimsView, NetworkStats, NodeEvent, ParamsOf, PeerReport } from '../../src/index.ts'
 import { SwarmError } from '../../src/index.ts'
 
 export const PEERS: readonly PeerReport[] = [
@@ -25,6 +27,29 @@ export const PEERS: readonly PeerReport[] = [
   },
 ]
 
+const COUNTS = {
+  accepted: 0,
+  waiting: 0,
+  offered: 0,
+  running: 0,
+  completed: 0,
+  failed: 0,
+  cancelled: 0,
+  deadLettered: 0,
+}
+
+/** Of claims that hold still too. */
+const NO_CLAIMS: ClaimsView = {
+  counts: COUNTS,
+  epoch: 1,
+  task: () => undefined,
+  tasks: () => [].values(),
+  agents: () => [].values(),
+  leases: () => [].values(),
+  report: () => ({ skills: [], resources: {}, labels: {}, agents: 0, accepting: true }),
+  snapshot: () => [],
+}
+
 /** A node that holds still: everything above the protocols can be tested on it. */
 export class FakeNode implements OpenedNode {
   readonly node = '12D3KooWFake'
@@ -35,6 +60,18 @@ export class FakeNode implements OpenedNode {
   readonly ticketRequests: ParamsOf<'ticket.create'>[] = []
   /** What `createTicket` does instead of making one. */
   ticketError: Error | undefined
+  /** What agents and clients have said, for claims that are not there. */
+  readonly told: ClaimsHostInput[] = []
+  readonly work = new WorkDesk({
+    tell: (input) => this.told.push(input),
+    claims: () => NO_CLAIMS,
+    agentsMax: 100,
+    wallNow: () => 0,
+    announce: (news) => {
+      const event = news()
+      for (const listener of this.#listeners) listener(event)
+    },
+  })
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   readonly #events: NodeEvent[] = []
 
@@ -64,8 +101,20 @@ export class FakeNode implements OpenedNode {
     return { peers: PEERS }
   }
 
-  agents() {
-    return { agents: [] }
+  agents(page: ParamsOf<'node.agents'>) {
+    return this.work.agents(page)
+  }
+
+  visit(line: AgentLine): Visit {
+    return this.work.visit(line)
+  }
+
+  drain(timeoutMs: number) {
+    return this.work.drain(timeoutMs)
+  }
+
+  dismissVisitors() {
+    this.work.close()
   }
 
   config() {

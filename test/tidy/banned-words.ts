@@ -1,4 +1,4 @@
-import { PROTOCOLS } from './imports.ts'
+import { MACHINES, PROTOCOLS } from './imports.ts'
 import {
   type Fault,
   isNode,
@@ -12,7 +12,7 @@ import {
 } from './repository.ts'
 
 /** Where the same inputs must give the same effects. `swarm/host.ts` drives, but on a clock that it is given. */
-const PURE = new RegExp(`^src/(?:kernel|wire|swarm|${PROTOCOLS.join('|')})/.*\\.ts$`)
+const PURE = new RegExp(`^src/(?:kernel|wire|swarm|machine|${[...PROTOCOLS, ...MACHINES].join('|')})/.*\\.ts$`)
 
 const WORDS: ReadonlySet<string> = new Set([
   'Date',

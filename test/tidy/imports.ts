@@ -14,6 +14,9 @@ export const PROTOCOLS = [
   'hierarchy',
 ] as const
 
+/** State machines that consensus drives: as pure, and strangers to each other and to the protocols. */
+export const MACHINES = ['council', 'cell'] as const
+
 interface Allowed {
   /** Folders under src/ whose index.ts it may import. */
   readonly folders: readonly string[]
@@ -32,18 +35,20 @@ const TABLE: Readonly<Record<string, Allowed>> = {
   wire: { folders: ['kernel'] },
   identity: { folders: ['kernel', 'wire'], packages: /^(?:node:crypto|multiformats\/)/ },
   ...Object.fromEntries(PROTOCOLS.map((name) => [name, CORE])),
-  swarm: { folders: ['kernel', 'wire', 'identity', ...PROTOCOLS] },
+  machine: { folders: ['kernel', 'wire'] },
+  ...Object.fromEntries(MACHINES.map((name) => [name, { ...CORE, folders: [...CORE.folders, 'machine'] }])),
+  swarm: { folders: ['kernel', 'wire', 'identity', ...PROTOCOLS, ...MACHINES] },
   ipc: { folders: ['kernel'], packages: /^zod$/ },
   config: { folders: ['kernel'], packages: /^(?:zod|yaml)$/ },
   // Types of protocols are part of what swarm shows, so its drivers may name them.
   runtime: {
     folders: ['kernel', 'wire', 'identity', 'swarm', 'config'],
-    types: ['ipc', ...PROTOCOLS],
+    types: ['ipc', ...PROTOCOLS, ...MACHINES],
     packages: /^node:/,
   },
   net: { folders: ['kernel', 'wire', 'identity', 'link'], packages: /^(?:node:)|multiformats/ },
   storage: { folders: ['kernel', 'wire'], packages: /^node:/ },
-  sim: { folders: ['kernel', 'wire', 'swarm'], types: ['identity', ...PROTOCOLS] },
+  sim: { folders: ['kernel', 'wire', 'swarm'], types: ['identity', ...PROTOCOLS, ...MACHINES] },
 }
 
 interface Import {

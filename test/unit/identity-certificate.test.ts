@@ -5,6 +5,7 @@ import {
   CERTIFICATE_TTL_MS_MAX,
   CLOCK_TOLERANCE_MS,
   certificateBodyShape,
+  certificateReader,
   certificateShape,
   checkCertificateAt,
   createSigner,
@@ -75,6 +76,17 @@ describe('certificates', () => {
       }),
     )
     expect(fresh.certificate(bytes).ok).toBe(true)
+  })
+
+  it('A-4 are read with the authority that signed, for those who know by themselves who may', () => {
+    const read = certificateReader(founded.swarm)
+    const bytes = certificateFor(node, founded, {}, stranger)
+    expect(read(bytes)).toEqual({ certificate: certificateFields(node, founded.swarm), authority: stranger.node })
+    const changed = bytes.slice()
+    changed[40] = (changed[40] ?? 0) ^ 1
+    for (const bad of [changed, bytes.slice(1), new Uint8Array(0), certificateFor(node, founding('other'))]) {
+      expect(read(bad)).toBeUndefined()
+    }
   })
 
   it('are verified once and then known', () => {

@@ -18,7 +18,7 @@ describe('ClientCodec', () => {
     expect(codec.request('node.status', {}).id).not.toBe(hello.id)
   })
 
-  it('reads answers, notifications and refusals', () => {
+  it('reads answers, notifications, refusals and requests', () => {
     const codec = new ClientCodec()
     const lines = [
       { jsonrpc: '2.0', id: 3, error: { code: -32003, message: 'gone', data: { code: 'NOT_FOUND', task: 't' } } },
@@ -40,6 +40,7 @@ describe('ClientCodec', () => {
       },
       { kind: 'notification', method: 'event', params: { kind: 'x' } },
       { kind: 'refused', error: { code: 'PARSE_ERROR', message: 'bad', data: { code: 'PARSE_ERROR' } } },
+      { kind: 'request', id: 'r1', method: 'task.run', params: {} },
     ])
   })
 

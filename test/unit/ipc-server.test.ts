@@ -20,6 +20,7 @@ async function serve(options: { path?: string; token?: string; connectionsMax?: 
   const stops: string[] = []
   const faults: unknown[] = []
   const server = await IpcServer.listen({
+    access: 'owner',
     connectionsMax: options.connectionsMax ?? 1_000,
     path,
     node,
@@ -272,8 +273,22 @@ describe('many clients', () => {
   })
 })
 
-it('listens to the node only while it runs', async () => {
-  const { node, server } = await serve()
+it('listens to the node only while somebody listens to it', async () => {
+  const { node, server, path } = await serve()
+  const [one, other] = [await client(path), await client(path)]
+  expect(node.listenerCount).toBe(0)
+  const unsubscribe = await one.subscribe({}, () => {})
+  await other.subscribe({}, () => {})
+  expect(node.listenerCount).toBe(1)
+  await unsubscribe()
+  expect(node.listenerCount).toBe(1)
+  other.close()
+  // Whoever ends its sending side may still read: that it does not is found out with the next event.
+  await eventually('nobody to listen', () => {
+    node.emit('x')
+    return node.listenerCount === 0
+  })
+  await client(path).then((third) => third.subscribe({}, () => {}))
   expect(node.listenerCount).toBe(1)
   await server.stop()
   expect(node.listenerCount).toBe(0)

@@ -355,7 +355,7 @@ describe('slow readers (I-7, I-8)', () => {
     expect(bench.lines).toHaveLength(3)
   })
 
-  it('pauses reading while answers are not taken, resumes when they are', () => {
+  it('pauses reading while answers are not taken, keeps further ones unwritten, and goes on when they are', () => {
     const bench = new Bench().greet()
     const kinds = (id: number) => {
       bench.call(id)
@@ -364,18 +364,29 @@ describe('slow readers (I-7, I-8)', () => {
     expect(kinds(1)).toEqual(['write'])
     expect(kinds(2)).toEqual(['write'])
     expect(kinds(3)).toEqual(['write', 'pause'])
-    expect(kinds(4)).toEqual(['write'])
-    expect(bench.step({ kind: 'sent', byteCount: bench.writtenBytes }).map((e) => e.kind)).toEqual(['resume'])
+    expect(kinds(4)).toEqual([])
+    bench.call(4)
+    expect(bench.last).toMatchObject({ id: 4, error: { data: { code: 'BAD_REQUEST' } } })
+    expect(bench.step({ kind: 'sent', byteCount: bench.writtenBytes }).map((e) => e.kind)).toEqual(['write', 'resume'])
+    expect(bench.last).toMatchObject({ id: 4, result: 'z'.repeat(900) })
   })
 
-  it('closes when even that is not enough', () => {
+  it('answers that nobody takes cost what they are, and the connection lives', () => {
     const bench = new Bench().greet()
     for (let id = 0; id < 4; id++) bench.call(id)
     for (let id = 0; id < 4; id++) {
       bench.step({ kind: 'respond', id, outcome: { ok: true, result: 'z'.repeat(3000) } })
     }
+    expect(bench.closeReason).toBeUndefined()
+    expect(bench.writtenBytes).toBeLessThanOrEqual(SMALL.pauseReadingBytes + SMALL.lineBytesMax)
+    const respond = { kind: 'respond', id: 3, outcome: { ok: true, result: {} } } as const
+    expect(() => bench.step(respond)).toThrow(InvariantError)
+  })
+
+  it('closes when a flood of wrong lines costs too much', () => {
+    const bench = new Bench({ limits: { ...SMALL, linesBurst: 1000 } }).greet()
+    bench.send(...Array(100).fill('{}'))
     expect(bench.closeReason).toBe('slow-reader')
-    expect(bench.writtenBytes).toBeLessThanOrEqual(SMALL.outputBytesMax + SMALL.lineBytesMax)
   })
 
   it('refuses limits that do not fit together', () => {

@@ -73,6 +73,7 @@ describe('a node whose log fails (U-5)', () => {
     }
     runtime = new NodeRuntime({
       swarm,
+      perform: () => {},
       network,
       log,
       clock: { now: () => queue.now, wallNow: () => 0 as WallMillis },

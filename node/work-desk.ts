@@ -1,0 +1,267 @@
+import {
+  type AgentId,
+  type AgentReport,
+  type AgentsReport,
+  type AttachedAgent,
+  type ClaimsAnswer,
+  type ClaimsHostEffect,
+  type ClaimsHostInput,
+  type ClaimsRequest,
+  type ClaimsRequestId,
+  type ClaimsView,
+  type DrainReport,
+  JsonText,
+  type NodeEvent,
+  type ParamsOf,
+  type Refusal,
+  type Result,
+  SwarmError,
+} from '../src/index.ts'
+import { agentReportOf, executorOf, fittingRows, isoOf, ROWS_DEFAULT, runParamsOf } from './task-records.ts'
+import { type AgentLine, Visit } from './visit.ts'
+
+export interface WorkDeskOptions {
+  /** What agents and clients say, for the claims. May be called from inside {@link WorkDesk.perform}. */
+  tell(input: ClaimsHostInput): void
+  claims(): ClaimsView
+  /** Agents at once. */
+  readonly agentsMax: number
+  wallNow(): number
+  /** News for subscribers; nobody need be listening. */
+  announce(news: () => NodeEvent): void
+}
+
+interface Agent {
+  readonly visit: Visit
+  readonly attachedAt: number
+  /** Handed over and not answered. */
+  running: number
+  /** Gone once it has answered for everything. */
+  isLeaving: boolean
+}
+
+/** Hint to an agent for which there is no room. */
+const RETRY_AFTER_MS = 1_000
+
+/**
+ * Between connections and the claims: hands tasks to agents, gives answers to those who asked, tells of changes. Each
+ * connection that works is one {@link Visit}. Makes no decisions of its own.
+ */
+export class WorkDesk {
+  readonly #options: WorkDeskOptions
+  readonly #agents = new Map<AgentId, Agent>()
+  readonly #open = new Map<ClaimsRequestId, (outcome: Result<ClaimsAnswer, Refusal>) => void>()
+  readonly #visits = new Set<Visit>()
+  #requests = 0
+  #attachments = 0
+  #running = 0
+  #draining: { readonly deadlineMs: number } | undefined
+  #idle: (() => void)[] = []
+
+  constructor(options: WorkDeskOptions) {
+    this.#options = options
+  }
+
+  get agentCount(): number {
+    return this.#agents.size
+  }
+
+  get isDraining(): boolean {
+    return this.#draining !== undefined
+  }
+
+  visit(line: AgentLine): Visit {
+    const visit = new Visit(this, line)
+    this.#visits.add(visit)
+    return visit
+  }
+
+  /** What the claims ask of their host. Never calls back at once. */
+  perform(effect: ClaimsHostEffect): void {
+    switch (effect.kind) {
+      case 'run':
+        this.#run(effect)
+        return
+      case 'stop': {
+        const { task, attempt, reason } = effect
+        this.#agents.get(effect.agent)?.visit.line.notify('task.cancel', { task, attempt, reason })
+        return
+      }
+      case 'expel':
+        this.#expel(effect.agent, effect.reason)
+        return
+      case 'reply': {
+        const answer = this.#open.get(effect.request)
+        this.#open.delete(effect.request)
+        answer?.(effect.outcome)
+        return
+      }
+      case 'task-changed':
+        this.#options.announce(() => this.#changeOf(effect))
+        return
+      case 'task-progress':
+        this.#options.announce(() => this.#progressOf(effect))
+    }
+  }
+
+  /** For visits: a question, and the number under which it can be abandoned. */
+  ask(ask: ClaimsRequest, answer: (outcome: Result<ClaimsAnswer, Refusal>) => void): ClaimsRequestId {
+    this.#requests += 1
+    const request = this.#requests as ClaimsRequestId
+    this.#open.set(request, answer)
+    this.tell({ kind: 'request', request, ask })
+    return request
+  }
+
+  abandon(request: ClaimsRequestId): void {
+    if (this.#open.delete(request)) this.tell({ kind: 'abandon', request })
+  }
+
+  tell(input: ClaimsHostInput): void {
+    this.#options.tell(input)
+  }
+
+  /**
+   * A name for an agent of that visit.
+   *
+   * @throws SwarmError SHUTTING_DOWN, OVERLOADED
+   */
+  attach(visit: Visit): AgentId {
+    const { agentsMax } = this.#options
+    if (this.#agents.size >= agentsMax) {
+      const message = `${agentsMax} agents are attached to this node; attach to another one`
+      throw new SwarmError('OVERLOADED', message, { data: { retryAfterMs: RETRY_AFTER_MS } })
+    }
+    if (this.#draining !== undefined) {
+      throw new SwarmError('SHUTTING_DOWN', 'this node drains and takes no agents; attach to another one')
+    }
+    this.#attachments += 1
+    const agent = `a${this.#attachments}` as AgentId
+    this.#agents.set(agent, { visit, attachedAt: this.#options.wallNow(), running: 0, isLeaving: false })
+    return agent
+  }
+
+  /** No more tasks come to it; it is gone with the last of those it has. */
+  detach(agent: AgentId): void {
+    const attached = this.#agents.get(agent)
+    if (attached === undefined) return
+    attached.isLeaving = true
+    this.tell({ kind: 'agent-detach', agent })
+    this.#departIfDone(agent, attached)
+  }
+
+  /** The agent has answered for a task, and the claims know. */
+  answered(agent: AgentId): void {
+    const attached = this.#agents.get(agent)
+    if (attached === undefined) return
+    attached.running -= 1
+    this.#release(1)
+    this.#departIfDone(agent, attached)
+  }
+
+  /** The agent is no more; the claims are told by whoever says so. */
+  gone(agent: AgentId): void {
+    const attached = this.#agents.get(agent)
+    if (attached === undefined) return
+    this.#agents.delete(agent)
+    this.#release(attached.running)
+  }
+
+  ended(visit: Visit): void {
+    this.#visits.delete(visit)
+  }
+
+  agents({ limit = ROWS_DEFAULT, after }: ParamsOf<'node.agents'>): AgentsReport {
+    const rows: AgentReport[] = []
+    let isPast = after === undefined
+    let hasMore = false
+    for (const agent of this.#options.claims().agents()) {
+      if (!isPast) isPast = agent.agent === after
+      else if (rows.length < limit) rows.push(this.#report(agent))
+      else {
+        hasMore = true
+        break
+      }
+    }
+    const agents = fittingRows(rows)
+    const last = agents.at(-1)
+    const isCut = hasMore || agents.length < rows.length
+    return isCut && last !== undefined ? { agents, next: last.agent } : { agents }
+  }
+
+  /** Takes nothing new, tells the agents, and waits until what runs has ended, or for so long. */
+  async drain(timeoutMs: number): Promise<DrainReport> {
+    if (this.#draining === undefined) {
+      this.#draining = { deadlineMs: timeoutMs }
+      this.tell({ kind: 'drain' })
+      for (const visit of this.#visits) if (visit.hasAgents) visit.line.notify('drain', { deadlineMs: timeoutMs })
+    }
+    if (this.#running > 0) await this.#idleWithin(timeoutMs)
+    const { waiting, offered, running } = this.#options.claims().counts
+    return { drained: this.#running === 0, running: this.#running, open: waiting + offered + running }
+  }
+
+  /** Nobody is answered any more by the claims: whoever waits is told so. */
+  close(): void {
+    const message = 'this node is stopping; ask another one, or this one when it is back'
+    const answers = [...this.#open.values()]
+    this.#open.clear()
+    for (const answer of answers) answer({ ok: false, error: { code: 'SHUTTING_DOWN', message } })
+  }
+
+  #run({ agent, order }: Extract<ClaimsHostEffect, { kind: 'run' }>): void {
+    const attached = this.#agents.get(agent)
+    // Its connection has just closed: the claims will hear of it, in the input after this one.
+    if (attached === undefined) return
+    attached.running += 1
+    this.#running += 1
+    const { task, attempt } = order
+    attached.visit.line.run({ agent, task, attempt }, runParamsOf(agent, order))
+  }
+
+  #expel(agent: AgentId, reason: string): void {
+    this.#agents.get(agent)?.visit.line.hangUp(`agent ${agent} is sent away: ${reason}; attach again`)
+  }
+
+  #release(count: number): void {
+    this.#running -= count
+    if (this.#running > 0 || this.#idle.length === 0) return
+    const idle = this.#idle
+    this.#idle = []
+    for (const resolve of idle) resolve()
+  }
+
+  #idleWithin(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.min(timeoutMs, TIMER_MS_MAX))
+      this.#idle.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  #departIfDone(agent: AgentId, { visit, running, isLeaving }: Agent): void {
+    if (!isLeaving || running > 0) return
+    this.#agents.delete(agent)
+    visit.forget(agent)
+  }
+
+  #report(agent: AttachedAgent): AgentReport {
+    return agentReportOf(agent, this.#agents.get(agent.agent)?.attachedAt ?? this.#options.wallNow())
+  }
+
+  #changeOf({ kind, task, tenant, state, executor }: Extract<ClaimsHostEffect, { kind: 'task-changed' }>): NodeEvent {
+    const by = executor === undefined ? {} : { executor: executorOf(executor) }
+    return { kind, at: isoOf(this.#options.wallNow()), task, tenant, state, ...by }
+  }
+
+  #progressOf(effect: Extract<ClaimsHostEffect, { kind: 'task-progress' }>): NodeEvent {
+    const { kind, task, attempt, fraction, message, partial } = effect
+    const said = partial === undefined ? {} : { partial: new JsonText(partial) }
+    return { kind, at: isoOf(this.#options.wallNow()), task, attempt, fraction, message, ...said }
+  }
+}
+
+/** Longest time a timer of this runtime can wait. */
+const TIMER_MS_MAX = 2 ** 31 - 1

@@ -1,0 +1,24 @@
+export { CouncilMachine } from './machine.ts'
+export {
+  type Act,
+  type ActKind,
+  type ActOf,
+  type CouncilResult,
+  councilResultShape,
+  decodeOperation,
+  encodeOperation,
+  type Operation,
+} from './operations.ts'
+export { PARAMETERS, type ParameterRule } from './parameters.ts'
+export { shareMax } from './seats.ts'
+export type {
+  CouncilState,
+  Grant,
+  OrganisationRecord,
+  OverrideRecord,
+  ParameterRecord,
+  RevocationRecord,
+  SeatRecord,
+  TenantRecord,
+} from './state.ts'
+export type { CouncilFounding, CouncilPorts } from './types.ts'

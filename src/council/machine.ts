@@ -1,0 +1,125 @@
+import type { NodeId, WallMillis } from '../kernel/index.ts'
+import { voicesNeeded } from '../machine/index.ts'
+import { type Applying, encode, type Machine, type MachineRefusal } from '../wire/index.ts'
+import type { Judged } from './judgement.ts'
+import { judge } from './judging.ts'
+import { type CouncilResult, councilResultShape, decodeOperation } from './operations.ts'
+import { hasVoice, mayDo, type Standing, standingOf } from './rights.ts'
+import { CouncilState } from './state.ts'
+import type { CouncilFounding, CouncilPorts } from './types.ts'
+
+interface Proposal {
+  readonly operation: Uint8Array
+  readonly client: NodeId
+  /** The block's time; undefined ahead of any block. */
+  readonly at: WallMillis | undefined
+}
+
+/** What an operation would do: all at once, or one voice towards it. */
+type Course = {
+  readonly judged: Judged
+  readonly voice: undefined | { readonly votes: number; readonly needed: number }
+}
+
+/** What the council governs, as a state machine for consensus. Clauses GV-1 to GV-12 in README.md. */
+export class CouncilMachine implements Machine {
+  readonly state = new CouncilState()
+  readonly #ports: CouncilPorts
+  readonly #founding: CouncilFounding
+
+  constructor(founding: CouncilFounding, ports: CouncilPorts) {
+    this.#founding = founding
+    this.#ports = ports
+    const { state } = this
+    const revision = 0
+    for (const { name, authorities, seatsMax } of founding.organisations) {
+      state.organisations.set(name, { authorities, seatsMax, revision })
+    }
+    for (const [name, value] of Object.entries(founding.parameters)) state.parameters.set(name, { value, revision })
+    for (const { node, org } of founding.validators)
+      state.validators.set(node, { org, since: 0 as WallMillis, revision })
+  }
+
+  /** GV-2. */
+  authorised(client: NodeId): boolean {
+    return hasVoice(this.#standing(client))
+  }
+
+  check(operation: Uint8Array, client: NodeId): MachineRefusal | undefined {
+    const course = this.#course({ operation, client, at: undefined })
+    return 'code' in course ? course : undefined
+  }
+
+  apply(operation: Uint8Array, { client, at }: Applying): { readonly result: Uint8Array } | MachineRefusal {
+    const course = this.#course({ operation, client, at })
+    if ('code' in course) return course
+    const { judged, voice } = course
+    const { state } = this
+    state.revision += 1
+    const { revision } = state
+    if (voice !== undefined && voice.votes < voice.needed) {
+      const motion = state.motions.vote(operation, client, { electorate: this.members(), at, revision })
+      return resultOf({ kind: 'voted', motion, ...voice })
+    }
+    judged.commit({ at, by: client, carried: voice !== undefined })
+    state.motions.close(operation)
+    return resultOf({ kind: 'applied', revision })
+  }
+
+  members(): readonly NodeId[] {
+    return this.state.validators.rows().map(({ key }) => key)
+  }
+
+  snapshot(): readonly Uint8Array[] {
+    return this.state.snapshot()
+  }
+
+  restore(chunks: readonly Uint8Array[]): boolean {
+    return this.state.restore(chunks)
+  }
+
+  #standing(client: NodeId): Standing {
+    return standingOf(client, this.state, this.#founding.founder)
+  }
+
+  /** Reads and never writes: what is refused leaves no trace (GV-1). */
+  #course({ operation, client, at }: Proposal): Course | MachineRefusal {
+    const standing = this.#standing(client)
+    if (!hasVoice(standing)) return UNAUTHORISED
+    const decoded = decodeOperation(operation)
+    if (!decoded.ok) return { code: 'BAD_REQUEST', reason: `this is no operation of a council: ${decoded.error}` }
+    const judged = judge(decoded.value, { state: this.state, ports: this.#ports, at })
+    if (!judged.ok) return judged.error
+    if (mayDo(decoded.value.act, standing, judged.value, this.state)) return { judged: judged.value, voice: undefined }
+    return standing.validator ? this.#voice(judged.value, { operation, client, at }) : UNAUTHORISED
+  }
+
+  /** GV-7: a validator's word counts for one. */
+  #voice(judged: Judged, { operation, client, at }: Proposal): Course | MachineRefusal {
+    const { motions } = this.state
+    const electorate = this.members()
+    const votes = motions.tally(operation, client, electorate, at)
+    const needed = voicesNeeded(electorate)
+    const open = motions.find(operation, at)
+    if (votes < needed && open?.motion.voters.includes(client) === true) {
+      return { code: 'ALREADY_SO', reason: `this validator has spoken for it: ${votes} of ${needed} voices so far` }
+    }
+    if (votes < needed && open === undefined && !motions.mayOpen(client, at)) {
+      return {
+        code: 'QUOTA_EXCEEDED',
+        reason: 'this validator has opened too many motions: wait until they are carried or end',
+      }
+    }
+    return { judged, voice: { votes, needed } }
+  }
+}
+
+const UNAUTHORISED: MachineRefusal = {
+  code: 'UNAUTHORISED',
+  reason:
+    'this node may not decide that: propose it where the authority key of the organisation is, ask for a role, or let the validators vote',
+}
+
+function resultOf(result: CouncilResult): { readonly result: Uint8Array } {
+  return { result: encode(councilResultShape, result) }
+}

@@ -1,0 +1,53 @@
+import { cutMember } from './cut.ts'
+
+const utf8 = new TextEncoder()
+const text = new TextDecoder()
+
+/**
+ * A JSON value as the text it is: what tasks carry. It crosses the daemon as these bytes and is put into a message as it
+ * is, without being read or written again (I-12).
+ */
+export class JsonText {
+  /** UTF-8 of one valid JSON value. */
+  readonly bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
+
+  /** Of a value that JSON can say; what is undefined is `null`. */
+  static of(value: unknown): JsonText {
+    return new JsonText(utf8.encode(JSON.stringify(value ?? null)))
+  }
+
+  /** The member `line[first][second]` of a valid line as it stands there; `null` when there is none. */
+  static cut(line: string, first: string, second: string): JsonText {
+    return new JsonText(utf8.encode(cutMember(line, first, second) ?? 'null'))
+  }
+
+  get text(): string {
+    return text.decode(this.bytes)
+  }
+
+  /** The value itself, for whoever stringifies what holds it. */
+  toJSON(): unknown {
+    return JSON.parse(this.text)
+  }
+}
+
+/** Where messages carry payloads. */
+type Carrier = Readonly<{ input?: unknown; output?: unknown }>
+
+/** As `JSON.stringify` has it, but a payload at the top (`input`, `output`) is put in as it is. */
+export function stringify(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const { input, output } = value as Carrier
+  if (output instanceof JsonText) return spliced({ ...value, output: undefined }, 'output', output)
+  if (input instanceof JsonText) return spliced({ ...value, input: undefined }, 'input', input)
+  return JSON.stringify(value)
+}
+
+function spliced(rest: object, name: string, payload: JsonText): string {
+  const head = JSON.stringify(rest).slice(0, -1)
+  return `${head}${head === '{' ? '' : ','}"${name}":${payload.text}}`
+}

@@ -124,6 +124,7 @@ class Composition {
     this.#member = { standing: place, runtime, desk }
     network.serve(runtime.host)
     runtime.start()
+    runtime.claims({ kind: 'capacity', resources: agreed.config.node.capacity })
     await this.#keep('protocols', RUNTIME_STOP_MS, () => goodbye(runtime))
     return new NodeView({
       settings: agreed,

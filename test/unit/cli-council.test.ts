@@ -25,6 +25,7 @@ beforeEach(async () => {
     fatal: (cause) => {
       throw cause
     },
+    access: 'owner',
   })
 })
 

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connect } from '../agents/index.ts'
+import { connect } from '../../src/index.ts'
 import type { WorkInput } from './player.ts'
 
 /**

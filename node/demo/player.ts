@@ -20,6 +20,8 @@ export interface Entrance {
   submit(skills: readonly string[], input: WorkInput, key: string): Promise<string>
   /** The record of the task once it has ended; waits while the node is away. */
   wait(task: string): Promise<Ending>
+  /** The record of the task now. */
+  get(task: string): Promise<Ending>
 }
 
 /** A request that has its answer. */
@@ -36,7 +38,9 @@ export interface PlayerOptions {
   /** How many seconds of the trace pass in one. */
   readonly speed: number
   readonly entrances: readonly Entrance[]
-  /** Called with every change. */
+  /** Called before each submission, with how many there were. */
+  submitting(index: number): void
+  /** Called after each answer. */
   progress(submitted: number, answered: number): void
 }
 
@@ -82,7 +86,13 @@ export class Player {
   async #serve(request: TraceRequest): Promise<void> {
     const entrance = this.#entrance()
     const { index, contextTokens, generatedTokens } = request
-    const worth = { request: index, contextTokens, generatedTokens, serviceMs: serviceMs(request) / this.#options.speed }
+    const worth = {
+      request: index,
+      contextTokens,
+      generatedTokens,
+      serviceMs: serviceMs(request) / this.#options.speed,
+    }
+    this.#options.submitting(this.#submitted)
     this.#submitted += 1
     const submittedAt = performance.now()
     try {

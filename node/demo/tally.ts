@@ -8,7 +8,7 @@ export interface Ending {
   readonly executions: number
   readonly submittedAt: string
   readonly startedAt?: string | undefined
-  readonly executor?: { readonly node: string; readonly agent: string } | undefined
+  readonly executor?: { readonly node: string; readonly agent?: string } | undefined
   readonly output?: unknown
 }
 

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 
-/** Real arrivals at an LLM service; its README names source and licence. */
+/** Real arrivals at an LLM service; `test/data/README.md` names source and licence. */
 export const TRACE_PATH = fileURLToPath(
-  new URL('../../config/scenarios/llm-arrivals/AzureLLMInferenceTrace_code.csv.gz', import.meta.url),
+  new URL('../../test/data/arrivals/AzureLLMInferenceTrace_code.csv.gz', import.meta.url),
 )
 
 /** Prompts above this need an agent that can read long ones. About one request in eight. */
@@ -36,7 +36,8 @@ export function readTrace(path: string = TRACE_PATH): readonly TraceRequest[] {
     const [timestamp = '', context = '', generated = ''] = row.split(',')
     const wallMs = Date.parse(`${timestamp.replace(' ', 'T')}Z`)
     const [contextTokens, generatedTokens] = [Number(context), Number(generated)]
-    if (!Number.isFinite(wallMs + contextTokens + generatedTokens)) throw new Error(`${path}: row ${index + 2} is damaged`)
+    if (!Number.isFinite(wallMs + contextTokens + generatedTokens))
+      throw new Error(`${path}: row ${index + 2} is damaged`)
     firstMs ??= wallMs
     return { index, atMs: wallMs - firstMs, contextTokens, generatedTokens }
   })

@@ -14,7 +14,7 @@ import type {
 import { rulesOf } from '../wire/index.ts'
 import { decodeBody, encodeBody, type Message } from './codec.ts'
 import type { HostObservation } from './observations.ts'
-import { encodeNodeRecord, type NodeRecord } from './records.ts'
+import { encodeForLog, type NodeRecord } from './records.ts'
 import type { Swarm } from './swarm.ts'
 import type { ClaimsHostEffect, SwarmEffect, SwarmInput } from './types.ts'
 
@@ -262,7 +262,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
 
   #append(record: NodeRecord): LogIndex | undefined {
     try {
-      const index = this.#options.log.append(encodeNodeRecord(record))
+      const index = this.#options.log.append(encodeForLog(record))
       this.#appended = index
       this.#options.recorded?.(record)
       return index

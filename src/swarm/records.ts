@@ -1,7 +1,7 @@
 import { claimsRecord } from '../claims/index.ts'
 import type { Result } from '../kernel/index.ts'
 import { membershipRecord } from '../membership/index.ts'
-import { bytes, decode, encode, list, record, type Value, variant } from '../wire/index.ts'
+import { bytes, decode, encode, encodeForCopy, list, record, type Value, variant } from '../wire/index.ts'
 
 /** Above what `src/identity` allows for any of its statements, which judges them when they are read back. */
 const STATEMENT_BYTES_MAX = 16 * 1024
@@ -28,6 +28,11 @@ export type NodeRecord = Value<typeof nodeRecord>
 
 export function encodeNodeRecord(entry: NodeRecord): Uint8Array {
   return encode(nodeRecord, entry)
+}
+
+/** For a log, which copies it: the bytes last until the next encoding. */
+export function encodeForLog(entry: NodeRecord): Uint8Array {
+  return encodeForCopy(nodeRecord, entry)
 }
 
 export function decodeNodeRecord(entry: Uint8Array): Result<NodeRecord> {

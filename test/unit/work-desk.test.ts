@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { agentReportOf, fittingRows, submissionOf, whyReportOf } from '../../node/task-records.ts'
+import { agentReportOf, fittingRows, isoOf, submissionOf, whyReportOf } from '../../node/task-records.ts'
 import type { AgentLine } from '../../node/visit.ts'
 import { WorkDesk } from '../../node/work-desk.ts'
 import {
@@ -296,6 +296,12 @@ describe('what is said outside', () => {
       quality: 0,
       cost: 2,
     })
+  })
+
+  it('times are those of the calendar, to the millisecond', () => {
+    for (const at of [0, 999, 1000, Date.UTC(2024, 1, 29, 23, 59, 59, 7), Date.UTC(2026, 10, 25), 1, 4e12 + 12]) {
+      expect(isoOf(at)).toBe(new Date(at).toISOString())
+    }
   })
 
   it('reasons carry numbers as numbers and names as texts', () => {

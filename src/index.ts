@@ -28,7 +28,7 @@ export {
   type ResolvedConfig,
   resolveConfig,
 } from './config/index.ts'
-export { decodeOperation } from './council/index.ts'
+export type { GovernedRow, Proposal, Shown } from './council/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
   type Certificate,

@@ -117,6 +117,11 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'gap':
         this.#stepClaims(now, input, effects)
         break
+      case 'refused':
+        // The others repeat what matters to them, whatever becomes of it.
+        if (isClaimsMessage(input.message))
+          this.#stepClaims(now, { kind: 'refused', peer: input.peer, message: input.message }, effects)
+        break
       case 'claims':
         this.#stepClaims(now, input.input, effects)
         break

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import {
   EXIT_INVARIANT,
   InvariantError,
@@ -64,6 +65,8 @@ export async function runDaemon(options: StartOptions, onRunning: (status: NodeS
   // It came while the last part opened, and nothing looked any more.
   if (starting.signal.aborted) daemon.requestStop('a signal before this node was running')
   else onRunning(daemon.status())
+  // Now rather than at the end: those who are started next have use for it, and a killed process leaves none.
+  flushCompileCache()
   const problems = await daemon.ended
   for (const problem of problems) log.module('daemon').error(`did not stop in order: ${problem}`)
   log.flush()

@@ -86,7 +86,8 @@ export class Membership implements MembershipCore {
       this.#links.settle()
     }
     if (ground.rumours.size > 0 && !this.#gossip.armed) {
-      ground.timers.arm(this.#gossip, ground.awake + ground.params.gossipIntervalMs)
+      // A starved node says more at once and less often: its messages cost those it shares a host with their answers.
+      ground.timers.arm(this.#gossip, ground.awake + ground.health.stretch(ground.params.gossipIntervalMs))
     }
     return ground.takeEffects()
   }

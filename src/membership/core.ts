@@ -45,7 +45,6 @@ export class Membership implements MembershipCore {
   readonly #sweep = new Timer(() => this.#sweepUp())
   readonly #retry = new Timer(() => this.#refute(this.#ground.self.node))
   readonly #refutations: TokenBucket
-  #passedOnAt = Number.NEGATIVE_INFINITY
   #started = false
   #gone = false
 
@@ -87,7 +86,7 @@ export class Membership implements MembershipCore {
       this.#links.settle()
     }
     if (ground.rumours.size > 0 && !this.#gossip.armed) {
-      ground.timers.arm(this.#gossip, this.#nextGossipAt())
+      ground.timers.arm(this.#gossip, ground.awake + ground.params.gossipIntervalMs)
     }
     return ground.takeEffects()
   }
@@ -309,15 +308,8 @@ export class Membership implements MembershipCore {
     return entry === undefined || entry.state === 'alive' || entry.state === 'left' ? [] : [rumourOf(entry)]
   }
 
-  /** A starved node says more at once and less often: its messages take processor time from those who are to answer it. */
-  #nextGossipAt(): number {
-    const { awake, health, params } = this.#ground
-    return Math.max(awake + params.gossipIntervalMs, this.#passedOnAt + health.stretch(params.gossipIntervalMs))
-  }
-
   #passOn(): void {
     const ground = this.#ground
-    this.#passedOnAt = ground.awake
     const peers = ground.randomLinks(ground.params.gossipFanout)
     let isNews = false
     for (const peer of peers) {

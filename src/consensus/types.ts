@@ -222,6 +222,8 @@ export type Input =
       /** In whose name: this node's, unless it is one of the core's other `clients`. */
       readonly as?: NodeId
     }
+  /** This peer may have more than we do: ask it for what comes after ours. A member or anyone else; what it sends proves itself. */
+  | { readonly kind: 'follow'; readonly peer: NodeId }
   /** What the wall clock says now; send at start and when it is corrected. */
   | { readonly kind: 'clock'; readonly wall: WallMillis }
 

@@ -10,5 +10,7 @@ export {
   rowOf,
 } from './observations.ts'
 export { decodeNodeRecord, encodeNodeRecord, type NodeRecord } from './records.ts'
-export { claimsRecords, Swarm, type SwarmCores } from './swarm.ts'
+export { COUNCIL, CouncilDesk, type CouncilOptions } from './council-desk.ts'
+export { type Decided, GroupLog, type GroupRecord } from './group-log.ts'
+export { coreRecords, Swarm, type SwarmCores } from './swarm.ts'
 export type { ClaimsHostEffect, ClaimsHostInput, LoadSample, SwarmEffect, SwarmInput } from './types.ts'

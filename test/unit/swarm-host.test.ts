@@ -82,6 +82,7 @@ function scripted(...script: (readonly SwarmEffect[])[]) {
     wallNow: () => 0 as WallMillis,
     schedule: (at) => void scheduled.push(at),
     observe: (observation) => void observed.push(observation),
+    verify: (claims) => void calls.push(`verify ${claims.length}`),
     issue: ({ id }) => void calls.push(`issue ${id}`),
     certified: (certificate) => void calls.push(`certified ${certificate}`),
     fatal: (cause) => {

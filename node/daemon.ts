@@ -1,7 +1,7 @@
 import { Lifecycle, type NodeStatus, realClock, SwarmError } from '../src/index.ts'
 import { parseHttpAddress } from './http/http-address.ts'
 import type { HttpServer } from './http/http-server.ts'
-import { IpcServer } from './ipc-server.ts'
+import { IpcServer, type SocketAccess } from './ipc-server.ts'
 import type { Log } from './log.ts'
 import type { NodeMetrics } from './metrics.ts'
 import type { NodeHandle, OpenedNode } from './node-handle.ts'
@@ -16,6 +16,9 @@ export interface DaemonOptions {
   readonly http?: string | undefined
   /** Demanded on the socket when it is shared. */
   readonly token?: string | undefined
+  readonly access: SocketAccess
+  /** Time for running tasks to end when it is told to stop. */
+  readonly stopDrainMs: number
   /** Clients of the socket at once. */
   readonly connectionsMax: number
   readonly log: Log
@@ -30,6 +33,7 @@ export class Daemon {
   readonly #options: DaemonOptions
   readonly #lifecycle = new Lifecycle()
   readonly #end = Promise.withResolvers<readonly string[]>()
+  readonly #hurry = Promise.withResolvers<undefined>()
   #node: OpenedNode | undefined
   #http: HttpServer | undefined
   #stopping = false
@@ -62,15 +66,29 @@ export class Daemon {
     return { ...node.status(), socket: this.#options.socket, ...http, ...stopping }
   }
 
-  /** Begins an orderly stop and returns at once; later calls change nothing. */
+  /** Begins an orderly stop and returns at once: running tasks get a little time to end. Asked again, it waits no longer. */
   requestStop(reason: string): void {
-    if (this.#stopping) return
+    const log = this.#options.log.module('daemon')
+    if (this.#stopping) {
+      log.info({ reason }, 'stopping at once')
+      this.#hurry.resolve(undefined)
+      return
+    }
     this.#stopping = true
-    this.#options.log.module('daemon').info({ reason }, 'stopping')
+    log.info({ reason }, 'stopping')
     // Never rejects: what went wrong is in its report.
-    void this.#lifecycle.stop().then(({ problems }) => {
-      this.#end.resolve(problems.map(({ part, problem }) => `${part}: ${problem}`))
-    })
+    void this.#stop().then((problems) => this.#end.resolve(problems))
+  }
+
+  async #stop(): Promise<readonly string[]> {
+    const { stopDrainMs, log } = this.#options
+    const drained = this.#opened().drain(stopDrainMs)
+    const report = await Promise.race([drained, this.#hurry.promise])
+    if (report !== undefined && !report.drained) {
+      log.module('daemon').warn({ running: report.running }, `${report.running} tasks still run and are lost here`)
+    }
+    const { problems } = await this.#lifecycle.stop()
+    return problems.map(({ part, problem }) => `${part}: ${problem}`)
   }
 
   async #start(): Promise<void> {
@@ -97,7 +115,7 @@ export class Daemon {
   }
 
   async #startIpc(node: NodeHandle, metrics: () => Promise<NodeMetrics>): Promise<void> {
-    const { socket, token, connectionsMax, log, fatal } = this.#options
+    const { socket, token, access, connectionsMax, log, fatal } = this.#options
     let server: IpcServer | undefined
     await this.#lifecycle.add({
       name: 'socket',
@@ -107,6 +125,7 @@ export class Daemon {
           path: socket,
           node,
           token,
+          access,
           connectionsMax,
           log: log.module('ipc'),
           clock: realClock,
@@ -150,6 +169,7 @@ export class Daemon {
       node: node.node,
       swarm: node.swarm,
       version: node.version,
+      council: node.council,
       status: () => this.status(),
       peers: () => node.peers(),
       agents: (page) => node.agents(page),

@@ -19,11 +19,16 @@ const STOP_MS = 1_000
 /** What clients may rely on beyond the protocol's version. */
 const FEATURES = ['agents', 'tasks', 'drain'] as const
 
+/** Users who may connect. All but the owner show a token, and need a way through the directories above. */
+export type SocketAccess = 'owner' | 'group' | 'everyone'
+const MODES: Readonly<Record<SocketAccess, number>> = { owner: 0o600, group: 0o660, everyone: 0o666 }
+
 export interface IpcServerOptions extends MethodHost {
   readonly path: string
   readonly log: Logger
   /** Demanded of clients when the socket is shared. */
   readonly token?: string | undefined
+  readonly access: SocketAccess
   /** Clients at once; an idle one costs about 10 KiB. */
   readonly connectionsMax: number
   /** A broken invariant was met. Must end the process. */
@@ -31,7 +36,7 @@ export interface IpcServerOptions extends MethodHost {
   readonly clock?: Clock
 }
 
-/** The agent and control socket: mode 0600, one session per connection. */
+/** The agent and control socket: mode 0600 unless it is shared, one session per connection. */
 export class IpcServer {
   readonly #options: IpcServerOptions
   readonly #server: Server
@@ -75,6 +80,7 @@ export class IpcServer {
     clearInterval(this.#ticker)
     this.#unlisten?.()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#options.node.dismissVisitors()
     for (const connection of this.#connections) connection.shutDown()
     const cut = setTimeout(() => {
       for (const connection of this.#connections) connection.destroy()
@@ -84,7 +90,7 @@ export class IpcServer {
   }
 
   async #listen(): Promise<void> {
-    const { path } = this.#options
+    const { path, access } = this.#options
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       // The mode must be right from the first moment, and only the mask can do that; workers may not set it.
@@ -95,7 +101,7 @@ export class IpcServer {
       })
       if (mask !== undefined) process.umask(mask)
     })
-    await chmod(path, 0o600)
+    await chmod(path, MODES[access])
     this.#server.on('error', (cause) => this.#options.log.error({ err: cause }, 'the socket server failed'))
   }
 

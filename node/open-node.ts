@@ -29,6 +29,7 @@ import {
   TicketLedger,
   type WallMillis,
 } from '../src/index.ts'
+import { CouncilView } from './council-view.ts'
 import { type Entrance, entranceOf } from './entrance.ts'
 import { joinPatiently } from './joining.ts'
 import { type NodeKeys, openKeys } from './keys.ts'
@@ -36,6 +37,7 @@ import type { Log } from './log.ts'
 import type { OpenedNode } from './node-handle.ts'
 import { NodeView } from './node-view.ts'
 import { Observer } from './observer.ts'
+import { Proposals } from './proposals.ts'
 import type { Settings } from './settings.ts'
 import { VERSION } from './version.ts'
 import { WorkDesk } from './work-desk.ts'
@@ -121,13 +123,15 @@ class Composition {
     const place = await this.#enter(entrance, network)
     const council = this.#openCouncil(base, place)
     const agreed = settings.within(agreedParameters(place, council))
-    const { runtime, work } = this.#buildRuntime(base, entrance, place, network, agreed, council)
+    const proposals = new Proposals()
+    const { runtime, work } = this.#buildRuntime(base, entrance, place, network, agreed, council, proposals)
     base.nodeLog.log.attach(runtime.host)
     if (place !== recalledBy(entrance)) await remember(runtime, place, contactsOf(entrance))
     const desk = this.#buildDesk(base, place, runtime)
     this.#member = { standing: place, runtime, desk }
     network.serve(runtime.host)
     runtime.start()
+    runtime.claims({ kind: 'capacity', resources: agreed.config.node.capacity })
     await this.#keep('protocols', RUNTIME_STOP_MS, () => goodbye(runtime))
     return new NodeView({
       settings: agreed,
@@ -136,6 +140,14 @@ class Composition {
       network,
       desk,
       work,
+      council: new CouncilView({
+        desk: council,
+        proposals,
+        founding: place.founding,
+        runtime,
+        now: () => this.#clock.now(),
+        wallNow: () => this.#clock.wallNow(),
+      }),
       observer: this.#observer,
       close: () => this.#close(),
     })
@@ -208,6 +220,7 @@ class Composition {
     network: Network,
     settings: Settings,
     council: CouncilDesk,
+    proposals: Proposals,
   ): { readonly runtime: NodeRuntime; readonly work: WorkDesk } {
     const { keys, state, ledger, nodeLog, random } = base
     const swarm = composeSwarm({

@@ -22,7 +22,7 @@ import type { StartOptions } from './start-options.ts'
  */
 export async function runDaemon(options: StartOptions, onRunning: (status: NodeStatus) => void): Promise<never> {
   const settings = resolveSettings(options, process.env)
-  const { log: logging, http, token, limits } = settings.config
+  const { log: logging, http, token, socketAccess, limits } = settings.config
   const log = openLog({
     level: logging.level,
     modules: logging.modules,
@@ -40,6 +40,8 @@ export async function runDaemon(options: StartOptions, onRunning: (status: NodeS
     socket: settings.start.socket,
     http: http.listen,
     token,
+    access: socketAccess,
+    stopDrainMs: limits.stopDrainMs,
     connectionsMax: limits.ipcConnectionsMax,
     log,
     open: () => openNode({ settings, log, fatal }),

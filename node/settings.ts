@@ -82,11 +82,26 @@ function settingsOf(resolved: ResolvedConfig, join: string | undefined): Omit<Se
     },
     membership: { ...MEMBERSHIP_PROFILES[profile], ...config.membership },
     directory: { ...DIRECTORY_PROFILES[profile], ...config.directory },
-    claims: CLAIMS_PROFILES[profile],
+    claims: claimsParams(CLAIMS_PROFILES[profile], config.claims),
     log: { ...DEFAULT_LOG_PARAMS, segmentBytesMax, queuedBytesMax },
     contacts: config.network.bootstrap.map(contactOf),
     report: { values: describeConfig(resolved).map(({ path, value, origin }) => ({ path, value, origin })) },
     network: (roles) => networkSettings(config, roles),
+  }
+}
+
+/** What follows from the length of a lease keeps its proportion to it, so that the relations between them hold. */
+function claimsParams(profile: ClaimsParams, { leaseMs, ...rest }: Config['claims']): ClaimsParams {
+  const scale = leaseMs / profile.leaseMs
+  const shorter = (ms: number): number => Math.min(ms, Math.round(ms * scale))
+  return {
+    ...profile,
+    ...rest,
+    leaseMs,
+    renewIntervalMs: Math.round(profile.renewIntervalMs * scale),
+    windowMaxMs: shorter(profile.windowMaxMs),
+    promiseSlackMs: shorter(profile.promiseSlackMs),
+    resendMs: shorter(profile.resendMs),
   }
 }
 

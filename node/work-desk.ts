@@ -196,7 +196,7 @@ export class WorkDesk {
       this.tell({ kind: 'drain' })
       for (const visit of this.#visits) if (visit.hasAgents) visit.line.notify('drain', { deadlineMs: timeoutMs })
     }
-    if (this.#running > 0) await this.#idleWithin(timeoutMs)
+    await within(timeoutMs, this.#settled())
     const { waiting, offered, running } = this.#options.claims().counts
     return { drained: this.#running === 0, running: this.#running, open: waiting + offered + running }
   }
@@ -231,14 +231,10 @@ export class WorkDesk {
     for (const resolve of idle) resolve()
   }
 
-  #idleWithin(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.min(timeoutMs, TIMER_MS_MAX))
-      this.#idle.push(() => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
+  /** Nothing runs, and what is owed by then has been answered: answers keep their order, also behind the disk. */
+  async #settled(): Promise<void> {
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    await new Promise<void>((resolve) => void this.ask({ kind: 'list', limit: 1 }, () => resolve()))
   }
 
   #departIfDone(agent: AgentId, { visit, running, isLeaving }: Agent): void {
@@ -265,3 +261,13 @@ export class WorkDesk {
 
 /** Longest time a timer of this runtime can wait. */
 const TIMER_MS_MAX = 2 ** 31 - 1
+
+function within(timeoutMs: number, work: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, Math.min(timeoutMs, TIMER_MS_MAX))
+    void work.then(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

@@ -28,12 +28,16 @@ export {
   type ResolvedConfig,
   resolveConfig,
 } from './config/index.ts'
-export { decodeOperation } from './council/index.ts'
+export type { Outcome as ProposalOutcome } from './consensus/index.ts'
+export type { GovernedRow, Proposal, Shown } from './council/index.ts'
+export { actOf, decodeCouncilResult, decodeOperation, encodeOperation, overviewOf, shownOf } from './council/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
   type Certificate,
+  certificateReader,
   createSigner,
   errorOf,
+  type Founding,
   KeyPair,
   type MemberParty,
   parseTicket,
@@ -107,6 +111,7 @@ export {
   type CouncilDesk,
   composeSwarm,
   type Decided,
+  decisionProofBytes,
   type HostObservation,
   ISSUER_LABEL,
   OBSERVATIONS,

@@ -6,7 +6,7 @@ export const PROFILES = ['local', 'lan', 'wan'] as const
 export type Profile = (typeof PROFILES)[number]
 
 /** How a value is written as text (environment, flags, genesis) and in the reference. */
-export type KeyKind = 'count' | 'bytes' | 'duration' | 'flag' | 'word' | 'text' | 'list' | 'map'
+export type KeyKind = 'count' | 'bytes' | 'duration' | 'flag' | 'word' | 'text' | 'list' | 'map' | 'amounts'
 
 /** What is known about a key besides its type. */
 export interface About {
@@ -108,6 +108,15 @@ export function map(key: Form, value: Form, entriesMax: number, told: Told<Reado
     .record(z.string().regex(key.pattern), z.string().regex(value.pattern))
     .refine((entries) => Object.keys(entries).length <= entriesMax)
   return declare(schema, about('map', rule, told, { example: { [key.example]: value.example } }))
+}
+
+/** Names to amounts of anything: numbers from 0; in the environment `name=amount` separated by commas. */
+export function amounts(key: Form, entriesMax: number, told: Told<Readonly<Record<string, number>>>) {
+  const rule = `at most ${entriesMax} entries from ${key.rule} to a number from 0`
+  const schema = z
+    .record(z.string().regex(key.pattern), z.number().min(0))
+    .refine((entries) => Object.keys(entries).length <= entriesMax)
+  return declare(schema, about('amounts', rule, told, { example: { [key.example]: 4 } }))
 }
 
 /** Names to one of some words. */

@@ -174,6 +174,8 @@ function fromText(key: Key, text: string): unknown {
       return text.split(',').map((item) => item.trim())
     case 'map':
       return Object.fromEntries(text.split(',').map(entryOf))
+    case 'amounts':
+      return Object.fromEntries(text.split(',').map(amountOf))
     case 'word':
     case 'text':
       return text
@@ -183,6 +185,11 @@ function fromText(key: Key, text: string): unknown {
 function entryOf(text: string): readonly [string, string] {
   const at = text.indexOf('=')
   return at < 0 ? [text.trim(), ''] : [text.slice(0, at).trim(), text.slice(at + 1).trim()]
+}
+
+function amountOf(text: string): readonly [string, string | number] {
+  const [name, amount] = entryOf(text)
+  return [name, /^\d+(?:\.\d+)?$/.test(amount) ? Number(amount) : amount]
 }
 
 function numberOr(text: string): number | string {

@@ -101,6 +101,12 @@ export const RELATIONS: readonly Relation[] = [
     holds: ({ directory: d }) => d.syncIntervalMs < d.expiryMs,
   },
   {
+    paths: ['socketAccess', 'token'],
+    rule: 'socketAccess = owner unless there is a token',
+    reason: 'whoever may connect may use this node and stop it',
+    holds: ({ socketAccess, token }) => socketAccess === 'owner' || token !== undefined,
+  },
+  {
     paths: ['security.ticketTtlMs', 'security.certificateTtlMs'],
     rule: 'ticketTtlMs ≤ certificateTtlMs',
     reason: 'the certificate of its issuer must outlive a ticket for the ticket to be of use',

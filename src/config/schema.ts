@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  amounts,
   bytes,
   count,
   duration,
@@ -54,12 +55,21 @@ const HOST_PORT: Form = {
   example: '127.0.0.1:9464',
 }
 const NODE: Form = { rule: 'a node id', pattern: /^[A-Za-z0-9]{1,64}$/, example: '12D3KooWExample' }
+const UNIT: Form = {
+  rule: 'a unit of up to 64 characters',
+  pattern: /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,62}[A-Za-z0-9])?$/,
+  example: 'cpu',
+}
 const TOKEN: Form = { rule: 'a text of 16 to 256 characters', pattern: /^[!-~]{16,256}$/, example: 'at-least-16-chars' }
 
 const node = z.strictObject({
   region: text(NAME, { help: 'Region of this node; constraints and placement name it.', fallback: 'default' }),
   zone: text(NAME, { help: 'Failure domain within the region.', fallback: 'default' }),
   labels: map(LABEL_KEY, LABEL_VALUE, 8, { help: 'Labels that tasks can ask for.', fallback: {} }),
+  capacity: amounts(UNIT, 16, {
+    help: 'What the host has of its own, for all its agents together; a unit not named is limited by the agents alone.',
+    fallback: {},
+  }),
 })
 
 const swarm = z.strictObject({
@@ -199,6 +209,35 @@ const directory = z.strictObject({
   }),
 })
 
+const claims = z.strictObject({
+  leaseMs: duration(2 * SECOND_MS, MINUTE_MS, {
+    help: 'How long an executor is left alone with a task without a word; the times of renewal and bidding follow from it.',
+    fallback: 10_000,
+    profiles: { wan: 20_000 },
+    cluster: true,
+  }),
+  stopGraceMs: duration(100, HOUR_MS, {
+    help: 'An agent that lets go of nothing it was told to stop is sent away after this.',
+    fallback: 30_000,
+  }),
+  agentsMax: count(1, 65_536, { help: 'Agents attached at once.', fallback: 20_000 }),
+  openTasksMax: count(1, 10_000_000, {
+    help: 'Tasks accepted here that have not ended; the lowest class is refused first.',
+    fallback: 200_000,
+  }),
+  openBytesMax: bytes(MIB, 64 * 1024 * MIB, { help: 'Bytes of their inputs.', fallback: 256 * MIB }),
+  endedTasksMax: count(0, 10_000_000, { help: 'Ended tasks that can still be asked for.', fallback: 20_000 }),
+  endedBytesMax: bytes(0, 64 * 1024 * MIB, { help: 'Bytes of their outputs.', fallback: 64 * MIB }),
+  endedRetentionMs: duration(SECOND_MS, 400 * DAY_MS, {
+    help: 'Ended tasks can be asked for so long.',
+    fallback: HOUR_MS,
+  }),
+  keyRetentionMs: duration(SECOND_MS, 400 * DAY_MS, {
+    help: 'The same key is the same task until so long after its end.',
+    fallback: DAY_MS,
+  }),
+})
+
 const storage = z.strictObject({
   segmentBytesMax: bytes(8 * MIB, 1024 * MIB, { help: 'Size of a full-grown segment of the log.', fallback: 16 * MIB }),
   queuedBytesMax: bytes(8 * MIB, 1024 * MIB, {
@@ -240,6 +279,10 @@ const security = z.strictObject({
 
 const limits = z.strictObject({
   ipcConnectionsMax: count(1, 65_536, { help: 'Agents and clients connected at once.', fallback: 10_240 }),
+  stopDrainMs: duration(0, HOUR_MS, {
+    help: 'Time for running tasks to end when the node is told to stop.',
+    fallback: 5_000,
+  }),
 })
 
 /** Every key of a node, once: types, bounds, defaults and help follow from it (CF-5). */
@@ -248,12 +291,17 @@ export const configSchema = z.strictObject({
   profile: word(PROFILES, { help: 'Defaults for one host, a local network, or the internet.', fallback: 'lan' }),
   data: text(PATH, { help: 'Directory of key, store, socket and log.', fallback: '$XDG_STATE_HOME/swarm-node' }),
   socket: text(PATH, { help: 'Socket of agents and commands.', fallback: '$SWARM_NODE_DATA/swarm.sock' }),
+  socketAccess: word(['owner', 'group', 'everyone'], {
+    help: 'Which users of this host may connect to the socket; all but the owner need a token.',
+    fallback: 'owner',
+  }),
   token: optionalText(TOKEN, { help: 'Demanded of whoever connects to the socket.' }, { secret: true }),
   node,
   swarm,
   network,
   membership,
   directory,
+  claims,
   storage,
   http,
   log,

@@ -1,3 +1,5 @@
+import { cutMember } from './cut.ts'
+
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
 
@@ -16,6 +18,11 @@ export class JsonText {
   /** Of a value that JSON can say; what is undefined is `null`. */
   static of(value: unknown): JsonText {
     return new JsonText(utf8.encode(JSON.stringify(value ?? null)))
+  }
+
+  /** The member `line[first][second]` of a valid line as it stands there; `null` when there is none. */
+  static cut(line: string, first: string, second: string): JsonText {
+    return new JsonText(utf8.encode(cutMember(line, first, second) ?? 'null'))
   }
 
   get text(): string {

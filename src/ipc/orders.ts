@@ -69,11 +69,11 @@ function keyOf(task: string, attempt: number): string {
   return `${task}/${attempt}`
 }
 
-/** I-14: whatever an agent answers is an outcome. */
-export function agentOutcomeOf(answer: Answer): AgentOutcome {
+/** I-14: whatever an agent answers is an outcome. The output is cut out of the line in which it stands (I-12). */
+export function agentOutcomeOf(answer: Answer, line: string): AgentOutcome {
   if (!answer.ok) return { kind: 'failed', error: agentErrorOf(answer.error) }
   const { result } = answer
-  if (isRecord(result)) return { kind: 'completed', output: JsonText.of(result.output) }
+  if (isRecord(result)) return { kind: 'completed', output: JsonText.cut(line, 'result', 'output') }
   const message = 'the agent answered with a result that is no object; an outcome is {"output": …} or an error'
   return { kind: 'failed', error: { code: 'BAD_ANSWER', message, retryable: true } }
 }

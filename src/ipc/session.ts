@@ -156,29 +156,30 @@ export class Session implements Core<SessionInput, SessionEffect> {
     } else if (frame.kind === 'fault') {
       this.#answer(frame.id, { ok: false, error: frame.error })
     } else if (frame.kind === 'request') {
-      this.#request(frame.id, frame.method, frame.params)
+      this.#request(frame.id, frame.method, frame.params, line)
     } else if (frame.kind === 'answer') {
-      this.#settle(frame.id, frame.answer)
+      this.#settle(frame.id, frame.answer, line)
     } else if (frame.method === 'task.progress') {
-      this.#progress(frame.params)
+      this.#progress(frame.params, line)
     }
     // What is left is a notification that we do not know, which wants no answer.
   }
 
   /** I-13: the outcome of an order, unless it was answered before or never was one. */
-  #settle(id: RequestId | null, answer: Answer): void {
+  #settle(id: RequestId | null, answer: Answer, line: string): void {
     const order = this.#orders?.settle(id)
-    if (order !== undefined) this.#effects.push({ kind: 'outcome', order, outcome: agentOutcomeOf(answer) })
+    if (order === undefined) return
+    this.#effects.push({ kind: 'outcome', order, outcome: agentOutcomeOf(answer, line) })
   }
 
   /** Of an order that is open; anything else is ignored, because nobody can be told. */
-  #progress(params: unknown): void {
+  #progress(params: unknown, line: string): void {
     const judged = judgeParams(progressParams, params)
     if (!judged.ok) return
     const { task, attempt, fraction, message, partial } = judged.value
     const order = this.#orders?.find(task, attempt)
     if (order === undefined) return
-    const said = partial === undefined ? undefined : JsonText.of(partial)
+    const said = partial === undefined ? undefined : JsonText.cut(line, 'params', 'partial')
     this.#effects.push({ kind: 'progress', order, fraction, message, partial: said })
   }
 
@@ -213,7 +214,7 @@ export class Session implements Core<SessionInput, SessionEffect> {
     return failure('UNAUTHORISED', message)
   }
 
-  #request(id: RequestId, method: string, params: unknown): void {
+  #request(id: RequestId, method: string, params: unknown, line: string): void {
     const refusal = this.#refusal(id, method)
     if (refusal !== undefined || !isMethodName(method)) {
       this.#answer(id, { ok: false, error: refusal ?? unknownMethod(method) })
@@ -229,7 +230,7 @@ export class Session implements Core<SessionInput, SessionEffect> {
     } else {
       this.#inFlight.set(id, 'asked')
       // The schema of this very method has just judged the parameters.
-      this.#effects.push(withPayload({ kind: 'call', id, method, params: judged.value } as Call))
+      this.#effects.push(withPayload({ kind: 'call', id, method, params: judged.value } as Call, line))
     }
   }
 
@@ -382,10 +383,10 @@ export class Session implements Core<SessionInput, SessionEffect> {
   }
 }
 
-/** What is to be run crosses as it came. */
-function withPayload(call: Call): Call {
+/** I-12: what is to be run is cut out of the line in which it came. */
+function withPayload(call: Call, line: string): Call {
   if (call.method !== 'task.submit') return call
-  return { ...call, params: { ...call.params, input: JsonText.of(call.params.input) } }
+  return { ...call, params: { ...call.params, input: JsonText.cut(line, 'params', 'input') } }
 }
 
 function byteLength(text: string): number {

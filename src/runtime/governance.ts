@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ConsensusParams, Digest } from '../consensus/types.ts'
+import type { ConsensusParams, Digest } from '../consensus/index.ts'
 import type { CouncilFounding } from '../council/types.ts'
 import {
   type Certificate,
@@ -51,7 +51,7 @@ export function openCouncil(terms: CouncilTerms): CouncilDesk {
 }
 
 /** What the genesis says about the first council. */
-export function councilOf({ genesis, founder }: Founding): CouncilFounding {
+function councilOf({ genesis, founder }: Founding): CouncilFounding {
   return {
     founder,
     organisations: genesis.organisations.map(({ name, authorities, validatorSeatsMax }) => {

@@ -1,5 +1,5 @@
-import { type Incarnation, type NodeId, SwarmError } from '../kernel/index.ts'
 import type { GroupId } from '../consensus/types.ts'
+import { type Incarnation, type NodeId, SwarmError } from '../kernel/index.ts'
 import { decodeNodeRecord, encodeNodeRecord, GroupLog, type NodeRecord } from '../swarm/index.ts'
 
 type RememberedPeer = { readonly node: NodeId; readonly addresses: readonly string[] }

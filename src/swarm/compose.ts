@@ -2,8 +2,8 @@ import { Claims, type ClaimsParams, type ClaimsRecord } from '../claims/index.ts
 import { Directory, type DirectoryParams, type JudgeDigest } from '../directory/index.ts'
 import { Membership, type MembershipCore, type MembershipOptions } from '../membership/index.ts'
 import { RENEWAL_PARAMS, Renewal, type RenewalOptions } from '../renewal/index.ts'
-import type { CouncilDesk } from './council-desk.ts'
 import { claimsPeers, skillsOf } from './claims-peers.ts'
+import type { CouncilDesk } from './council-desk.ts'
 import { Swarm } from './swarm.ts'
 
 /** What only this node, on this start, can know; and the parameters of each protocol. */

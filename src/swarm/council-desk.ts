@@ -7,7 +7,7 @@ import {
   type Outcome,
 } from '../consensus/index.ts'
 import { type CouncilFounding, CouncilMachine, type CouncilPorts, type CouncilState } from '../council/index.ts'
-import type { Signer } from '../identity/types.ts'
+import type { Signer } from '../identity/index.ts'
 import type { NodeId } from '../kernel/index.ts'
 import { GroupHost } from './group-host.ts'
 import { GroupLog } from './group-log.ts'

@@ -1,6 +1,7 @@
 import {
   type Addressed,
   type ConsensusCore,
+  type Message as ConsensusMessage,
   type Decision,
   type Effect,
   type Epoch,
@@ -8,7 +9,6 @@ import {
   type GroupId,
   type Input,
   KIND_OF_MESSAGE,
-  type Message as ConsensusMessage,
   type Outcome,
   type View,
 } from '../consensus/index.ts'

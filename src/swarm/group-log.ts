@@ -1,8 +1,10 @@
 import {
   type Block,
   blockShape,
+  type CheckpointCertificate,
   type CommitCertificate,
   commitCertificateShape,
+  decisionProofShape,
   type GroupId,
   groupId,
   type Header,
@@ -12,7 +14,18 @@ import {
   type Outcome,
 } from '../consensus/index.ts'
 import type { NodeId } from '../kernel/index.ts'
-import { bytes, count, list, nodeId, OPERATION_BYTES_MAX, record, type Shape, text, variant } from '../wire/index.ts'
+import {
+  bytes,
+  count,
+  encode,
+  list,
+  nodeId,
+  OPERATION_BYTES_MAX,
+  record,
+  type Shape,
+  text,
+  variant,
+} from '../wire/index.ts'
 
 /** Decisions that a node can show; of more, the oldest is forgotten. */
 const DECISIONS_MAX = 512
@@ -108,6 +121,15 @@ export class GroupLog {
     const records = this.#records.map((record): GroupRecord => ({ kind: 'group', group, record }))
     return [...records, ...this.#decisions.map((decided): GroupRecord => ({ kind: 'decided', group, decided }))]
   }
+}
+
+/** What proves a decision to whoever has the genesis (GOV-5); `handovers`: of the epochs so far, from the first on. */
+export function decisionProofBytes(
+  { block, headers, commit }: Decided,
+  handovers: readonly CheckpointCertificate[],
+): Uint8Array {
+  const before = handovers.filter(({ vote }) => vote.epoch < commit.epoch)
+  return encode(decisionProofShape, { block, headers, commit, handovers: before })
 }
 
 /** R-8: what replaces all that the log says of a group: drafts, and then the one record that makes them count. */

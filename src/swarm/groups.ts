@@ -1,9 +1,9 @@
-import type { Addressed, GroupId, Message as ConsensusMessage } from '../consensus/index.ts'
-import { earliest, type Millis, NEVER, type NodeId, type Random, TICK } from '../kernel/index.ts'
+import type { Addressed, Message as ConsensusMessage, GroupId } from '../consensus/index.ts'
 import type { WallMillis } from '../kernel/index.ts'
+import { earliest, type Millis, NEVER, type NodeId, type Random, TICK } from '../kernel/index.ts'
 import { Following } from './following.ts'
 import type { GroupHost, GroupNews } from './group-host.ts'
-import type { SwarmEffect } from './types.ts'
+import type { SwarmEffect, SwarmInput } from './types.ts'
 
 export interface GroupsOptions {
   readonly self: NodeId
@@ -16,6 +16,9 @@ interface Hosted {
   readonly host: GroupHost
   readonly following: Following
 }
+
+/** What a host says to a group. */
+export type GroupInput = Extract<SwarmInput, { kind: 'settled' | 'verified' | 'propose' }>
 
 /** Messages between members, which a group may get from whoever has a link. */
 export interface GroupMessage {
@@ -84,28 +87,13 @@ export class Groups {
     this.#linked.delete(peer)
   }
 
-  settled(now: Millis, group: GroupId, mark: number, effects: SwarmEffect[]): void {
-    const hosted = this.#hosted.get(group)
-    if (hosted !== undefined) this.#step(now, hosted.host, { kind: 'durable', mark }, effects)
-  }
-
-  verified(
-    now: Millis,
-    about: { readonly group: GroupId; readonly id: number; readonly valid: readonly boolean[] },
-    effects: SwarmEffect[],
-  ): void {
-    const hosted = this.#hosted.get(about.group)
-    if (hosted !== undefined) this.#step(now, hosted.host, { kind: 'verified', ...about }, effects)
-  }
-
-  submit(
-    now: Millis,
-    group: GroupId,
-    submission: { readonly id: number; readonly operation: Uint8Array; readonly as?: NodeId },
-    effects: SwarmEffect[],
-  ): void {
-    const hosted = this.#hosted.get(group)
-    if (hosted !== undefined) this.#step(now, hosted.host, { kind: 'submit', ...submission }, effects)
+  /** What the host says to one group. */
+  tell(now: Millis, said: GroupInput, effects: SwarmEffect[]): void {
+    const hosted = this.#hosted.get(said.group)
+    if (hosted === undefined) return
+    if (said.kind === 'settled') this.#step(now, hosted.host, { kind: 'durable', mark: said.mark }, effects)
+    else if (said.kind === 'verified') this.#step(now, hosted.host, said, effects)
+    else this.#step(now, hosted.host, { ...said, kind: 'submit' }, effects)
   }
 
   /** Links that the groups need: a member to all the others, a follower to one member, whichever it has. */

@@ -211,9 +211,10 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     switch (effect.kind) {
       case 'send': {
         const outcome = network.send(effect.to, effect.message.kind, this.#encode(effect.message))
-        if (outcome !== 'queued') {
-          this.#options.observe({ kind: 'send-refused', peer: effect.to, message: effect.message.kind, outcome })
-        }
+        if (outcome === 'queued') return
+        this.#options.observe({ kind: 'send-refused', peer: effect.to, message: effect.message.kind, outcome })
+        //
+        this.post({ kind: 'refused', peer: effect.to, message: effect.message })
         return
       }
       case 'publish':

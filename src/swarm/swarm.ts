@@ -1,6 +1,15 @@
 import type { ClaimsCore, ClaimsEffect, ClaimsInput, ClaimsMessage, ClaimsRecord, ClaimsView } from '../claims/index.ts'
 import type { DirectoryCore, DirectoryInput, DirectoryMessage, DirectoryView, OwnReport } from '../directory/index.ts'
-import { type Core, earliest, type Millis, type NodeId, type Random, TICK, type Tick, unreachable } from '../kernel/index.ts'
+import {
+  type Core,
+  earliest,
+  type Millis,
+  type NodeId,
+  type Random,
+  TICK,
+  type Tick,
+  unreachable,
+} from '../kernel/index.ts'
 import type {
   Member,
   MembershipCore,
@@ -103,20 +112,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         this.#onMessage(now, input.from, input.message, effects)
         break
       case 'link-up':
-        this.#stepMembership(now, input, effects)
-        this.#stepDirectory(now, { kind: 'link-up', peer: input.peer.node }, effects)
-        this.#stepClaims(now, { kind: 'link-up', peer: input.peer.node }, effects)
-        this.#stepRenewal(now, input, effects)
-        this.#groups.linkUp(now, input.peer.node, effects)
-        this.#holdForGroups(now, effects)
-        break
       case 'link-down':
-        this.#stepMembership(now, input, effects)
-        this.#stepDirectory(now, { kind: 'link-down', peer: input.peer }, effects)
-        this.#stepClaims(now, { kind: 'link-down', peer: input.peer }, effects)
-        this.#stepRenewal(now, { kind: 'link-down', peer: input.peer }, effects)
-        this.#groups.linkDown(input.peer)
-        this.#holdForGroups(now, effects)
+        this.#onLink(now, input, effects)
         break
       case 'facts':
       case 'introduce':
@@ -136,13 +133,9 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         this.#groups.clock(now, input.wallNow, effects)
         break
       case 'settled':
-        this.#groups.settled(now, input.group, input.mark, effects)
-        break
       case 'verified':
-        this.#groups.verified(now, input, effects)
-        break
       case 'propose':
-        this.#groups.submit(now, input.group, input, effects)
+        this.#groups.tell(now, input, effects)
         break
       case 'load':
         this.#load = input.sample
@@ -151,6 +144,11 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'gap':
         this.#stepClaims(now, input, effects)
         break
+      case 'refused':
+        // The others repeat what matters to them, whatever becomes of it.
+        if (isClaimsMessage(input.message))
+          this.#stepClaims(now, { kind: 'refused', peer: input.peer, message: input.message }, effects)
+        break
       case 'claims':
         this.#stepClaims(now, input.input, effects)
         break
@@ -158,6 +156,21 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         unreachable(input)
     }
     return effects
+  }
+
+  #onLink(
+    now: Millis,
+    input: Extract<SwarmInput, { readonly kind: 'link-up' | 'link-down' }>,
+    effects: SwarmEffect[],
+  ): void {
+    const peer = input.kind === 'link-up' ? input.peer.node : input.peer
+    this.#stepMembership(now, input, effects)
+    this.#stepDirectory(now, { kind: input.kind, peer }, effects)
+    this.#stepClaims(now, { kind: input.kind, peer }, effects)
+    this.#stepRenewal(now, input.kind === 'link-up' ? input : { kind: input.kind, peer }, effects)
+    if (input.kind === 'link-up') this.#groups.linkUp(now, peer, effects)
+    else this.#groups.linkDown(peer)
+    this.#holdForGroups(now, effects)
   }
 
   #onMessage(now: Millis, from: NodeId, message: Message, effects: SwarmEffect[]): void {

@@ -35,6 +35,8 @@ export type SwarmInput =
       readonly operation: Uint8Array
       readonly as: NodeId
     }
+  /** That message did not leave: its lane is full, or the link is gone. */
+  | { readonly kind: 'refused'; readonly peer: NodeId; readonly message: Message }
   /** Agents, tasks and questions about them: see `src/claims/README.md`. */
   | { readonly kind: 'claims'; readonly input: ClaimsHostInput }
   | Extract<MembershipInput, { kind: 'link-up' | 'link-down' | 'facts' | 'introduce' | 'revoke' | 'leave' }>
@@ -44,7 +46,7 @@ export type SwarmInput =
 /** What a host says to the claims; the rest of their inputs comes from the other cores. */
 export type ClaimsHostInput = Exclude<
   ClaimsInput,
-  { kind: 'clock' | 'link-up' | 'link-down' | 'gap' | 'candidate-changed' | 'message' }
+  { kind: 'clock' | 'link-up' | 'link-down' | 'gap' | 'refused' | 'candidate-changed' | 'message' }
 >
 
 /** What the claims ask of the host: agents, answers, news of tasks. */

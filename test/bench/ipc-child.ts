@@ -12,6 +12,7 @@ if (kind === 'echo') {
   await IpcServer.listen({
     path,
     node: new FakeNode(),
+    access: 'owner',
     connectionsMax: 20_000,
     log: openLog({ level: 'error', to: 'stderr' }).module('ipc'),
     metrics: async () => ({ metrics: [] }),

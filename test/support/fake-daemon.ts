@@ -6,6 +6,8 @@ import { FakeNode } from './fake-node.ts'
 const [, , socket = '', http] = process.argv
 const node = new FakeNode()
 const daemon = await Daemon.start({
+  access: 'owner',
+  stopDrainMs: 1_000,
   connectionsMax: 64,
   socket,
   http,

@@ -18,6 +18,7 @@ beforeEach(async () => {
   node = new FakeNode()
   socket = join(scratchDirectory(), 's')
   server = await IpcServer.listen({
+    access: 'owner',
     connectionsMax: 64,
     path: socket,
     node,

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { resolveSettings } from '../../node/settings.ts'
+import { CLAIMS_PROFILES, checkClaimsParams } from '../../src/claims/params.ts'
 import {
   badConfiguration,
   type Config,
@@ -23,6 +25,10 @@ import { checkDirectoryParams, DIRECTORY_PROFILES } from '../../src/directory/pa
 import { checkMembershipParams, MEMBERSHIP_PROFILES } from '../../src/membership/params.ts'
 
 const HOME = '/home/ada'
+
+function settings(profile: (typeof PROFILES)[number], env: Readonly<Record<string, string>>) {
+  return resolveSettings({ profile, listen: [], labels: {} }, env)
+}
 
 function resolved(sources: Partial<ConfigSources> = {}): ResolvedConfig {
   const result = resolveConfig({ home: HOME, env: {}, ...sources })
@@ -207,9 +213,39 @@ describe('cluster-wide keys (CF-6)', () => {
 
 describe('the table of keys', () => {
   it.each(PROFILES)('CF-7: the profile %s has the values of the protocols', (profile) => {
-    const { membership, directory } = resolved({ flags: { profile } }).config
+    const { membership, directory, claims } = resolved({ flags: { profile } }).config
     expect(MEMBERSHIP_PROFILES[profile]).toMatchObject(membership)
     expect(DIRECTORY_PROFILES[profile]).toMatchObject(directory)
+    expect(CLAIMS_PROFILES[profile]).toMatchObject(claims)
+    expect(settings(profile, {}).claims).toEqual(CLAIMS_PROFILES[profile])
+  })
+
+  it.each(PROFILES)('CF-7: a lease of any allowed length keeps the relations of the claims: %s', (profile) => {
+    for (const leaseMs of [2_000, 2_001, 5_000, 10_000, 33_333, 60_000]) {
+      const { claims } = settings(profile, { SWARM_NODE_CLAIMS_LEASE_MS: `${leaseMs}ms` })
+      expect(claims.leaseMs).toBe(leaseMs)
+      checkClaimsParams(claims)
+    }
+  })
+
+  it('who lets others at the socket demands a token', () => {
+    expect(problems({ env: { SWARM_NODE_SOCKET_ACCESS: 'group' } }).map(({ path }) => path)).toEqual(['socketAccess'])
+    const env = { SWARM_NODE_SOCKET_ACCESS: 'group', SWARM_NODE_TOKEN: 'x'.repeat(16) }
+    expect(resolved({ env }).config.socketAccess).toBe('group')
+  })
+
+  it('amounts are numbers, in a file and in the environment', () => {
+    expect(resolved(file('node: {capacity: {cpu: 4, gpu.V100: 0.5}}')).config.node.capacity).toEqual({
+      cpu: 4,
+      'gpu.V100': 0.5,
+    })
+    expect(resolved({ env: { SWARM_NODE_NODE_CAPACITY: 'cpu=4,memory=1.5' } }).config.node.capacity).toEqual({
+      cpu: 4,
+      memory: 1.5,
+    })
+    for (const text of ['cpu=many', 'cpu', 'cpu=-1']) {
+      expect(problems({ env: { SWARM_NODE_NODE_CAPACITY: text } })).toHaveLength(1)
+    }
   })
 
   it('CF-7: whatever is accepted passes the checks of the protocols', () => {

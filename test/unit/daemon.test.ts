@@ -23,6 +23,8 @@ async function start(
 ) {
   const node = options.node ?? new FakeNode()
   const daemon = await Daemon.start({
+    access: 'owner',
+    stopDrainMs: 1_000,
     connectionsMax: 64,
     socket: options.socket ?? join(scratchDirectory(), 's'),
     http: options.http,

@@ -4,11 +4,11 @@ import {
   clusterHashOf,
   createSigner,
   decodeGenesis,
+  type FoundingValidator,
   foundSwarm,
   GENESIS_BYTES_MAX,
   genesisBodyShape,
   genesisShape,
-  type FoundingValidator,
   type Organisation,
   swarmIdOf,
 } from '../../src/identity/index.ts'

@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { cutMember } from '../../src/ipc/cut.ts'
 import {
   ClientCodec,
   checked,
@@ -226,6 +228,55 @@ describe('both ends together', () => {
     expect(call).toMatchObject({ method: 'task.submit', params: { skill: 'echo' } })
     const params = call?.kind === 'call' && call.method === 'task.submit' ? call.params : undefined
     expect(params?.input).toEqual(JsonText.of({ $bytes: 'AAEC' }))
+  })
+
+  it.each(['12345678901234567890', '{"b":1.0,"a":2,"b":3}', '" \\" \\\\"', '[ {"]":"}"} , -1e2 ]', 'null'])(
+    'I-12: a payload that comes in is cut out as it was written: %s',
+    (payload) => {
+      const line = new Line()
+      const odd = '"in\\u0070ut"'
+      for (const text of [
+        `{"params":{"input":${payload},"skill":"x"},"method":"task.submit","id":1,"jsonrpc":"2.0"}`,
+        `{ "jsonrpc" : "2.0" , "id" : 2 , "method" : "task.submit" , "params" : { "skill" : "x" , "input" : ${payload} } }`,
+        `{"jsonrpc":"2.0","id":3,"method":"task.submit","params":{"input":1,"skill":"input",${odd}:${payload}}}`,
+      ]) {
+        line.say(text)
+      }
+      line.run('t1')
+      line.say(`{"jsonrpc":"2.0","id":"r1","result":{"output":${payload}}}`)
+      const inputs = line.effects.flatMap((effect) =>
+        effect.kind === 'call' && effect.method === 'task.submit' ? [(effect.params.input as JsonText).text] : [],
+      )
+      expect(inputs).toEqual([payload, payload, payload])
+      expect(line.outcomes).toEqual([['t1', payload]])
+    },
+  )
+
+  it('I-12: cutting finds what parsing finds', () => {
+    const key = fc.constantFrom('params', 'input', 'in"put', '\\', '', 'é')
+    const leaf = fc.oneof(fc.string(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constantFrom(null, true))
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof(
+        { depthSize: 'small', withCrossShrink: true },
+        leaf,
+        fc.dictionary(key, tie('tree'), { maxKeys: 4 }),
+        fc.array(tie('tree'), { maxLength: 4 }),
+      ),
+    }))
+    const value = fc.record({ a: tree, params: fc.oneof(tree, fc.record({ a: tree, input: tree, b: tree })), b: tree })
+    let found = 0
+    fc.assert(
+      fc.property(value, fc.constantFrom('', ' ', '\t'), (any, blank) => {
+        const json = JSON.stringify(any, undefined, blank)
+        const cut = cutMember(json, 'params', 'input')
+        const params = Object(JSON.parse(json).params) as { readonly input?: unknown }
+        const isThere = Object.hasOwn(params, 'input') && !Array.isArray(params)
+        found += Number(isThere)
+        expect(cut === undefined ? undefined : JSON.parse(cut)).toEqual(isThere ? params.input : undefined)
+      }),
+      { numRuns: 500 },
+    )
+    expect(found).toBeGreaterThan(100)
   })
 
   it('I-5: names every wrong field of an agent and of a task', () => {

@@ -20,6 +20,7 @@ async function serve(options: { path?: string; token?: string; connectionsMax?: 
   const stops: string[] = []
   const faults: unknown[] = []
   const server = await IpcServer.listen({
+    access: 'owner',
     connectionsMax: options.connectionsMax ?? 1_000,
     path,
     node,

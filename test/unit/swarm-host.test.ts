@@ -116,6 +116,21 @@ describe('the durability barrier', () => {
     expect(t.host.heldCount).toBe(0)
   })
 
+  it('R-8 tells the core what did not leave, after the effects of the step that sent it', () => {
+    const t = scripted([send(B, 1), send(A, 2)], [send(A, 3)])
+    t.host.tick()
+    expect(t.calls).toHaveLength(3)
+    expect(t.inputs.slice(1)).toEqual([{ kind: 'refused', peer: B, message: ping(1) }])
+  })
+
+  it('R-8 also when it was held for the disk', () => {
+    const t = scripted([persist(1), send(B, 1)])
+    t.host.tick()
+    expect(t.inputs).toHaveLength(1)
+    t.host.onDurable(1)
+    expect(t.inputs.map(({ kind }) => kind)).toEqual(['tick', 'refused'])
+  })
+
   it('R-1 appends all records of a list at once, and lets what stands behind each wait for it', () => {
     const t = scripted([persist(1), send(A, 1), persist(2), { kind: 'connect', peer: A, addresses: [] }])
     t.host.tick()
@@ -249,7 +264,7 @@ describe('the table of observations (R-5)', () => {
   it('has a readable line and a help text for every kind', () => {
     for (const [kind, row] of Object.entries(OBSERVATIONS)) {
       expect(row.help, kind).toMatch(/\.$/)
-      expect(kind).toMatch(/^[a-z-]+$/)
+      expect(kind).toMatch(/^[a-z.-]+$/)
     }
     const observation: HostObservation = { kind: 'member-up', node: A, region: 'eu', zone: '' }
     expect(rowOf(observation).message(observation)).toBe('nodeA is up in eu')

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ERROR_CODES, type ErrorCode, type NodeStatus, SwarmError } from '../src/index.ts'
-import { ControlClient } from './client.ts'
-import { logPath } from './paths.ts'
+import { ControlClient, ERROR_CODES, type ErrorCode, type NodeStatus, SwarmError } from '../src/index.ts'
 import { type StartOptions, startArguments } from './start-options.ts'
 import { CLIENT_NAME } from './version.ts'
 
@@ -58,6 +57,11 @@ export async function spawnDaemon(options: SpawnOptions): Promise<NodeStatus> {
   } finally {
     closeSync(log)
   }
+}
+
+/** The log of a detached daemon, in its data directory. */
+function logPath(data: string): string {
+  return join(data, 'swarm-node.log')
 }
 
 /** The daemon's status once it is running; undefined when its process has ended before. */

@@ -15,6 +15,7 @@ export {
   type Submission,
   type TaskReport as ClaimsReport,
 } from './claims/index.ts'
+export * from './client/index.ts'
 export {
   badConfiguration,
   type Config,

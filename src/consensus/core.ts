@@ -139,7 +139,7 @@ export class ConsensusCore implements Core<Input, Effect> {
         this.#desks.intake.submit(input.id, input.operation, input.as)
         return
       case 'follow':
-        this.#desks.syncing.askBlocks(input.peer, this.epoch, this.height)
+        this.#desks.syncing.follow(input.peer, this.epoch, this.height)
         return
       case 'clock':
         this.#desks.context.setClock(input.wall)

@@ -8,6 +8,8 @@ const ASK_INTERVAL_MS = 30_000
 const ASK_AGAIN_MS = 500
 /** Questions about one announcement, which nobody has signed. */
 const TRIES_MAX = 20
+/** Questions to somebody new: one may be lost. */
+const EAGER_TRIES = 2
 
 interface Ahead {
   readonly epoch: Epoch
@@ -15,13 +17,15 @@ interface Ahead {
   tries: number
 }
 
-/** When a node asks whom for decisions that it has not got (F-1): at once when it hears of one, else rarely. */
+/** When a node asks whom for decisions that it has not got: at once when it hears of one, else rarely. */
 export class Following {
   readonly #core: ConsensusCore
   readonly #random: Random
   #ahead: Ahead | undefined
   #askAt: Millis
   #turn = 0
+  /** Questions to ask soon, for no reason but that there is somebody new to ask. */
+  #eager = 0
 
   constructor(core: ConsensusCore, random: Random) {
     this.#core = core
@@ -42,6 +46,7 @@ export class Following {
 
   /** There is somebody new to ask. */
   meet(now: Millis): void {
+    this.#eager = EAGER_TRIES
     this.#askAt = now
   }
 
@@ -55,7 +60,9 @@ export class Following {
     if (now < this.#askAt) return undefined
     if (this.#ahead !== undefined && !this.#isNews(this.#ahead.epoch, this.#ahead.height)) this.#ahead = undefined
     if (this.#ahead !== undefined && this.#ahead.tries++ >= TRIES_MAX) this.#ahead = undefined
-    const waitMs = this.#ahead === undefined ? ASK_INTERVAL_MS * this.#random.between(0.75, 1.25) : ASK_AGAIN_MS
+    this.#eager = Math.max(0, this.#eager - 1)
+    const soon = this.#ahead !== undefined || this.#eager > 0
+    const waitMs = soon ? ASK_AGAIN_MS : ASK_INTERVAL_MS * this.#random.between(0.75, 1.25)
     this.#askAt = after(now, waitMs)
     const asked = members.length > 0 ? members : others
     return asked[this.#turn++ % Math.max(1, asked.length)]

@@ -29,7 +29,7 @@ export interface GroupNews {
 
 /**
  * One group's consensus among the other cores of a node: its effects as effects of the node, its log in the node's log.
- * R-9: what it sends waits for all that it has persisted, in this step or an earlier one.
+ * R-10: what it sends waits for all that it has persisted, in this step or an earlier one.
  */
 export class GroupHost {
   readonly id: GroupId

@@ -27,7 +27,7 @@ export interface GroupMessage {
 }
 
 /**
- * The groups of this node: it is a member of some and follows others (F-1), with the same code. Which they are, who their
+ * The groups of this node: it is a member of some and follows others (R-12), with the same code. Which they are, who their
  * members are and what they decide about is not known here.
  */
 export class Groups {
@@ -79,7 +79,10 @@ export class Groups {
 
   linkUp(now: Millis, peer: NodeId, effects: SwarmEffect[]): void {
     this.#linked.add(peer)
-    for (const { host, following } of this.#hosted.values()) if (isOf(host, peer)) following.meet(now)
+    for (const { host, following } of this.#hosted.values()) {
+      const hasMember = [...this.#linked].some((node) => isOf(host, node))
+      if (isOf(host, peer) || !hasMember) following.meet(now)
+    }
     this.tick(now, effects)
   }
 

@@ -3,18 +3,23 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Figure, median, tableOf } from './figures.ts'
+import { startBullMq } from './peers/bullmq.ts'
 import { EtcdCluster } from './peers/etcd.ts'
+import { startJetStream } from './peers/nats.ts'
 import { MissingPeer } from './peers/program.ts'
+import { latencyAt, throughputOf, type WorkSystem } from './peers/work-system.ts'
 
 /**
  * The peers alone, driven as the other benches drive them, so that one can see that they are driven well.
  *
- * Usage: npm run bench -- peers [--only etcd] [--seconds 5] [--kills 3] [--directory DIR] [--json]
- * Servers come from Debian (`apt-get install etcd-server`), run on loopback and end with the bench.
+ * Usage: npm run bench -- peers [--only etcd|bullmq|jetstream] [--seconds 5] [--kills 3] [--directory DIR] [--json]
+ * Servers come from Debian (`apt-get install etcd-server redis-server nats-server`), run on loopback and end with the bench.
  */
 
 const SEQUENTIAL_PUTS = 1_000
 const CLIENTS_COUNTS = [64, 256]
+const IN_FLIGHT_COUNTS = [256, 1_000, 2_000]
+const PER_SECOND = 50
 
 const { values } = parseArgs({
   options: {
@@ -27,7 +32,14 @@ const { values } = parseArgs({
 })
 const seconds = Number(values.seconds)
 
-const PARTS: Readonly<Record<string, (directory: string) => Promise<readonly Figure[]>>> = { etcd }
+const PARTS: Readonly<Record<string, (directory: string) => Promise<readonly Figure[]>>> = {
+  etcd,
+  bullmq: async (at) => [
+    ...(await workSystem(await startBullMq(join(at, 'always'), 'always'))),
+    ...(await workSystem(await startBullMq(join(at, 'everysec'), 'everysec'))),
+  ],
+  jetstream: async (at) => workSystem(await startJetStream(at)),
+}
 
 const directory = mkdtempSync(join(values.directory, 'swarm-node-peers-'))
 try {
@@ -46,6 +58,8 @@ try {
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }
+// Clients of peers try for ever to reach a server that is no more.
+process.exit()
 
 async function etcd(at: string): Promise<readonly Figure[]> {
   const cluster = await EtcdCluster.start(at)
@@ -69,4 +83,22 @@ async function etcd(at: string): Promise<readonly Figure[]> {
   } finally {
     await cluster.stop()
   }
+}
+
+async function workSystem(system: WorkSystem): Promise<readonly Figure[]> {
+  const part = system.name
+  const figures: Figure[] = []
+  try {
+    await throughputOf(system, 100, 1)
+    for (const inFlight of IN_FLIGHT_COUNTS) {
+      const value = await throughputOf(system, inFlight, seconds)
+      figures.push({ part, what: `${part}, ${inFlight} in flight`, value, unit: '/s' })
+    }
+    const { p50Ms, p99Ms } = await latencyAt(system, PER_SECOND, seconds)
+    figures.push({ part, what: `${part}, p50 at ${PER_SECOND}/s`, value: p50Ms, unit: 'ms' })
+    figures.push({ part, what: `${part}, p99 at ${PER_SECOND}/s`, value: p99Ms, unit: 'ms' })
+  } finally {
+    await system.stop()
+  }
+  return figures
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer, type NetConnectOpts } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -103,4 +103,16 @@ export async function freePorts(count: number): Promise<readonly number[]> {
   })
   await Promise.all(servers.map((server) => once(server.close(), 'close')))
   return ports
+}
+
+/** Whether somebody listens there. */
+export function accepts(address: NetConnectOpts): Promise<boolean> {
+  return new Promise((resolve) => {
+    const attempt = connect(address)
+    attempt.once('error', () => resolve(false))
+    attempt.once('connect', () => {
+      attempt.destroy()
+      resolve(true)
+    })
+  })
 }

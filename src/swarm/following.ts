@@ -17,7 +17,7 @@ interface Ahead {
   tries: number
 }
 
-/** When a node asks whom for decisions that it has not got: at once when it hears of one, else rarely. */
+/** When a node asks whom for decisions that it has not got (GR-4): at once when it hears of one, else rarely. */
 export class Following {
   readonly #core: ConsensusCore
   readonly #random: Random

@@ -29,7 +29,7 @@ export interface GroupNews {
 
 /**
  * One group's consensus among the other cores of a node: its effects as effects of the node, its log in the node's log.
- * R-10: what it sends waits for all that it has persisted, in this step or an earlier one.
+ * GR-2: what it sends waits for all that it has persisted, in this step or an earlier one.
  */
 export class GroupHost {
   readonly id: GroupId
@@ -39,17 +39,17 @@ export class GroupHost {
   #persisted = 0
   #durable = 0
 
-  readonly #self: NodeId
+  readonly self: NodeId
 
   constructor(id: GroupId, self: NodeId, core: ConsensusCore, log: GroupLog) {
     this.id = id
-    this.#self = self
+    this.self = self
     this.core = core
     this.log = log
   }
 
   get isMember(): boolean {
-    return this.core.members.includes(this.#self)
+    return this.core.members.includes(this.self)
   }
 
   step(now: Millis, input: Input | Tick, effects: SwarmEffect[]): GroupNews {

@@ -66,7 +66,7 @@ export const groupRecords = {
   group: record({ group: groupId, record: logRecordShape }),
   /** One of the records that are to replace all that the log says of a group; alone it says nothing. */
   'group-draft': record({ group: groupId, record: logRecordShape }),
-  /** from here on the last so many drafts stand in place of all that came before. */
+  /** GR-1: from here on the last so many drafts stand in place of all that came before. */
   'group-rewritten': record({ group: groupId, drafts: count() }),
   /** Something that was decided, for people. */
   decided: record({ group: groupId, decided: decidedShape }),
@@ -132,7 +132,7 @@ export function decisionProofBytes(
   return encode(decisionProofShape, { block, headers, commit, handovers: before })
 }
 
-/** what replaces all that the log says of a group: drafts, and then the one record that makes them count. */
+/** GR-1: what replaces all that the log says of a group: drafts, and then the one record that makes them count. */
 export function rewriting(group: GroupId, records: readonly LogRecord[]): readonly GroupRecord[] {
   const drafts = records.map((record): GroupRecord => ({ kind: 'group-draft', group, record }))
   return [...drafts, { kind: 'group-rewritten', group, drafts: drafts.length }]

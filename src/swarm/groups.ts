@@ -6,7 +6,6 @@ import type { GroupHost, GroupNews } from './group-host.ts'
 import type { SwarmEffect, SwarmInput } from './types.ts'
 
 export interface GroupsOptions {
-  readonly self: NodeId
   readonly random: Random
   /** Something came of a step of this group. Called inside the step; may submit to it for a later one. */
   onNews(now: Millis, group: GroupHost, news: GroupNews, effects: SwarmEffect[]): void
@@ -27,7 +26,7 @@ export interface GroupMessage {
 }
 
 /**
- * The groups of this node: it is a member of some and follows others (R-12), with the same code. Which they are, who their
+ * The groups of this node: it is a member of some and follows others (GR-4), with the same code. Which they are, who their
  * members are and what they decide about is not known here.
  */
 export class Groups {
@@ -101,13 +100,12 @@ export class Groups {
 
   /** Links that the groups need: a member to all the others, a follower to one member, whichever it has. */
   wanted(): readonly NodeId[] {
-    const { self } = this.#options
     const wanted = new Set<NodeId>()
     for (const { host } of this.#hosted.values()) {
-      const others = host.core.members.filter((node) => node !== self)
+      const others = host.core.members.filter((node) => node !== host.self)
       if (host.isMember) for (const node of others) wanted.add(node)
       else if (!others.some((node) => this.#linked.has(node))) {
-        const choice = others[hashOf(self) % Math.max(1, others.length)]
+        const choice = others[hashOf(host.self) % Math.max(1, others.length)]
         if (choice !== undefined) wanted.add(choice)
       }
     }

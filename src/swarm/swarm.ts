@@ -66,7 +66,6 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     this.#renewal = cores.renewal
     this.council = cores.council
     this.#groups = new Groups({
-      self: cores.membership.self().node,
       random: cores.random,
       onNews: (now, _group, news, effects) => {
         for (const outcome of news.outcomes) effects.push({ ...outcome, kind: 'decided' })

@@ -19,7 +19,7 @@ describe('the council in a node', () => {
     expect(log?.decisions.map(({ block }) => block.requests[0]?.request.client)).toEqual(['keyacme'])
   })
 
-  it('R-10 what it sends and announces waits for all that it has persisted', () => {
+  it('GR-2 what it sends and announces waits for all that it has persisted', () => {
     const world = founded('b')
     const { effects } = world.nodes.get('a') ?? { effects: [] }
     effects.length = 0
@@ -32,7 +32,7 @@ describe('the council in a node', () => {
     expect(commit).toBeLessThan(published)
   })
 
-  it('R-9 goes on from its log, also one cut short in the middle of a rewriting', () => {
+  it('GR-1 goes on from its log, also one cut short in the middle of a rewriting', () => {
     const world = founded()
     const { effects } = world.nodes.get('a') ?? { effects: [] }
     // More than a segment, so that the log is rewritten; each tenant is a decision of its own.
@@ -58,7 +58,7 @@ describe('the council in a node', () => {
     }
   })
 
-  it('R-12 followers have a decision at once, and one that missed the news finds out', () => {
+  it('GR-4 followers have a decision at once, and one that missed the news finds out', () => {
     const world = founded('b', 'c')
     world.propose('a', act.tenant('gold'))
     for (const name of ['b', 'c']) expect(world.nodes.get(name)?.desk.state.tenants.has('gold')).toBe(true)
@@ -68,7 +68,7 @@ describe('the council in a node', () => {
     expect(world.nodes.get('late')?.desk.state.tenants.has('gold')).toBe(true)
   })
 
-  it('R-11 whom it revokes everyone puts out in the step in which they learn of it', () => {
+  it('GR-3 whom it revokes everyone puts out in the step in which they learn of it', () => {
     const world = founded('b', 'c', 'd')
     expect(world.linked('b', 'd')).toBe(true)
     world.propose('a', act.revoke('d'))

@@ -213,6 +213,7 @@ class Composition {
     })
     const work: WorkDesk = new WorkDesk({
       tell: (input) => runtime.claims(input),
+      refusal: (writes) => runtime.refusal(writes),
       claims: () => swarm.claims,
       agentsMax: settings.claims.agentsMax,
       wallNow: () => this.#clock.wallNow(),

@@ -23,6 +23,8 @@ import { type AgentLine, Visit } from './visit.ts'
 export interface WorkDeskOptions {
   /** What agents and clients say, for the claims. May be called from inside {@link WorkDesk.perform}. */
   tell(input: ClaimsHostInput): void
+  /** Why no request is taken now, or none that writes. */
+  refusal(writes: boolean): 'OVERLOADED' | 'DISK_FULL' | 'STORE_FAILED' | undefined
   claims(): ClaimsView
   /** Agents at once. */
   readonly agentsMax: number
@@ -40,8 +42,14 @@ interface Agent {
   isLeaving: boolean
 }
 
-/** Hint to an agent for which there is no room. */
+/** Hint to whoever is refused for want of room. */
 const RETRY_AFTER_MS = 1_000
+
+const REFUSALS = {
+  OVERLOADED: 'the disk of this node is behind; try again a little later, or at another node',
+  DISK_FULL: 'the disk of this node is full; make room there, or use another node',
+  STORE_FAILED: 'the store of this node has failed and it is stopping; use another node',
+} as const
 
 /**
  * Between connections and the claims: hands tasks to agents, gives answers to those who asked, tells of changes. Each
@@ -104,13 +112,16 @@ export class WorkDesk {
     }
   }
 
-  /** For visits: a question, and the number under which it can be abandoned. */
+  /**
+   * For visits: a question, and the number under which it can be abandoned.
+   *
+   * @throws SwarmError OVERLOADED, DISK_FULL, STORE_FAILED when nothing is asked now
+   */
   ask(ask: ClaimsRequest, answer: (outcome: Result<ClaimsAnswer, Refusal>) => void): ClaimsRequestId {
-    this.#requests += 1
-    const request = this.#requests as ClaimsRequestId
-    this.#open.set(request, answer)
-    this.tell({ kind: 'request', request, ask })
-    return request
+    const refusal = this.#options.refusal(ask.kind === 'submit')
+    if (refusal !== undefined)
+      throw new SwarmError(refusal, REFUSALS[refusal], { data: { retryAfterMs: RETRY_AFTER_MS } })
+    return this.#put(ask, answer)
   }
 
   abandon(request: ClaimsRequestId): void {
@@ -209,6 +220,14 @@ export class WorkDesk {
     for (const answer of answers) answer({ ok: false, error: { code: 'SHUTTING_DOWN', message } })
   }
 
+  #put(ask: ClaimsRequest, answer: (outcome: Result<ClaimsAnswer, Refusal>) => void): ClaimsRequestId {
+    this.#requests += 1
+    const request = this.#requests as ClaimsRequestId
+    this.#open.set(request, answer)
+    this.tell({ kind: 'request', request, ask })
+    return request
+  }
+
   #run({ agent, order }: Extract<ClaimsHostEffect, { kind: 'run' }>): void {
     const attached = this.#agents.get(agent)
     // Its connection has just closed: the claims will hear of it, in the input after this one.
@@ -234,7 +253,7 @@ export class WorkDesk {
   /** Nothing runs, and what is owed by then has been answered: answers keep their order, also behind the disk. */
   async #settled(): Promise<void> {
     if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
-    await new Promise<void>((resolve) => void this.ask({ kind: 'list', limit: 1 }, () => resolve()))
+    await new Promise<void>((resolve) => void this.#put({ kind: 'list', limit: 1 }, () => resolve()))
   }
 
   #departIfDone(agent: AgentId, { visit, running, isLeaving }: Agent): void {

@@ -55,6 +55,7 @@ export class ByteWriter {
 
   /** Length-prefixed UTF-8. Returns the number of bytes the text took. */
   text(value: string): number {
+    if (this.#ascii(value)) return value.length
     const mostBytes = value.length * 3
     if (mostBytes < 0x80) {
       // The prefix is one byte whatever the text holds, so it can be encoded in place.
@@ -70,6 +71,23 @@ export class ByteWriter {
     return bytes.length
   }
 
+  /** Most texts are names: a call into the encoder costs more than they do. Nothing is written if it is no such text. */
+  #ascii(value: string): boolean {
+    const { length } = value
+    if (length >= 0x80) return false
+    this.#reserve(1 + length)
+    const bytes = this.#bytes
+    const start = this.#length + 1
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i)
+      if (code >= 0x80) return false
+      bytes[start + i] = code
+    }
+    bytes[this.#length] = length
+    this.#length = start + length
+    return true
+  }
+
   /** Forgets what was written and keeps the room for it. */
   clear(): void {
     this.#length = 0
@@ -78,6 +96,11 @@ export class ByteWriter {
   /** A copy of what was written. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#length)
+  }
+
+  /** What was written, until something else is. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length)
   }
 
   #reserve(bytes: number): void {

@@ -66,6 +66,7 @@ export class FakeNode implements OpenedNode {
   readonly told: ClaimsHostInput[] = []
   readonly work = new WorkDesk({
     tell: (input) => this.told.push(input),
+    refusal: () => undefined,
     claims: () => NO_CLAIMS,
     agentsMax: 100,
     wallNow: () => 0,

@@ -58,7 +58,7 @@ export class Ground {
     this.table = new MemberTable(params.membersMax)
     this.overlay = new Overlay(params)
     this.rumours = new RumourQueue(params.rumoursMax)
-    this.health = new LocalHealth(params.healthMax, params.probeCycleMs)
+    this.health = new LocalHealth(params.healthMax, params.probeCycleMs / 2)
     this.#sequence = options.random.uint32()
   }
 

@@ -3,17 +3,18 @@
  * time-out of a probe is stretched by 1 + score, because an unwell node's impatience says nothing about others.
  *
  * Lifeguard probes one member a cycle, and its score mends by one a cycle at most. Here several are probed at once, so
- * successes count once a cycle: else those that still go well would hide from a starved node that it is starved.
+ * successes count at a bounded rate: else those that still go well would hide from a starved node that it is starved.
  */
 export class LocalHealth {
   readonly #scoreMax: number
-  readonly #cycleMs: number
+  readonly #mendMs: number
   #score = 0
   #mendedAt = Number.NEGATIVE_INFINITY
 
-  constructor(scoreMax: number, cycleMs: number) {
+  /** `mendMs`: at most one point is mended in so much time. */
+  constructor(scoreMax: number, mendMs: number) {
     this.#scoreMax = scoreMax
-    this.#cycleMs = cycleMs
+    this.#mendMs = mendMs
   }
 
   get score(): number {
@@ -29,7 +30,7 @@ export class LocalHealth {
 
   /** A probe went well, at `awake`. True when the score changed. */
   mend(awake: number): boolean {
-    if (this.#score === 0 || awake < this.#mendedAt + this.#cycleMs) return false
+    if (this.#score === 0 || awake < this.#mendedAt + this.#mendMs) return false
     this.#mendedAt = awake
     this.#score -= 1
     return true

@@ -36,6 +36,8 @@ export const PARALLEL_DIALS_MIN = 1
 export const PARALLEL_DIALS_START = 2
 export const PARALLEL_DIALS_MAX = 8
 export const DIAL_TIMEOUT_MS = 8_000
+/** The first turn of one of several addresses: four of the longest round trips that we care for, and an admission. */
+export const FIRST_TURN_MS = 1_500
 export const ADDRESS_DIAL_TIMEOUT_MS = ADMISSION_TIMEOUT_MS + 1_000
 export const ADDRESSES_PER_PEER_MAX = 16
 /** First wait after a failed dial; then doubled up to the bound, each time a random part from half to all of it. */

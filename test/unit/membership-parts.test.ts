@@ -12,7 +12,7 @@ import { Timer, Timers } from '../../src/membership/timers.ts'
 import { predictedRttMs } from '../../src/wire/index.ts'
 import { rumour } from './membership-solo.ts'
 
-test('M-15: health worsens by what went wrong up to its bound, and mends by one a cycle however much goes well', () => {
+test('M-15: health worsens by what went wrong up to its bound, and mends at a bounded rate however much goes well', () => {
   const health = new LocalHealth(3, 1000)
   expect([health.worsen(2), health.worsen(5), health.worsen(1), health.score]).toEqual([true, true, false, 3])
   expect([0, 10, 999, 1000, 1999].map((awake) => health.mend(awake))).toEqual([true, false, false, true, false])

@@ -1,6 +1,14 @@
 export { ConsensusCore, type ConsensusOptions } from './core.ts'
 export type { HashFunction } from './hashing.ts'
-export { type Addressed, CONSENSUS_BODIES, KIND_OF_MESSAGE } from './messages.ts'
+export {
+  type Addressed,
+  blockShape,
+  CONSENSUS_BODIES,
+  commitCertificateShape,
+  groupId,
+  headerShape,
+  KIND_OF_MESSAGE,
+} from './messages.ts'
 export { type ConsensusParams, consensusParams } from './params.ts'
 export {
   type DecisionProof,

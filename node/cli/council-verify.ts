@@ -38,7 +38,9 @@ async function contentOf(path: string): Promise<string> {
   try {
     return path === '-' ? await text(process.stdin) : await readFile(path, 'utf8')
   } catch (cause) {
-    throw new SwarmError('BAD_USAGE', `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, { cause })
+    throw new SwarmError('BAD_USAGE', `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    })
   }
 }
 
@@ -54,7 +56,10 @@ async function swarmOfDaemon(context: Context): Promise<string> {
 }
 
 function invalid(path: string, why: string): SwarmError {
-  return new SwarmError('PROOF_INVALID', `${path} proves nothing: ${why}. Ask a member for it again: council log --proof HEIGHT`)
+  return new SwarmError(
+    'PROOF_INVALID',
+    `${path} proves nothing: ${why}. Ask a member for it again: council log --proof HEIGHT`,
+  )
 }
 
 function fromBase64(encoded: string): Uint8Array {
@@ -62,7 +67,11 @@ function fromBase64(encoded: string): Uint8Array {
 }
 
 function documentOf(swarm: string, { height, epoch, at, members, signers, operations }: ProvenBlock) {
-  const decided = operations.map(({ proposer, act }) => ({ proposer, kind: act?.kind ?? null, body: act?.body ?? null }))
+  const decided = operations.map(({ proposer, act }) => ({
+    proposer,
+    kind: act?.kind ?? null,
+    body: act?.body ?? null,
+  }))
   return { valid: true, swarm, height, epoch, at: new Date(at).toISOString(), members, signers, operations: decided }
 }
 
@@ -73,7 +82,9 @@ function describe(proven: ProvenBlock, { colours }: Terminal): string {
     `${colours.green('valid')}: final at height ${height} of epoch ${epoch}, ${new Date(at).toISOString()}`,
     ...what,
     `signed by ${signers.length} of ${members.length}: ${signers.join(' ')}`,
-    colours.dim('What a proposal comes to (done, one voice of several, or refused) follows from the decisions before it.'),
+    colours.dim(
+      'What a proposal comes to (done, one voice of several, or refused) follows from the decisions before it.',
+    ),
   ].join('\n')
 }
 

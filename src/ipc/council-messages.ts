@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { err, ok, type Result } from '../kernel/index.ts'
 import type { GovernedRow, Proposal, Section, Shown } from '../council/index.ts'
+import { err, ok, type Result } from '../kernel/index.ts'
 import { dictionary, NAME_BYTES_MAX, rowLimit } from './fields.ts'
 
 /*

@@ -1,14 +1,9 @@
-import {
-  type DecisionProof,
-  decisionProofShape,
-  type Founding as GroupFounding,
-  type HashFunction,
-  verifyDecision,
-} from '../consensus/index.ts'
+import { decisionProofShape, type HashFunction, verifyDecision } from '../consensus/index.ts'
 import { decodeOperation, type Shown, shownOf } from '../council/index.ts'
-import { certificateReader, decodeGenesis, type Founding, verifyStatement } from '../identity/index.ts'
-import { err, type NodeId, ok, type Result, type SwarmId, type WallMillis } from '../kernel/index.ts'
-import { decode, encode } from '../wire/index.ts'
+import { certificateReader, decodeGenesis, verifyStatement } from '../identity/index.ts'
+import { err, type NodeId, ok, type Result, type WallMillis } from '../kernel/index.ts'
+import { decode } from '../wire/index.ts'
+import { COUNCIL } from './council-desk.ts'
 
 /** A decision's proof with the genesis it rests on, as bytes. */
 export interface ProofParts {
@@ -18,10 +13,9 @@ export interface ProofParts {
 
 export interface VerifyOptions {
   /** Whose genesis is believed: its hash. */
-  readonly swarm: SwarmId
-  /** The first members of the council, by the genesis. */
-  readonly firstCouncil: (founding: Founding) => GroupFounding
-  readonly hash: HashFunction
+  readonly swarm: string
+  /** SHA-256, in lower-case hex. */
+  readonly hash: (bytes: Uint8Array) => string
 }
 
 /** What a good proof shows: who decided, and what. */
@@ -35,10 +29,6 @@ export interface ProvenBlock {
   readonly operations: readonly { readonly proposer: NodeId; readonly act: Shown | undefined }[]
 }
 
-export function encodeProof(proof: DecisionProof): Uint8Array {
-  return encode(decisionProofShape, proof)
-}
-
 /**
  * GOV-5: checks a decision from the genesis' hash alone, whoever handed it over. It shows what the council made final and in
  * what order; whether an operation took effect follows from those before it, and is not part of the proof.
@@ -50,7 +40,9 @@ export function verifyProof({ genesis, proof }: ProofParts, options: VerifyOptio
   if (swarm !== options.swarm) return err(`it is about the swarm ${swarm}, not ${options.swarm}`)
   const decoded = decode(decisionProofShape, proof)
   if (!decoded.ok) return err(`it holds no proof: ${decoded.error}`)
-  const proven = verifyDecision(decoded.value, options.firstCouncil(founding.value), options.hash, (claim) =>
+  // GOV-5: whoever founded the swarm named the first who decide.
+  const founders = { group: COUNCIL, members: founding.value.genesis.validators.map(({ node }) => node) }
+  const proven = verifyDecision(decoded.value, founders, options.hash as HashFunction, (claim) =>
     verifyStatement(claim.domain, swarm, claim.statement),
   )
   if (!proven.ok) return proven

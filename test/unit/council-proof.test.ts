@@ -40,7 +40,10 @@ describe('the proof of a decision', () => {
 
   it('GOV-5 is refused for another swarm, and after any change', () => {
     const other = founding('other')
-    expect(verifyProof(proof, trusting(other.swarm))).toEqual({ ok: false, error: expect.stringContaining('about the swarm') })
+    expect(verifyProof(proof, trusting(other.swarm))).toEqual({
+      ok: false,
+      error: expect.stringContaining('about the swarm'),
+    })
     expect(verifyProof({ ...proof, genesis: other.bytes }, trusting(other.swarm))).toMatchObject({ ok: false })
     expect(verifyProof({ ...proof, proof: new Uint8Array(0) }, trusting())).toMatchObject({ ok: false })
     for (let i = 0; i < proof.proof.length; i += 7) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { BEHAVIOURS, GROUP, nodes, World } from '../../src/byzantine/index.ts'
 import {
   CONSENSUS_BODIES,
   KIND_OF_MESSAGE,
@@ -7,11 +8,9 @@ import {
   type Message,
 } from '../../src/consensus/index.ts'
 import { decode, encode, rulesOf, type Shape } from '../../src/wire/index.ts'
-import { BEHAVIOURS } from './behaviours.ts'
 import { BUGS } from './bugs.ts'
 import { Checker } from './checkers.ts'
 import { KINDS, type Kind, runScenario } from './scenario.ts'
-import { GROUP, nodes, World } from './world.ts'
 
 /** Few, for every run of the tests; `node test/byzantine/run.ts --count N` goes on for as long as one likes. */
 const SCENARIOS: Readonly<Record<Kind, number>> = {

@@ -4,23 +4,21 @@ import { decode, encode, rulesOf, type Shape } from '../wire/index.ts'
 
 type Carried = Result<Message, string>
 
-/** What links and codec do to a message between two processes, once per message however many receive it. */
-export class Carriage {
+/** What links and codec do to a message between two processes, once however many receive it. */
+export class Parcel {
+  readonly sent: Message | Uint8Array
   readonly #group: GroupId
-  readonly #carried = new WeakMap<object, Carried>()
+  #carried: Carried | undefined
 
-  constructor(group: GroupId) {
+  constructor(sent: Message | Uint8Array, group: GroupId) {
+    this.sent = sent
     this.#group = group
   }
 
   /** The message as its receivers hold it, or why their codec refuses it. */
-  carry(sent: Message | Uint8Array): Carried {
-    let carried = this.#carried.get(sent)
-    if (carried === undefined) {
-      carried = sent instanceof Uint8Array ? read(sent, 'consensus.vote') : this.#through(sent)
-      this.#carried.set(sent, carried)
-    }
-    return carried
+  open(): Carried {
+    this.#carried ??= this.sent instanceof Uint8Array ? read(this.sent, 'consensus.vote') : this.#through(this.sent)
+    return this.#carried
   }
 
   #through(message: Message): Carried {

@@ -12,7 +12,7 @@ import {
   type View,
 } from '../consensus/index.ts'
 import { type Millis, type NodeId, Random, TICK, type Tick, type WallMillis } from '../kernel/index.ts'
-import { Carriage } from './carriage.ts'
+import { Parcel } from './carriage.ts'
 import { cutEarly, newDisk, putAway, tear } from './disk.ts'
 import { type Crypto, FAKE_CRYPTO, fakeHash } from './fakes.ts'
 import { operation, Register } from './register.ts'
@@ -60,6 +60,7 @@ export interface WorldOptions {
   readonly route?: Route | undefined
 }
 
+const NOBODY: readonly Host[] = []
 const NEVER_MS = Number.POSITIVE_INFINITY
 
 /**
@@ -80,7 +81,8 @@ export class World {
   readonly #params: Partial<ConsensusParams>
   readonly #crypto: Crypto
   readonly #timeline = new Timeline()
-  readonly #carriage = new Carriage(GROUP)
+  /** What was handed over last: most go to several receivers in a row. */
+  #parcel: Parcel | undefined
   readonly #byNode = new Map<NodeId, Host[]>()
   #submits = 0
 
@@ -297,14 +299,16 @@ export class World {
 
   /** Bytes go over the network, once for all receivers: what they hold is never an object of the sender. */
   #deliver(from: Host, node: NodeId, sent: Message | Uint8Array): void {
-    for (const to of this.#byNode.get(node) ?? []) {
+    if (this.#parcel?.sent !== sent) this.#parcel = new Parcel(sent, GROUP)
+    const parcel = this.#parcel
+    for (const to of this.#byNode.get(node) ?? NOBODY) {
       if (to.node === from.node) continue
       const delay = this.#delayOf(from, to, sent)
       if (delay === undefined) continue
       this.messages += 1
       const { life } = to
       this.after(delay, () => {
-        if (to.alive && to.life === life) this.#arrive(from, to, sent)
+        if (to.alive && to.life === life) this.#arrive(from, to, parcel)
       })
     }
   }
@@ -316,8 +320,8 @@ export class World {
     return delay === undefined ? undefined : delay + extra
   }
 
-  #arrive(from: Host, to: Host, sent: Message | Uint8Array): void {
-    const carried = this.#carriage.carry(sent)
+  #arrive(from: Host, to: Host, parcel: Parcel): void {
+    const carried = parcel.open()
     if (!carried.ok) {
       this.watcher.onRefused?.(to, carried.error)
       return

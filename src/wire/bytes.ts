@@ -4,6 +4,12 @@ import { Interned } from './interned.ts'
 const encoder = new TextEncoder()
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+const SLAB_BYTES = 8192
+/** Whoever keeps a short value keeps its slab: this bounds how much more than itself that is. */
+const SHARING_BYTES_MAX = 512
+let slab = new ArrayBuffer(SLAB_BYTES)
+let slabUsed = 0
+
 /** Appends canonical bytes to a buffer that grows by doubling. Values out of their shape's range are our own bug. */
 export class ByteWriter {
   #bytes: Uint8Array
@@ -96,9 +102,17 @@ export class ByteWriter {
     this.#length = 0
   }
 
-  /** A copy of what was written. */
+  /** A copy of what was written. Short ones share a slab, as Node's own buffers do: a buffer each costs several times as much. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length)
+    if (this.#length > SHARING_BYTES_MAX) return this.#bytes.slice(0, this.#length)
+    if (slabUsed + this.#length > SLAB_BYTES) {
+      slab = new ArrayBuffer(SLAB_BYTES)
+      slabUsed = 0
+    }
+    const copy = new Uint8Array(slab, slabUsed, this.#length)
+    slabUsed += this.#length
+    copy.set(this.#bytes.subarray(0, this.#length))
+    return copy
   }
 
   #reserve(bytes: number): void {

@@ -49,10 +49,10 @@ export class Checker implements Watcher {
   readonly #applied = new Map<number, Map<string, number>>()
   readonly #members = new Map<number, readonly NodeId[]>()
   readonly #blocks = new Map<Digest, { readonly parent: Digest; readonly height: number; readonly epoch: number }>()
-  readonly #seen = new WeakSet<object>()
-  readonly #believed = new WeakSet<object>()
-  readonly #digests = new WeakMap<Header, Digest>()
-  readonly #goodRequests = new WeakSet<SignedRequest>()
+  readonly #seen = new Set<object>()
+  readonly #believed = new Set<object>()
+  readonly #digests = new Map<Header, Digest>()
+  readonly #goodRequests = new Set<SignedRequest>()
   readonly #decided = new Set<string>()
   /** Views with a decision of their own, when an honest host first knew (B-11). */
   readonly decisions: { readonly at: number; readonly epoch: number; readonly view: number }[] = []

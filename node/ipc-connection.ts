@@ -41,7 +41,6 @@ export class IpcConnection implements AgentLine {
   readonly #socket: Socket
   readonly #host: ConnectionHost
   readonly #session: Session
-  #unwritten: Uint8Array[] = []
   #ended = false
   #subscribed = false
   #visit: Visit | undefined
@@ -103,13 +102,7 @@ export class IpcConnection implements AgentLine {
 
   /** Writes what this turn of the loop has gathered. */
   flush(): void {
-    if (this.#unwritten.length === 0 || this.#socket.destroyed) return
-    const bytes = this.#unwritten.length === 1 ? this.#unwritten[0] : Buffer.concat(this.#unwritten)
-    this.#unwritten = []
-    if (bytes === undefined) return
-    this.#socket.write(bytes, (cause) => {
-      if (!cause) this.#step({ kind: 'sent', byteCount: bytes.length })
-    })
+    this.#step({ kind: 'flush' })
   }
 
   #step(input: SessionInput | { readonly kind: 'tick' }): void {
@@ -123,6 +116,9 @@ export class IpcConnection implements AgentLine {
 
   #performOne(effect: SessionEffect): void {
     switch (effect.kind) {
+      case 'ready':
+        this.#host.wantsFlush(this)
+        return
       case 'write':
         this.#write(effect.bytes)
         return
@@ -155,8 +151,10 @@ export class IpcConnection implements AgentLine {
   }
 
   #write(bytes: Uint8Array): void {
-    if (this.#unwritten.length === 0) this.#host.wantsFlush(this)
-    this.#unwritten.push(bytes)
+    if (this.#socket.destroyed) return
+    this.#socket.write(bytes, (cause) => {
+      if (!cause) this.#step({ kind: 'sent', byteCount: bytes.length })
+    })
   }
 
   #call(call: Call): void {
@@ -171,7 +169,6 @@ export class IpcConnection implements AgentLine {
    * bytes would reset the connection and could cost the client the error that explains it.
    */
   #close(reason: CloseReason, error?: Failure): void {
-    this.flush()
     this.#finish(reason, error)
     if (reason === 'slow-reader') {
       this.#socket.destroy()

@@ -9,7 +9,7 @@ import {
   type ResultOf,
   SwarmError,
 } from '../src/index.ts'
-import type { NodeHandle } from './node-handle.ts'
+import type { CouncilHandle, NodeHandle } from './node-handle.ts'
 import type { Visit } from './visit.ts'
 
 /** Who calls. */
@@ -52,6 +52,11 @@ export function handlersOf({ node, metrics, requestStop }: MethodHost): Handlers
       setImmediate(() => requestStop('asked to over the socket'))
       return { pid: process.pid }
     },
+    'council.status': () => councilOf(node).status(),
+    'council.log': (params) => councilOf(node).log(params),
+    'council.show': (params) => councilOf(node).show(params),
+    'council.propose': (params) => councilOf(node).propose(params),
+    'council.proof': (params) => councilOf(node).proof(params),
     'config.show': () => node.config(),
     'ticket.create': (params) => node.createTicket(params),
     'agent.attach': (params, { visit }) => visit.attach(params),
@@ -65,6 +70,14 @@ export function handlersOf({ node, metrics, requestStop }: MethodHost): Handlers
     'task.history': (params, { visit }) => visit.history(params),
     'task.list': (params, { visit }) => visit.list(params),
   }
+}
+
+function councilOf({ council }: NodeHandle): CouncilHandle {
+  if (council !== undefined) return council
+  throw new SwarmError(
+    'NOT_FOUND',
+    'this node takes no part in a council yet: try again in a moment, or at another node',
+  )
 }
 
 /**

@@ -13,6 +13,9 @@ const BACKLOG = 4_096
 /** How often sessions that have not said hello are looked at. */
 const TICK_MS = 1_000
 
+/** How long one that was turned away may take to read why. */
+const REFUSED_LINGER_MS = 1_000
+
 /** How long clients get to take their last answers when the daemon stops. */
 const STOP_MS = 1_000
 
@@ -109,7 +112,9 @@ export class IpcServer {
     const { connectionsMax } = this.#options
     if (this.#connections.size >= connectionsMax) {
       socket.on('error', () => {})
-      socket.end(tooMany(connectionsMax), () => socket.destroy())
+      // What it has said already is read and dropped: closing over it could cost it the error that explains.
+      socket.on('end', () => socket.destroy()).setTimeout(REFUSED_LINGER_MS, () => socket.destroy())
+      socket.end(tooMany(connectionsMax)).resume()
       return
     }
     this.#connections.add(new IpcConnection(socket, host))

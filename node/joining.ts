@@ -11,21 +11,24 @@ const RETRY_AFTER_MS = [250, 500, 1_000, 2_000, 4_000] as const
 /**
  * Exchanges a ticket at its issuer, with patience.
  *
+ * @param giveUp ends it at once, with the signal's reason
  * @throws SwarmError with the code of the refusal, or TICKET_ISSUER_UNREACHABLE after the last try
  */
 export async function joinPatiently(
   network: Pick<Libp2pNetwork, 'join'>,
   ticket: Ticket,
   log: Logger,
+  giveUp?: AbortSignal,
 ): ReturnType<Libp2pNetwork['join']> {
   for (const waitMs of RETRY_AFTER_MS) {
     try {
-      return await network.join(ticket)
+      return await network.join(ticket, giveUp)
     } catch (cause) {
+      giveUp?.throwIfAborted()
       if (!(cause instanceof SwarmError) || cause.code !== 'TICKET_ISSUER_UNREACHABLE') throw cause
       log.warn({ waitMs }, `${cause.message}; trying again`)
-      await delay(waitMs)
+      await delay(waitMs, undefined, { signal: giveUp }).catch(() => giveUp?.throwIfAborted())
     }
   }
-  return network.join(ticket)
+  return network.join(ticket, giveUp)
 }

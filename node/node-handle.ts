@@ -1,6 +1,11 @@
 import type {
   AgentsReport,
   ConfigReport,
+  CouncilLogReport,
+  CouncilOutcome,
+  CouncilProofFile,
+  CouncilShowReport,
+  CouncilStatusReport,
   DrainReport,
   NetworkStats,
   NodeEvent,
@@ -12,6 +17,22 @@ import type {
 import type { EventCounter } from './observer.ts'
 import type { AgentLine, Visit } from './visit.ts'
 
+/** The council as this node follows it or takes part in it. Every failure is a SwarmError with a coded reason. */
+export interface CouncilHandle {
+  status(): CouncilStatusReport
+  /** What was decided, oldest first. */
+  log(request: ParamsOf<'council.log'>): CouncilLogReport | Promise<CouncilLogReport>
+  show(request: ParamsOf<'council.show'>): CouncilShowReport
+  /**
+   * Proposes in the name of the organisation whose key this node holds, else (or where that key may not) in its own.
+   *
+   * @throws SwarmError with the machine's reason; NO_QUORUM when too few answered in time: the message names them, so does `missing`
+   */
+  propose(request: ParamsOf<'council.propose'>): Promise<CouncilOutcome>
+  /** @throws SwarmError NOT_FOUND when nothing, or nothing any more, is known of that height */
+  proof(request: ParamsOf<'council.proof'>): CouncilProofFile | Promise<CouncilProofFile>
+}
+
 /**
  * A running node as the socket, the HTTP endpoint and the command line see it. The daemon provides the real one; tests
  * provide another. Nothing here waits except `createTicket`, whose record must be durable before anyone holds it, and `drain`.
@@ -20,6 +41,8 @@ export interface NodeHandle {
   readonly node: string
   readonly swarm: string
   readonly version: string
+  /** Undefined while this node takes no part in one. */
+  readonly council?: CouncilHandle | undefined
   status(): NodeStatus
   peers(): PeersReport
   agents(page: ParamsOf<'node.agents'>): AgentsReport

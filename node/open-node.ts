@@ -42,6 +42,8 @@ export interface OpenOptions {
   readonly log: Log
   /** For tests: a clock that can be set. */
   readonly clock?: Clock
+  /** Ends the opening, with the signal's reason, at the next point where that is possible. */
+  readonly giveUp?: AbortSignal
   /** A broken invariant or a failed disk. Ends the process. */
   fatal(cause: unknown): void
 }
@@ -114,7 +116,9 @@ class Composition {
     const { settings } = this.#options
     const base = await this.#openBase()
     const entrance = entranceOf(settings, base.state, base.keys, this.#clock)
+    this.#options.giveUp?.throwIfAborted()
     const network = await this.#openNetwork(base, entrance)
+    this.#options.giveUp?.throwIfAborted()
     const place = await this.#enter(entrance, network)
     const agreed = settings.within(place.founding.genesis.parameters)
     const { runtime, work } = this.#buildRuntime(base, entrance, place, network, agreed)
@@ -180,10 +184,16 @@ class Composition {
       return entrance.standing
     }
     try {
-      const granted = await joinPatiently(network, entrance.ticket, this.#options.log.module('net'))
+      const granted = await joinPatiently(
+        network,
+        entrance.ticket,
+        this.#options.log.module('net'),
+        this.#options.giveUp,
+      )
       log.info({ swarm: entrance.swarm, issuer: entrance.ticket.issuer }, 'joined the swarm')
       return standing(granted.founding, granted.certificate)
     } catch (cause) {
+      this.#options.giveUp?.throwIfAborted()
       // U-7: a unit file may name a ticket that was used up long ago.
       if (entrance.known === undefined || !(cause instanceof SwarmError)) throw cause
       log.warn({ code: cause.code }, `the ticket did not renew the certificate, which still holds: ${cause.message}`)
@@ -213,6 +223,7 @@ class Composition {
     })
     const work: WorkDesk = new WorkDesk({
       tell: (input) => runtime.claims(input),
+      refusal: (writes) => runtime.refusal(writes),
       claims: () => swarm.claims,
       agentsMax: settings.claims.agentsMax,
       wallNow: () => this.#clock.wallNow(),

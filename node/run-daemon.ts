@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import {
   EXIT_INVARIANT,
   InvariantError,
@@ -36,7 +37,14 @@ export async function runDaemon(options: StartOptions, onRunning: (status: NodeS
   let daemon: Daemon | undefined
   process.on('uncaughtException', fatal)
   process.on('unhandledRejection', fatal)
-  daemon = await Daemon.start({
+  const starting = new AbortController()
+  const stop = (signal: 'SIGTERM' | 'SIGINT') => {
+    if (daemon === undefined) starting.abort(new SwarmError('SHUTTING_DOWN', `${signal} before this node was running`))
+    else daemon.requestStop(signal)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  const opened = Daemon.start({
     socket: settings.start.socket,
     http: http.listen,
     token,
@@ -44,12 +52,21 @@ export async function runDaemon(options: StartOptions, onRunning: (status: NodeS
     stopDrainMs: limits.stopDrainMs,
     connectionsMax: limits.ipcConnectionsMax,
     log,
-    open: () => openNode({ settings, log, fatal }),
+    open: () => openNode({ settings, log, fatal, giveUp: starting.signal }),
     fatal,
   })
-  process.on('SIGTERM', () => daemon.requestStop('SIGTERM'))
-  process.on('SIGINT', () => daemon.requestStop('SIGINT'))
-  onRunning(daemon.status())
+  daemon = await opened.catch((cause: unknown) => {
+    if (cause !== starting.signal.reason) throw cause
+    // What was open has been closed again, in reverse: an orderly stop like any other.
+    log.module('daemon').info(`stopped: ${starting.signal.reason.message}`)
+    log.flush()
+    process.exit(0)
+  })
+  // It came while the last part opened, and nothing looked any more.
+  if (starting.signal.aborted) daemon.requestStop('a signal before this node was running')
+  else onRunning(daemon.status())
+  // Now rather than at the end: those who are started next have use for it, and a killed process leaves none.
+  flushCompileCache()
   const problems = await daemon.ended
   for (const problem of problems) log.module('daemon').error(`did not stop in order: ${problem}`)
   log.flush()

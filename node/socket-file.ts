@@ -1,10 +1,7 @@
 import { lstat, mkdir, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
-import { SwarmError } from '../src/index.ts'
-
-/** Bytes of `sun_path` less its closing zero. */
-const PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107
+import { assertPathFits, SwarmError } from '../src/index.ts'
 
 /** A local connect is answered at once or never. */
 const PROBE_TIMEOUT_MS = 2_000
@@ -33,14 +30,6 @@ export async function clearSocketPath(path: string): Promise<void> {
     const message = `the socket ${path} cannot be made (${reasonOf(cause)}); check the directory, or use --socket`
     throw new SwarmError('DATA_DIRECTORY_UNREADABLE', message, { cause })
   }
-}
-
-/** @throws SwarmError BAD_USAGE when the operating system could not hold this path */
-export function assertPathFits(path: string): void {
-  const pathBytes = Buffer.byteLength(path)
-  if (pathBytes <= PATH_BYTES_MAX) return
-  const message = `the socket path ${path} has ${pathBytes} bytes and at most ${PATH_BYTES_MAX} are possible; use a shorter one with --socket`
-  throw new SwarmError('BAD_USAGE', message)
 }
 
 /** Whether a process accepts connections there. */

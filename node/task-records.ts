@@ -179,9 +179,18 @@ export const ROWS_DEFAULT = 100
 /** Characters of the rows of one answer: what is around them, and letters of up to three bytes, still fit a line. */
 const ROWS_CHARS_MAX = 300 * 1024
 
+/** ISO 8601 UTC with milliseconds. Most times asked for lie in the same second: its text is kept. */
 export function isoOf(wallMs: number): string {
-  return new Date(wallMs).toISOString()
+  const ms = wallMs % 1000
+  const second = wallMs - ms
+  if (second !== isoSecond.at) {
+    isoSecond.at = second
+    isoSecond.text = new Date(second).toISOString().slice(0, -4)
+  }
+  return `${isoSecond.text}${String(Math.floor(ms)).padStart(3, '0')}Z`
 }
+
+const isoSecond = { at: Number.NaN, text: '' }
 
 /** As many of the rows, from the first, as fit an answer; at least one. */
 export function fittingRows<T>(rows: readonly T[]): readonly T[] {

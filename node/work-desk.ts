@@ -23,6 +23,8 @@ import { type AgentLine, Visit } from './visit.ts'
 export interface WorkDeskOptions {
   /** What agents and clients say, for the claims. May be called from inside {@link WorkDesk.perform}. */
   tell(input: ClaimsHostInput): void
+  /** Why no request is taken now, or none that writes. */
+  refusal(writes: boolean): 'OVERLOADED' | 'DISK_FULL' | 'STORE_FAILED' | undefined
   claims(): ClaimsView
   /** Agents at once. */
   readonly agentsMax: number
@@ -40,8 +42,14 @@ interface Agent {
   isLeaving: boolean
 }
 
-/** Hint to an agent for which there is no room. */
+/** Hint to whoever is refused for want of room. */
 const RETRY_AFTER_MS = 1_000
+
+const REFUSALS = {
+  OVERLOADED: 'the disk of this node is behind; try again a little later, or at another node',
+  DISK_FULL: 'the disk of this node is full; make room there, or use another node',
+  STORE_FAILED: 'the store of this node has failed and it is stopping; use another node',
+} as const
 
 /**
  * Between connections and the claims: hands tasks to agents, gives answers to those who asked, tells of changes. Each
@@ -104,13 +112,16 @@ export class WorkDesk {
     }
   }
 
-  /** For visits: a question, and the number under which it can be abandoned. */
+  /**
+   * For visits: a question, and the number under which it can be abandoned.
+   *
+   * @throws SwarmError OVERLOADED, DISK_FULL, STORE_FAILED when nothing is asked now
+   */
   ask(ask: ClaimsRequest, answer: (outcome: Result<ClaimsAnswer, Refusal>) => void): ClaimsRequestId {
-    this.#requests += 1
-    const request = this.#requests as ClaimsRequestId
-    this.#open.set(request, answer)
-    this.tell({ kind: 'request', request, ask })
-    return request
+    const refusal = this.#options.refusal(ask.kind === 'submit')
+    if (refusal !== undefined)
+      throw new SwarmError(refusal, REFUSALS[refusal], { data: { retryAfterMs: RETRY_AFTER_MS } })
+    return this.#put(ask, answer)
   }
 
   abandon(request: ClaimsRequestId): void {
@@ -196,7 +207,7 @@ export class WorkDesk {
       this.tell({ kind: 'drain' })
       for (const visit of this.#visits) if (visit.hasAgents) visit.line.notify('drain', { deadlineMs: timeoutMs })
     }
-    if (this.#running > 0) await this.#idleWithin(timeoutMs)
+    await within(timeoutMs, this.#settled())
     const { waiting, offered, running } = this.#options.claims().counts
     return { drained: this.#running === 0, running: this.#running, open: waiting + offered + running }
   }
@@ -207,6 +218,14 @@ export class WorkDesk {
     const answers = [...this.#open.values()]
     this.#open.clear()
     for (const answer of answers) answer({ ok: false, error: { code: 'SHUTTING_DOWN', message } })
+  }
+
+  #put(ask: ClaimsRequest, answer: (outcome: Result<ClaimsAnswer, Refusal>) => void): ClaimsRequestId {
+    this.#requests += 1
+    const request = this.#requests as ClaimsRequestId
+    this.#open.set(request, answer)
+    this.tell({ kind: 'request', request, ask })
+    return request
   }
 
   #run({ agent, order }: Extract<ClaimsHostEffect, { kind: 'run' }>): void {
@@ -231,14 +250,10 @@ export class WorkDesk {
     for (const resolve of idle) resolve()
   }
 
-  #idleWithin(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.min(timeoutMs, TIMER_MS_MAX))
-      this.#idle.push(() => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
+  /** Nothing runs, and what is owed by then has been answered: answers keep their order, also behind the disk. */
+  async #settled(): Promise<void> {
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    await new Promise<void>((resolve) => void this.#put({ kind: 'list', limit: 1 }, () => resolve()))
   }
 
   #departIfDone(agent: AgentId, { visit, running, isLeaving }: Agent): void {
@@ -265,3 +280,13 @@ export class WorkDesk {
 
 /** Longest time a timer of this runtime can wait. */
 const TIMER_MS_MAX = 2 ** 31 - 1
+
+function within(timeoutMs: number, work: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, Math.min(timeoutMs, TIMER_MS_MAX))
+    void work.then(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

@@ -15,6 +15,7 @@ export {
   type Submission,
   type TaskReport as ClaimsReport,
 } from './claims/index.ts'
+export * from './client/index.ts'
 export {
   badConfiguration,
   type Config,
@@ -28,7 +29,7 @@ export {
   type ResolvedConfig,
   resolveConfig,
 } from './config/index.ts'
-export { decodeOperation } from './council/index.ts'
+export type { GovernedRow, Proposal, Shown } from './council/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
   type Certificate,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { dataDirectory, socketPath } from '../paths.ts'
+import type { ControlClient } from '../../src/index.ts'
 import { CLIENT_NAME } from '../version.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
 
@@ -49,7 +49,7 @@ async function contextOf(options: GlobalOptions, env: Environment): Promise<Cont
   const { data, socket, json } = options
   const config = options.config ?? (env.SWARM_NODE_CONFIG || undefined)
   const given = { ...(data === undefined ? {} : { data }), ...(socket === undefined ? {} : { socket }) }
-  const place = config === undefined ? plainPlace(options, env) : await configuredPlace(config, given, env)
+  const place = config === undefined ? await plainPlace(options, env) : await configuredPlace(config, given, env)
   const flags = Object.entries({ ...given, ...(options.config === undefined ? {} : { config }) })
   return {
     ...place,
@@ -64,10 +64,11 @@ async function contextOf(options: GlobalOptions, env: Environment): Promise<Cont
 
 type Place = Pick<Context, 'data' | 'socket' | 'token'>
 
-/** Without a file, where things are follows from flags and environment alone, and nothing else need be loaded. */
-function plainPlace({ data: flag, socket }: GlobalOptions, env: Environment): Place {
+/** Without a file, where things are follows from flags and environment alone. */
+async function plainPlace({ data: flag, socket }: GlobalOptions, env: Environment): Promise<Place> {
+  const { dataDirectory, socketPath, socketToken } = await import('../../src/index.ts')
   const data = dataDirectory(flag, env)
-  return { data, socket: socketPath(socket, env, data), token: env.SWARM_NODE_TOKEN || undefined }
+  return { data, socket: socketPath(socket, env, data), token: socketToken(env) }
 }
 
 async function configuredPlace(config: string, given: Context['given'], env: Environment): Promise<Place> {
@@ -79,9 +80,9 @@ async function configuredPlace(config: string, given: Context['given'], env: Env
 /** Runs with a connection to the daemon and closes it. Loaded only now: `--help` needs none of it. */
 export async function withDaemon<T>(
   { socket, token }: Pick<Context, 'socket' | 'token'>,
-  run: (client: import('../client.ts').ControlClient) => Promise<T>,
+  run: (client: ControlClient) => Promise<T>,
 ): Promise<T> {
-  const { ControlClient } = await import('../client.ts')
+  const { ControlClient } = await import('../../src/index.ts')
   const client = await ControlClient.connect({ socket, client: CLIENT_NAME, token })
   try {
     return await run(client)

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../version.ts'
 import { registerConfig } from './config.ts'
+import { registerCouncil } from './council.ts'
 import { registerDown } from './down.ts'
 import { registerEvents } from './events.ts'
 import { registerPeers } from './peers.ts'
@@ -53,6 +54,7 @@ const COMMANDS = [
   registerStatus,
   registerPeers,
   registerEvents,
+  registerCouncil,
   registerConfig,
   registerVersion,
 ]

@@ -17,6 +17,8 @@ interface Pending {
   readonly node: NodeId
   readonly body: AskBody
   alarm: Alarm | undefined
+  /** Asked again then: a full queue may have swallowed the question, or the answer. */
+  again: Alarm | undefined
 }
 
 export interface AsksParts {
@@ -122,8 +124,19 @@ export class Asks {
       this.#drop(query, pending)
       this.#reply(pending.request, outcomeOf(answer, output))
     })
-    if (!received)
-      this.#reply(pending.request, err({ code: 'OVERLOADED', message: 'no room for the output; try again later' }))
+    if (received) return
+    this.#drop(query, pending)
+    this.#reply(pending.request, err({ code: 'OVERLOADED', message: 'no room for the output; try again later' }))
+  }
+
+  /** The question did not leave. Whoever waits for an end is asked for again anyway. */
+  queryRefused(peer: NodeId, query: number): void {
+    const pending = this.#pending.get(query)
+    if (pending === undefined || pending.node !== peer || pending.body.kind === 'wait') return
+    this.#drop(query, pending)
+    const message = `the queue to ${peer}, the task's coordinator, is full; try again later`
+    const data = { retryAfterMs: this.#ground.params.retryAfterMs }
+    this.#reply(pending.request, err({ code: 'OVERLOADED', message, data }))
   }
 
   /** The link is back, or something was lost: questions are asked again; they may be asked twice. */
@@ -177,7 +190,7 @@ export class Asks {
       return
     }
     const waitMs = ask.kind === 'wait' ? ask.timeoutMs : params.requestTimeoutMs
-    const pending: Pending = { request, node, body: bodyOf(ask), alarm: undefined }
+    const pending: Pending = { request, node, body: bodyOf(ask), alarm: undefined, again: undefined }
     this.#query += 1
     const query = this.#query
     if (waitMs !== undefined) {
@@ -194,12 +207,17 @@ export class Asks {
     this.#send(query, pending)
   }
 
-  #send(query: number, { node, body }: Pending): void {
+  #send(query: number, pending: Pending): void {
+    const { node, body } = pending
     this.#parts.links.send(node, { kind: 'claims.query', body: { query, ask: body } })
+    if (body.kind !== 'wait') return
+    this.#ground.alarms.cancel(pending.again)
+    pending.again = this.#ground.in(this.#ground.params.waitAgainMs, () => this.#send(query, pending))
   }
 
   #drop(query: number, pending: Pending): void {
     this.#ground.alarms.cancel(pending.alarm)
+    this.#ground.alarms.cancel(pending.again)
     this.#pending.delete(query)
   }
 

@@ -165,9 +165,20 @@ export class Bidder {
     for (const foreign of [...this.#foreign.values()]) if (foreign.coordinator === coordinator) this.#drop(foreign)
   }
 
+  /** The bid did not leave: what it promised is free, and the coordinator's window does without. */
+  bidRefused(coordinator: NodeId, offer: number): void {
+    const foreign = this.#foreign.get(keyOf(coordinator, offer))
+    if (foreign !== undefined) this.#drop(foreign)
+  }
+
   /** The agent is gone with its promised slots. */
   lose(agent: Agent): void {
     for (const arriving of [...this.#arriving]) if (arriving.agent === agent) this.#giveUp(arriving)
+    this.withhold(agent)
+  }
+
+  /** The agent takes nothing more: its promised slots are promised no longer. */
+  withhold(agent: Agent): void {
     for (const foreign of [...this.#foreign.values()]) {
       for (const promised of [...foreign.promises]) if (promised.agent === agent) this.#unpromise(foreign, promised)
       this.#settle(foreign)

@@ -1,4 +1,4 @@
-import { assert, err, ok, type Result, type WallMillis } from '../kernel/index.ts'
+import { assert, BoundedQueue, err, ok, type Result, type WallMillis } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
 import type { Ground } from './ground.ts'
 import type { TaskId } from './ids.ts'
@@ -23,8 +23,8 @@ const TASK_OVERHEAD_BYTES = 1024
 export class Book {
   readonly #ground: Ground
   readonly #tasks = new Map<string, Task>()
-  /** Ended tasks in order of their end. */
-  readonly #ended = new Map<string, Task>()
+  /** Ended tasks in order of their end. A ring: a map that loses its first entries is slow to find the next one. */
+  readonly #ended: BoundedQueue<Task>
   readonly #keys = new Map<string, Key>()
   readonly #endedKeys = new Map<string, Key>()
   #endedBytes = 0
@@ -36,6 +36,8 @@ export class Book {
 
   constructor(ground: Ground) {
     this.#ground = ground
+    // One more than is kept: the newest is in before the oldest goes.
+    this.#ended = new BoundedQueue(ground.params.endedTasksMax + 1)
   }
 
   get(id: string): Task | undefined {
@@ -118,7 +120,8 @@ export class Book {
     this.#ends[state] += 1
     task.state = state
     task.endedAt = at
-    this.#ended.set(task.id, task)
+    const hasRoom = this.#ended.push(task)
+    assert(hasRoom, 'what is too much has been forgotten before', { ended: this.#ended.size })
     this.#endedBytes += endedBytesOf(task)
     const { key, demand } = task.submission
     if (key !== undefined) {
@@ -158,11 +161,11 @@ export class Book {
 
   #trim(): void {
     const { params, wall } = this.#ground
-    for (const task of this.#ended.values()) {
+    for (let task = this.#ended.peek(); task !== undefined; task = this.#ended.peek()) {
       const isOld = (task.endedAt ?? 0) + params.endedRetentionMs <= wall
       const isTooMuch = this.#ended.size > params.endedTasksMax || this.#endedBytes > params.endedBytesMax
       if (!isOld && !isTooMuch) break
-      this.#ended.delete(task.id)
+      this.#ended.shift()
       this.#tasks.delete(task.id)
       this.#endedBytes -= endedBytesOf(task)
     }

@@ -2,31 +2,28 @@ import { type Millis, type NodeId, type Tick, unreachable } from '../kernel/inde
 import type { Agent } from './agent.ts'
 import type { Alarm } from './alarms.ts'
 import { Asks } from './asks.ts'
+import { Attachments, type AttachmentsParts } from './attachments.ts'
 import { Bidder } from './bidder.ts'
 import { Book } from './book.ts'
-import { clamp } from './clamp.ts'
 import { Coordinator, type CoordinatorHooks } from './coordinator.ts'
-import { type Demand, type Group, Groups } from './demand.ts'
+import { type Group, Groups } from './demand.ts'
 import { Tracks } from './estimates.ts'
 import { Ground } from './ground.ts'
-import type { AgentId } from './ids.ts'
 import { Journal } from './journal.ts'
 import { Leases } from './leases.ts'
 import { Links } from './links.ts'
-import { type ClaimsMessage, MESSAGE_TEXT_BYTES_MAX } from './messages.ts'
+import type { ClaimsMessage } from './messages.ts'
 import { checkClaimsParams } from './params.ts'
 import { Queue } from './queue.ts'
 import type { ClaimsRecord } from './records.ts'
 import { reportOf } from './report.ts'
 import { Roster } from './roster.ts'
 import { Rounds, type RoundsHooks } from './rounds.ts'
-import { type Run, Runs } from './runs.ts'
-import { withinBounds } from './submission.ts'
+import { type Reported, Runs } from './runs.ts'
 import { Task } from './task.ts'
 import { Tenures } from './tenures.ts'
 import { Transfers } from './transfers.ts'
 import type {
-  AgentFacts,
   AgentsReport,
   AttachedAgent,
   ClaimsCore,
@@ -55,6 +52,7 @@ export class Claims implements ClaimsCore {
   readonly #rounds: Rounds
   readonly #bidder: Bidder
   readonly #tenures: Tenures
+  readonly #attachments: Attachments
   readonly #asks: Asks
   readonly #journal: Journal
   readonly #skillsOf: ((node: NodeId) => Iterable<string>) | undefined
@@ -116,6 +114,7 @@ export class Claims implements ClaimsCore {
       freed: (agent) => this.#pull(agent),
       waits: (group) => this.#serve(group),
     })
+    this.#attachments = new Attachments(ground, this.#attachmentsParts())
     const why = new Why(ground, { roster, rounds: this.#rounds, tracks })
     this.#asks = new Asks(ground, { links, transfers, book, coordinator, why })
     this.#journal = new Journal({ book, coordinator, leases: this.#leases })
@@ -194,6 +193,9 @@ export class Claims implements ClaimsCore {
         this.#links.linkUp(input.peer)
         this.#compare(input.peer)
         return
+      case 'refused':
+        this.#onRefused(input.peer, input.message)
+        return
       case 'link-down':
         this.#links.linkDown(input.peer)
         this.#rounds.peerReset(input.peer)
@@ -210,43 +212,13 @@ export class Claims implements ClaimsCore {
         this.#queue.setWeights(input.weights)
         return
       case 'capacity':
-        this.#setCapacity(input.resources)
+        this.#attachments.setCapacity(input.resources)
         return
       case 'drain':
         this.#roster.drain()
         return
       default:
-        this.#onAgent(input)
-    }
-  }
-
-  #onAgent(input: Extract<ClaimsInput, { readonly agent: AgentId }>): void {
-    switch (input.kind) {
-      case 'agent-attach':
-        this.#attach(input.agent, input.facts)
-        return
-      case 'agent-update':
-        this.#update(input.agent, input.facts)
-        return
-      case 'agent-detach':
-        this.#detach(input.agent)
-        return
-      case 'agent-lost':
-        this.#lose(input.agent, 'connection lost')
-        return
-      case 'agent-result':
-        this.#runs.onAnswer(input.agent, input.task, input.attempt, { kind: 'completed', output: input.output })
-        this.#departIfDone(input.agent)
-        return
-      case 'agent-failed':
-        this.#runs.onAnswer(input.agent, input.task, input.attempt, { kind: 'failed', error: input.error })
-        this.#departIfDone(input.agent)
-        return
-      case 'agent-progress':
-        this.#onProgress(input)
-        return
-      default:
-        unreachable(input)
+        this.#attachments.onInput(input)
     }
   }
 
@@ -303,6 +275,27 @@ export class Claims implements ClaimsCore {
     }
   }
 
+  /** A full queue or a missing link: what is not repeated anyway is undone at once. */
+  #onRefused(peer: NodeId, message: ClaimsMessage): void {
+    switch (message.kind) {
+      case 'claims.offer':
+        this.#rounds.offerRefused(peer, message.body.offer)
+        return
+      case 'claims.bid':
+        this.#bidder.bidRefused(peer, message.body.offer)
+        return
+      case 'claims.award':
+        this.#leases.awardRefused(peer, message.body)
+        return
+      case 'claims.query':
+        this.#asks.queryRefused(peer, message.body.query)
+        return
+      // Repeated by their senders (result, renew, inventory, wait) or missed by nobody (a promise, a hold and a lease end
+      // by themselves).
+      default:
+    }
+  }
+
   #onAsked(from: NodeId, epoch: number, serial: number): void {
     this.#bidder.forget(from)
     this.#tenures.onAsked(from, epoch, serial)
@@ -322,7 +315,7 @@ export class Claims implements ClaimsCore {
     this.#journal.resume()
   }
 
-  #onReported(run: Run, ...[outcome, runMs]: [Parameters<Tenures['report']>[1], number]): void {
+  #onReported(...[run, outcome, runMs]: Parameters<Reported>): void {
     if (run.coordinator !== this.#ground.node) {
       this.#tenures.report(run, outcome, runMs)
       return
@@ -349,6 +342,7 @@ export class Claims implements ClaimsCore {
   /** An agent with free slots takes what is next, until it has no slot or nothing fits. */
   #pull(agent: Agent): void {
     if (this.#roster.get(agent.id) !== agent) return
+    this.#attachments.departIfDone(agent)
     for (let lane = this.#roster.next(agent); lane !== undefined; lane = this.#roster.next(agent)) {
       const { head } = lane
       if (head instanceof Task) this.#coordinator.awardLocal(head, agent)
@@ -368,80 +362,6 @@ export class Claims implements ClaimsCore {
     if (agent === undefined || !(task instanceof Task)) return
     this.#coordinator.take(task)
     this.#coordinator.awardTaken(task, agent)
-  }
-
-  #attach(id: AgentId, facts: AgentFacts): void {
-    if (this.#roster.get(id) !== undefined || this.#roster.size >= this.#ground.params.agentsMax) {
-      const reason = this.#roster.get(id) === undefined ? `${this.#roster.size} agents are attached` : 'its id is taken'
-      this.#ground.emit({ kind: 'expel', agent: id, reason })
-      return
-    }
-    const agent = this.#roster.attach(id, withinBounds(facts, this.#ground.params), this.#groups.values())
-    const { name, skills } = agent.facts
-    this.#ground.observe({ kind: 'agent-attached', agent: id, name, skills: skills.map((skill) => skill.name) })
-    this.#pull(agent)
-  }
-
-  #update(id: AgentId, changes: Partial<AgentFacts>): void {
-    const agent = this.#roster.get(id)
-    if (agent === undefined) return
-    const facts = withinBounds({ ...agent.facts, ...changes, name: agent.facts.name }, this.#ground.params)
-    this.#roster.update(agent, facts, this.#heldOf(agent), this.#groups.values())
-    this.#pull(agent)
-  }
-
-  #detach(id: AgentId): void {
-    const agent = this.#roster.get(id)
-    if (agent === undefined) return
-    this.#roster.leave(agent)
-    this.#departIfDone(id)
-  }
-
-  #departIfDone(id: AgentId): void {
-    const agent = this.#roster.get(id)
-    if (agent?.isLeaving === true && agent.used === 0) this.#lose(id, 'detached')
-  }
-
-  #lose(id: AgentId, reason: string): void {
-    const agent = this.#roster.get(id)
-    if (agent === undefined) return
-    this.#roster.remove(agent)
-    this.#bidder.lose(agent)
-    const lost = this.#runs.lose(agent)
-    this.#ground.observe({ kind: 'agent-gone', agent: id, name: agent.facts.name, running: lost.length, reason })
-    for (const run of lost) this.#onReported(run, { kind: 'released', reason: 'agent-lost' }, 0)
-  }
-
-  #onProgress(input: Extract<ClaimsInput, { kind: 'agent-progress' }>): void {
-    const run = this.#runs.running(input.agent, input.task, input.attempt)
-    if (run === undefined) return
-    const { fraction } = input
-    const said = {
-      fraction: fraction === undefined || !Number.isFinite(fraction) ? undefined : Math.min(1, Math.max(0, fraction)),
-      message: input.message === undefined ? undefined : clamp(input.message, MESSAGE_TEXT_BYTES_MAX),
-      partial:
-        input.partial === undefined || input.partial.length > this.#ground.params.inlineBytesMax
-          ? undefined
-          : input.partial,
-    }
-    if (run.coordinator === this.#ground.node) {
-      this.#ground.emit({ kind: 'task-progress', task: run.task, attempt: run.token.attempt, ...said })
-    } else this.#tenures.progress(run, said)
-  }
-
-  #setCapacity(resources: Readonly<Record<string, number>>): void {
-    const demands: Demand[] = []
-    for (const agent of this.#roster.values()) demands.push(...this.#heldOf(agent))
-    this.#roster.setHost(resources, demands)
-    this.#roster.judgeAll(this.#groups.values())
-    for (const agent of this.#roster.values()) this.#pull(agent)
-  }
-
-  /** What the agent's slots are taken for. */
-  *#heldOf(agent: Agent): Generator<Demand> {
-    for (const run of this.#runs.of(agent)) yield run.demand
-    for (const promised of this.#bidder.promised()) if (promised.agent === agent) yield promised.group.demand
-    for (const demand of this.#bidder.arriving(agent)) yield demand
   }
 
   /** Changes are told together, so that a burst of tasks costs one report. */
@@ -475,6 +395,18 @@ export class Claims implements ClaimsCore {
       nobody: (group) => {
         if (!roster.couldServe(group)) this.#coordinator.forgive(group)
       },
+    }
+  }
+
+  #attachmentsParts(): AttachmentsParts {
+    return {
+      roster: this.#roster,
+      groups: this.#groups,
+      runs: this.#runs,
+      bidder: this.#bidder,
+      tenures: this.#tenures,
+      reported: (...reported) => this.#onReported(...reported),
+      pull: (agent) => this.#pull(agent),
     }
   }
 

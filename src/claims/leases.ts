@@ -101,18 +101,18 @@ export class Leases {
     return given
   }
 
+  /** The award did not leave: nobody has begun, and the tasks are free at once. */
+  awardRefused(peer: NodeId, { epoch, tasks }: BodyOf<'claims.award'>): void {
+    for (const row of tasks) this.#notTaken(peer, { task: row.task, epoch, attempt: row.attempt }, 'the link is full')
+  }
+
   onAccept(from: NodeId, body: BodyOf<'claims.accept'>): void {
     const { coordinator } = this.#parts
     for (const row of body.accepted) {
       const task = this.#heldBy(from, row)
       if (task?.claim !== undefined) coordinator.started(task, task.claim, row.agent)
     }
-    for (const row of body.refused) {
-      const task = this.#heldBy(from, row)
-      if (task?.claim === undefined || task.claim.isStarted) continue
-      this.#untrack(task, from)
-      coordinator.refused(task, row.reason)
-    }
+    for (const row of body.refused) this.#notTaken(from, row, row.reason)
   }
 
   onRenew(from: NodeId, body: BodyOf<'claims.renew'>): void {
@@ -162,8 +162,14 @@ export class Leases {
     const held: Outstanding = outstanding ?? { tasks: new Set(), asked: undefined }
     held.asked = { serial: this.#serial, named: new Set() }
     this.#outstanding.set(peer, held)
-    const { epoch } = this.#ground
-    this.#parts.links.sendIfUp(peer, { kind: 'claims.inventory', body: { kind: 'ask', epoch, serial: this.#serial } })
+    const { epoch, params } = this.#ground
+    const serial = this.#serial
+    this.#parts.links.sendIfUp(peer, { kind: 'claims.inventory', body: { kind: 'ask', epoch, serial } })
+    // A full queue may have swallowed the question or the answer.
+    this.#ground.in(params.resendMs, () => {
+      const isOpen = this.#outstanding.get(peer)?.asked?.serial === serial
+      if (isOpen && this.#parts.links.isUp(peer)) this.ask(peer)
+    })
   }
 
   /** What it holds it goes on holding; what it should hold and does not is lost for certain (T-10). */
@@ -217,6 +223,13 @@ export class Leases {
     for (const task of tasks) if (!task.hasEnded && task.pause === 'recovery') this.#parts.coordinator.place(task)
   }
 
+  #notTaken(peer: NodeId, row: AttemptRow, reason: string): void {
+    const task = this.#heldBy(peer, row)
+    if (task?.claim === undefined || task.claim.isStarted) return
+    this.#untrack(task, peer)
+    this.#parts.coordinator.refused(task, reason)
+  }
+
   /** The first award to a peer waits for the journal to know of it; all later ones wait for nothing. */
   #journalExecutor(task: Task, node: NodeId): void {
     if (!task.durable || this.#journalled.has(node)) return
@@ -243,6 +256,7 @@ export class Leases {
       task.claim.endsAt = after(now, params.leaseMs)
       this.#parts.coordinator.started(task, task.claim, task.claim.agent)
     }
+    if (lost.length < rows.length) this.#parts.links.keep(from)
     const body = { sequence, leaseMs: params.leaseMs, lost }
     this.#parts.links.sendIfUp(from, { kind: 'claims.renewed', body })
   }
@@ -304,6 +318,7 @@ export class Leases {
     const known = this.#outstanding.get(claim.node)
     if (known === undefined) this.#outstanding.set(claim.node, { tasks: new Set([task]), asked: undefined })
     else known.tasks.add(task)
+    this.#parts.links.keep(claim.node)
     this.#watch(task, claim, claim.endsAt)
   }
 

@@ -16,7 +16,7 @@ export class Links {
   readonly #ground: Ground
   readonly #up = new Set<NodeId>()
   readonly #outbox = new Map<NodeId, Waiting[]>()
-  /** Peers with business, and until when a link to them is wanted. */
+  /** Peers with business, the latest last, and until when a link to them is wanted. */
   readonly #wanted = new Map<NodeId, Millis>()
   #waiting = 0
   #alarm: Alarm | undefined
@@ -46,13 +46,28 @@ export class Links {
     queue.push({ until, message })
     this.#outbox.set(to, queue)
     this.#waiting += 1
-    this.#want(to)
+    this.keep(to)
     return true
   }
 
   /** Only if there is a link: its protocol repeats what is lost. */
   sendIfUp(to: NodeId, message: ClaimsMessage): void {
     if (this.#up.has(to)) this.#ground.sendNow(to, message)
+  }
+
+  /**
+   * There is business with the peer: a link to it is wanted for a while, also one that is there by chance, which somebody
+   * else might close for want of use. With too many of them, the one with the least recent business goes.
+   */
+  keep(peer: NodeId): void {
+    const { params, now } = this.#ground
+    const isNew = !this.#wanted.delete(peer)
+    this.#wanted.set(peer, after(now, LINGER_PATIENCES * params.linkPatienceMs))
+    if (!isNew) return
+    const [stalest] = this.#wanted.keys()
+    if (this.#wanted.size > params.linksWantedMax && stalest !== undefined) this.#wanted.delete(stalest)
+    this.#tell()
+    this.#alarm ??= this.#ground.in(params.linkPatienceMs, () => this.#sweep())
   }
 
   linkUp(peer: NodeId): void {
@@ -71,15 +86,6 @@ export class Links {
     return queue
   }
 
-  #want(peer: NodeId): void {
-    const { params, now } = this.#ground
-    const isNew = !this.#wanted.has(peer)
-    if (isNew && this.#wanted.size >= params.linksWantedMax) return
-    this.#wanted.set(peer, after(now, 20 * params.linkPatienceMs))
-    if (isNew) this.#tell()
-    this.#alarm ??= this.#ground.in(params.linkPatienceMs, () => this.#sweep())
-  }
-
   /** What has waited too long is dropped: whoever sent it has its own time-out. */
   #sweep(): void {
     this.#alarm = undefined
@@ -91,7 +97,10 @@ export class Links {
       else this.#outbox.set(peer, kept)
     }
     const before = this.#wanted.size
-    for (const [peer, until] of this.#wanted) if (until <= now && !this.#outbox.has(peer)) this.#wanted.delete(peer)
+    for (const [peer, until] of this.#wanted) {
+      if (until > now) break
+      this.#wanted.delete(peer)
+    }
     if (this.#wanted.size < before) this.#tell()
     if (this.#wanted.size > 0) this.#alarm = this.#ground.in(params.linkPatienceMs, () => this.#sweep())
   }
@@ -101,3 +110,6 @@ export class Links {
     this.#ground.emit({ kind: 'event', event: { kind: 'links-wanted', peers } })
   }
 }
+
+/** A link is wanted for so many patiences after its last use. */
+const LINGER_PATIENCES = 20

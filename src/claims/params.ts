@@ -88,6 +88,8 @@ export interface ClaimsParams {
   readonly requestsMax: number
   /** A question to another node is given up after this, unless it waits for an end. */
   readonly requestTimeoutMs: number
+  /** Whoever waits for an end elsewhere asks again this often, in case the question or its answer was lost. */
+  readonly waitAgainMs: number
   /** Payloads longer than this travel in parts, on the bulk lane. */
   readonly inlineBytesMax: number
   readonly partBytes: number
@@ -154,6 +156,7 @@ const LAN: ClaimsParams = {
   linksWantedMax: 48,
   requestsMax: 20_000,
   requestTimeoutMs: 5_000,
+  waitAgainMs: 30_000,
   inlineBytesMax: 64 * KIB,
   partBytes: 96 * KIB,
   transfersPerPeerMax: 64,

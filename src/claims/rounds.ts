@@ -140,16 +140,19 @@ export class Rounds {
     this.#closeWhenAnswered(round)
   }
 
+  /** The offer did not leave. */
+  offerRefused(peer: NodeId, offer: number): void {
+    const round = this.#rounds.get(offer)
+    if (round === undefined || round.asked.get(peer) !== undefined) return
+    this.#unreachable(round, peer)
+    this.#closeWhenAnswered(round)
+  }
+
   /** Whatever that peer had of our offers, it has no more. */
   peerReset(peer: NodeId): void {
     for (const round of [...this.#rounds.values()]) {
       if (!round.asked.has(peer)) continue
-      round.asked.set(peer, {
-        kind: 'decline',
-        reason: 'unreachable',
-        final: false,
-        retryAfterMs: this.#ground.params.retryAfterMs,
-      })
+      this.#unreachable(round, peer)
       if (round.phase === 'open') this.#closeWhenAnswered(round)
       else if (!hasHolds(round)) this.#close(round, 'again')
     }
@@ -243,15 +246,19 @@ export class Rounds {
     }
   }
 
-  /** A few round trips to the farthest of those asked: what wins is the score, not the fastest answer. */
+  /**
+   * A few round trips to the farthest of those asked: what wins is the score, not the fastest answer. Nobody waits for a
+   * link to be made while others are linked: whoever is late bids in the next round.
+   */
   #windowMs(round: Round): number {
     const { params, peers } = this.#ground
-    let farthestMs = 0
-    for (const node of round.asked.keys()) {
-      const rttMs = peers.rttMs(node) ?? params.rttUnknownMs
-      // A link that is yet to be made takes some round trips of its own.
-      farthestMs = Math.max(farthestMs, this.#links.isUp(node) ? rttMs : 4 * rttMs + params.rttUnknownMs)
-    }
+    const asked = [...round.asked.keys()]
+    const rttOf = (node: NodeId): number => peers.rttMs(node) ?? params.rttUnknownMs
+    const linked = asked.filter((node) => this.#links.isUp(node))
+    const farthestMs =
+      linked.length > 0
+        ? Math.max(...linked.map(rttOf))
+        : Math.max(...asked.map((node) => 4 * rttOf(node) + params.rttUnknownMs))
     const windowMs = params.windowRoundTripsFactor * farthestMs + params.windowSlackMs
     return Math.min(params.windowMaxMs, Math.max(params.windowMinMs, windowMs))
   }

@@ -179,6 +179,7 @@ export class Tenures {
     account.renewal = undefined
     this.#renew(peer, account)
     if (account.runs.size > 0) {
+      this.#parts.links.keep(peer)
       account.renewal = this.#ground.in(this.#ground.params.renewIntervalMs, () => this.#renewAgain(peer, account))
     }
   }

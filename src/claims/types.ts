@@ -135,6 +135,8 @@ export type ClaimsInput =
   | { readonly kind: 'link-down'; readonly peer: NodeId }
   /** Numbered messages from or to that peer may have been lost. */
   | { readonly kind: 'gap'; readonly peer: NodeId }
+  /** That message was not sent: the queue to the peer is full, or there is no link any more. */
+  | { readonly kind: 'refused'; readonly peer: NodeId; readonly message: ClaimsMessage }
   /** What is known of a node's agents has changed. */
   | { readonly kind: 'candidate-changed'; readonly node: NodeId }
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: ClaimsMessage }

@@ -1,9 +1,9 @@
-import { encode, list, type Shape } from '../wire/index.ts'
+import { encodeForCopy, list, type Shape } from '../wire/index.ts'
 import { digestShape, headerShape, payloadShape, requestShape } from './messages.ts'
 import { CHUNKS_MAX } from './params.ts'
 import type { Block, Digest, Header, Request } from './types.ts'
 
-/** SHA-256 of bytes as hex: given by the host, since cores do not reach for cryptography. Pure. */
+/** SHA-256 of bytes as hex: given by the host, since cores do not reach for cryptography. Pure, and keeps no hold of the bytes. */
 export type HashFunction = (bytes: Uint8Array) => Digest
 
 /**
@@ -56,11 +56,11 @@ export class Hashing {
 
   /** The root of a state: the hash of the list of its chunks' hashes (B-23). */
   root(chunks: readonly Digest[]): Digest {
-    return this.bytes(encode(list(digestShape, CHUNKS_MAX), chunks))
+    return this.bytes(encodeForCopy(list(digestShape, CHUNKS_MAX), chunks))
   }
 
   #of<T extends object>(value: T, shape: Shape<T>): Known {
-    return this.#known.get(value) ?? this.#learn(value, encode(shape, value))
+    return this.#known.get(value) ?? this.#learn(value, encodeForCopy(shape, value))
   }
 
   #learn(value: object, bytes: Uint8Array): Known {

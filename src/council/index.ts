@@ -1,3 +1,4 @@
+export { actOf, type CertificateOf, type Proposal, type Shown, shownOf } from './forms.ts'
 export { CouncilMachine } from './machine.ts'
 export {
   type Act,
@@ -9,6 +10,7 @@ export {
   encodeOperation,
   type Operation,
 } from './operations.ts'
+export { type GovernedRow, type Overview, overviewOf, SECTIONS, type Section } from './overview.ts'
 export { PARAMETERS, type ParameterRule } from './parameters.ts'
 export { shareMax } from './seats.ts'
 export type {

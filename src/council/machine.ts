@@ -1,5 +1,5 @@
 import type { NodeId, WallMillis } from '../kernel/index.ts'
-import { voicesNeeded } from '../machine/index.ts'
+import type { Voices } from '../machine/index.ts'
 import { type Applying, encode, type Machine, type MachineRefusal } from '../wire/index.ts'
 import type { Judged } from './judgement.ts'
 import { judge } from './judging.ts'
@@ -18,7 +18,7 @@ interface Proposal {
 /** What an operation would do: all at once, or one voice towards it. */
 type Course = {
   readonly judged: Judged
-  readonly voice: undefined | { readonly votes: number; readonly needed: number }
+  readonly voice: Voices | undefined
 }
 
 /** What the council governs, as a state machine for consensus. Clauses GV-1 to GV-12 in README.md. */
@@ -91,26 +91,10 @@ export class CouncilMachine implements Machine {
     const judged = judge(decoded.value, { state: this.state, ports: this.#ports, at })
     if (!judged.ok) return judged.error
     if (mayDo(decoded.value.act, standing, judged.value, this.state)) return { judged: judged.value, voice: undefined }
-    return standing.validator ? this.#voice(judged.value, { operation, client, at }) : UNAUTHORISED
-  }
-
-  /** GV-7: a validator's word counts for one. */
-  #voice(judged: Judged, { operation, client, at }: Proposal): Course | MachineRefusal {
-    const { motions } = this.state
-    const electorate = this.members()
-    const votes = motions.tally(operation, client, electorate, at)
-    const needed = voicesNeeded(electorate)
-    const open = motions.find(operation, at)
-    if (votes < needed && open?.motion.voters.includes(client) === true) {
-      return { code: 'ALREADY_SO', reason: `this validator has spoken for it: ${votes} of ${needed} voices so far` }
-    }
-    if (votes < needed && open === undefined && !motions.mayOpen(client, at)) {
-      return {
-        code: 'QUOTA_EXCEEDED',
-        reason: 'this validator has opened too many motions: wait until they are carried or end',
-      }
-    }
-    return { judged, voice: { votes, needed } }
+    if (!standing.validator) return UNAUTHORISED
+    // GV-7: a validator's word counts for one.
+    const voice = this.state.motions.judge(operation, client, this.members(), at)
+    return 'code' in voice ? voice : { judged: judged.value, voice }
   }
 }
 

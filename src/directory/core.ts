@@ -2,7 +2,7 @@ import { after, earliest, type Millis, NEVER, type NodeId, type Tick } from '../
 import { decode, encode, type Statement } from '../wire/index.ts'
 import { judgeDigestWith } from './judge.ts'
 import { type DirectoryMessage, digestBody } from './messages.ts'
-import { checkDirectoryParams } from './params.ts'
+import { checkDirectoryParams, crowdStretch } from './params.ts'
 import { isSignificant } from './significance.ts'
 import { DigestSync } from './sync.ts'
 import { DigestTable, entryOf } from './table.ts'
@@ -35,6 +35,8 @@ export class Directory implements DirectoryCore {
   #published: OwnReport | undefined
   #publishedAt = Number.NEGATIVE_INFINITY as Millis
   #version = 0
+  /** The most members there ever were: after a crowd has gone, what is left of it is not forgotten at once. */
+  #membersPeak = 1
   #publishAt: Millis = NEVER
   #syncAt: Millis = NEVER
 
@@ -63,7 +65,7 @@ export class Directory implements DirectoryCore {
 
   deadline(): Millis {
     const oldest = this.#table.oldest()
-    const expiresAt = oldest === undefined ? NEVER : after(oldest.heardAt, this.#options.params.expiryMs)
+    const expiresAt = oldest === undefined ? NEVER : after(oldest.heardAt, this.#expiryMs)
     return earliest(earliest(this.#publishAt, this.#syncAt), expiresAt)
   }
 
@@ -91,9 +93,7 @@ export class Directory implements DirectoryCore {
         this.#memberUp(input.member)
         break
       case 'member-down':
-        if (input.node !== this.#self && this.#table.dismiss(input.node)) {
-          this.#emit({ kind: 'event', event: { kind: 'digest-gone', node: input.node, reason: 'member-down' } })
-        }
+        this.#memberDown(input.node)
         break
       case 'link-up':
         this.#links.add(input.peer)
@@ -111,9 +111,27 @@ export class Directory implements DirectoryCore {
     return this.#options.params.syncIntervalMs
   }
 
+  get #heartbeatMs(): number {
+    return this.#options.params.heartbeatMs * crowdStretch(this.#table.memberCount)
+  }
+
+  get #expiryMs(): number {
+    return this.#options.params.expiryMs * crowdStretch(this.#membersPeak)
+  }
+
   #memberUp(member: MemberProfile): void {
-    if (this.#table.admit(member)) return
-    this.#emit({ kind: 'observe', observation: { kind: 'directory-full', node: member.node } })
+    if (this.#table.admit(member)) this.#membersPeak = Math.max(this.#membersPeak, this.#table.memberCount)
+    else this.#emit({ kind: 'observe', observation: { kind: 'directory-full', node: member.node } })
+  }
+
+  #memberDown(node: NodeId): void {
+    if (node === this.#self) return
+    const had = this.#table.dismiss(node)
+    if (had) this.#emit({ kind: 'event', event: { kind: 'digest-gone', node, reason: 'member-down' } })
+    // Fewer members, a faster heartbeat: one that was set for the crowd may be overdue.
+    if (this.#published !== undefined) {
+      this.#publishAt = earliest(this.#publishAt, after(this.#publishedAt, this.#heartbeatMs))
+    }
   }
 
   /** D-4: at once if it matters and the last one is long enough ago; a burst of changes makes one digest. */
@@ -128,7 +146,7 @@ export class Directory implements DirectoryCore {
 
   #publish(now: Millis): void {
     const report = this.#report
-    this.#publishAt = after(now, this.#options.params.heartbeatMs * this.#options.random.between(0.9, 1))
+    this.#publishAt = after(now, this.#heartbeatMs * this.#options.random.between(0.9, 1))
     const own = this.#table.get(this.#self)
     if (report === undefined || own === undefined) return
     const reason = report === this.#published ? 'heartbeat' : 'change'
@@ -159,7 +177,7 @@ export class Directory implements DirectoryCore {
 
   #expire(now: Millis): void {
     for (let oldest = this.#table.oldest(); oldest !== undefined; oldest = this.#table.oldest()) {
-      if (after(oldest.heardAt, this.#options.params.expiryMs) > now) return
+      if (after(oldest.heardAt, this.#expiryMs) > now) return
       this.#table.drop(oldest.node)
       this.#emit({ kind: 'event', event: { kind: 'digest-gone', node: oldest.node, reason: 'expired' } })
     }

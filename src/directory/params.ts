@@ -18,6 +18,17 @@ export interface DirectoryParams {
   readonly significantShare: number
 }
 
+/**
+ * Heartbeats are as given up to so many members. Above, they and the expiry stretch with the number, so that a node hears
+ * as many a second in a crowd as in a small cell; who is down, membership tells long before (D-4).
+ */
+const CROWD_MEMBERS = 16
+
+/** By how much heartbeats and expiry stretch among so many members. */
+export function crowdStretch(members: number): number {
+  return Math.max(1, members / CROWD_MEMBERS)
+}
+
 const LAN: DirectoryParams = {
   intervalMinMs: 250,
   heartbeatMs: 30_000,

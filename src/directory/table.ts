@@ -34,6 +34,11 @@ export class DigestTable {
     this.#seen = new BoundedMap(2 * entriesMax)
   }
 
+  /** Members, with a digest or without. */
+  get memberCount(): number {
+    return this.#members.size
+  }
+
   /** Digests held. */
   get size(): number {
     return this.#byAge.size

@@ -7,6 +7,17 @@ export {
   type RunParams,
 } from './agent-messages.ts'
 export { ClientCodec, type ClientEvent } from './client-codec.ts'
+export {
+  COUNCIL_PROOF_FORMAT,
+  COUNCIL_SECTIONS,
+  type CouncilDecision,
+  type CouncilLogReport,
+  type CouncilMemberState,
+  type CouncilOutcome,
+  type CouncilProofFile,
+  type CouncilShowReport,
+  type CouncilStatusReport,
+} from './council-messages.ts'
 export type { Failure, Outcome, RequestId } from './frames.ts'
 export { JsonText } from './json-text.ts'
 export { type HelloResult, type HostMethod, METHODS, type MethodName, type ParamsOf, type ResultOf } from './methods.ts'

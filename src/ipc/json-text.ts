@@ -3,6 +3,24 @@ import { cutMember } from './cut.ts'
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
 
+/** Short payloads share buffers of this size: one of its own costs more than a payload of some hundred bytes. */
+const SLAB_BYTES = 8 * 1024
+const SHARED_CHARS_MAX = 512
+let slab = new Uint8Array(SLAB_BYTES)
+let slabUsed = 0
+
+/** UTF-8 of a text, for keeping. */
+function bytesOf(json: string): Uint8Array {
+  if (json.length > SHARED_CHARS_MAX) return utf8.encode(json)
+  if (slabUsed + 3 * json.length > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES)
+    slabUsed = 0
+  }
+  const { written } = utf8.encodeInto(json, slab.subarray(slabUsed))
+  slabUsed += written
+  return slab.subarray(slabUsed - written, slabUsed)
+}
+
 /**
  * A JSON value as the text it is: what tasks carry. It crosses the daemon as these bytes and is put into a message as it
  * is, without being read or written again (I-12).
@@ -17,12 +35,12 @@ export class JsonText {
 
   /** Of a value that JSON can say; what is undefined is `null`. */
   static of(value: unknown): JsonText {
-    return new JsonText(utf8.encode(JSON.stringify(value ?? null)))
+    return new JsonText(bytesOf(JSON.stringify(value ?? null)))
   }
 
   /** The member `line[first][second]` of a valid line as it stands there; `null` when there is none. */
   static cut(line: string, first: string, second: string): JsonText {
-    return new JsonText(utf8.encode(cutMember(line, first, second) ?? 'null'))
+    return new JsonText(bytesOf(cutMember(line, first, second) ?? 'null'))
   }
 
   get text(): string {

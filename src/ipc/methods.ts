@@ -1,5 +1,16 @@
 import { z } from 'zod'
 import { type AttachResult, attachParams, detachParams, updateParams } from './agent-messages.ts'
+import {
+  type CouncilLogReport,
+  type CouncilOutcome,
+  type CouncilProofFile,
+  type CouncilShowReport,
+  type CouncilStatusReport,
+  councilLogParams,
+  councilProofParams,
+  councilShowParams,
+  proposeParams,
+} from './council-messages.ts'
 import { agentId, durationMs, rowLimit } from './fields.ts'
 import type {
   AgentsReport,
@@ -77,6 +88,11 @@ export const METHODS = {
   ),
   'node.drain': method<DrainReport>()(z.strictObject({ timeoutMs: durationMs.optional() })),
   'node.stop': method<StopReport>()(nothing),
+  'council.status': method<CouncilStatusReport>()(nothing),
+  'council.log': method<CouncilLogReport>()(councilLogParams),
+  'council.show': method<CouncilShowReport>()(councilShowParams),
+  'council.propose': method<CouncilOutcome>()(proposeParams),
+  'council.proof': method<CouncilProofFile>()(councilProofParams),
   'config.show': method<ConfigReport>()(nothing),
   'ticket.create': method<TicketReport>()(
     z.strictObject({

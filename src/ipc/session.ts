@@ -58,9 +58,10 @@ export class Session implements Core<SessionInput, SessionEffect> {
   #closed = false
   #paused = false
   #unsentBytes = 0
-  /** Lines of this step, joined into one write at its end. */
+  /** Lines that wait for the host to ask for them, as one write. */
   #lines: string[] = []
   #linesChars = 0
+  #isReady = false
   #effects: SessionEffect[] = []
 
   constructor(greeting: SessionGreeting, now: Millis, limits: SessionLimits = SESSION_LIMITS) {
@@ -88,7 +89,10 @@ export class Session implements Core<SessionInput, SessionEffect> {
   step(now: Millis, input: SessionInput | Tick): readonly SessionEffect[] {
     if (this.#closed) return []
     this.#take(now, input)
-    this.#flush()
+    if (this.#lines.length > 0 && !this.#isReady && !this.#closed) {
+      this.#isReady = true
+      this.#effects.push({ kind: 'ready' })
+    }
     if (!this.#closed) this.#conclude()
     const effects = this.#effects
     this.#effects = []
@@ -114,6 +118,9 @@ export class Session implements Core<SessionInput, SessionEffect> {
       case 'run':
       case 'notify':
         this.#post(input)
+        break
+      case 'flush':
+        this.#flush()
         break
       case 'event':
         this.#deliver(input.event)
@@ -260,7 +267,7 @@ export class Session implements Core<SessionInput, SessionEffect> {
 
   /** I-7, I-8. */
   #deliver(event: NodeEvent): void {
-    const room = this.#unsentBytes < this.#limits.eventBacklogBytesMax
+    const room = this.#unsentBytes + this.#linesChars < this.#limits.eventBacklogBytesMax
     for (const params of this.#subscriptions.deliver(event, room)) {
       this.#push(encodeNotification('event', params))
     }
@@ -345,8 +352,9 @@ export class Session implements Core<SessionInput, SessionEffect> {
     this.#close(reason, error)
   }
 
-  /** One write for all lines of this step. */
+  /** One write for all lines since the last. */
   #flush(): void {
+    this.#isReady = false
     if (this.#lines.length === 0 || this.#closed) return
     const bytes = utf8.encode(`${this.#lines.join('\n')}\n`)
     this.#lines = []

@@ -25,6 +25,8 @@ export type SessionInput =
   | Notice
   /** Something happened that subscribers may want to see. */
   | { readonly kind: 'event'; readonly event: NodeEvent }
+  /** The turn of the loop is over: what is `ready` is to be written. */
+  | { readonly kind: 'flush' }
   /** The client took this many of the bytes written to it. */
   | { readonly kind: 'sent'; readonly byteCount: number }
   /** The host wants no more of this client. */
@@ -71,7 +73,9 @@ export type SessionEffect =
   /** One for every `run`, unless the session closes first. */
   | { readonly kind: 'outcome'; readonly order: Order; readonly outcome: AgentOutcome }
   | ProgressReport
-  /** Bytes for the client: whole lines. The host may gather those of one turn of the loop into one write. */
+  /** There are lines for the client: the host steps a `flush` at the end of its turn of the loop, so that all leave in one write. */
+  | { readonly kind: 'ready' }
+  /** Bytes for the client: whole lines. Follows a `flush`, or stands before a `close`. */
   | { readonly kind: 'write'; readonly bytes: Uint8Array }
   /** Read nothing more from this client until `resume` (I-7). */
   | { readonly kind: 'pause' }

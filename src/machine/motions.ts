@@ -1,5 +1,5 @@
 import { assert, type NodeId, quorum, type WallMillis } from '../kernel/index.ts'
-import { bytes, count, list, nodeId, record, type Shape, text } from '../wire/index.ts'
+import { bytes, count, list, type MachineRefusal, nodeId, record, type Shape, text } from '../wire/index.ts'
 import { MOTION_BYTES_MAX, MOTION_TTL_MS, MOTIONS_MAX, MOTIONS_PER_VOTER_MAX, VOTERS_MAX } from './params.ts'
 import { Table } from './table.ts'
 
@@ -12,6 +12,14 @@ export interface Motion {
   /** By the time of blocks. */
   readonly until: WallMillis
 }
+
+/** Voices with one more, and how many carry a motion. */
+export interface Voices {
+  readonly votes: number
+  readonly needed: number
+}
+
+type Judgement = Voices | MachineRefusal
 
 const motionShape = record({
   operation: bytes(MOTION_BYTES_MAX),
@@ -54,25 +62,38 @@ export class Motions {
     return undefined
   }
 
-  /** Whether this voter may open one more. */
-  mayOpen(voter: NodeId, at: WallMillis | undefined): boolean {
-    const open = this.#open(at)
-    return open.length < MOTIONS_MAX && open.filter((motion) => motion.opener === voter).length < MOTIONS_PER_VOTER_MAX
-  }
-
-  #open(at: WallMillis | undefined): readonly Motion[] {
-    return this.table.rows().flatMap(({ value }) => (at === undefined || value.until > at ? value : []))
-  }
-
-  /** How a motion would stand with one more voice, counting those alone who may vote now. */
-  tally(operation: Uint8Array, voter: NodeId, electorate: readonly NodeId[], at: WallMillis | undefined): number {
-    const voters = new Set([...(this.find(operation, at)?.motion.voters ?? []), voter])
-    return electorate.filter((node) => voters.has(node)).length
+  #mayOpen(voter: NodeId, at: WallMillis): boolean {
+    const open = this.table.rows().filter(({ value }) => value.until > at)
+    return (
+      open.length < MOTIONS_MAX && open.filter(({ value }) => value.opener === voter).length < MOTIONS_PER_VOTER_MAX
+    )
   }
 
   /**
-   * Adds a voice, forgets those of who may vote no more and all whose time has ended; the motion's name. `mayOpen` or
-   * `find` has said that it fits.
+   * How a motion would stand with one more voice, counting those alone who may vote now; refused to who has spoken for it,
+   * and to who has opened too many. Ahead of any block nobody is refused for what time may end.
+   */
+  judge(operation: Uint8Array, voter: NodeId, electorate: readonly NodeId[], at: WallMillis | undefined): Judgement {
+    const open = this.find(operation, at)?.motion
+    const voters = new Set([...(open?.voters ?? []), voter])
+    const votes = electorate.filter((node) => voters.has(node)).length
+    const needed = voicesNeeded(electorate)
+    // With fewer who may vote, the voices there are may suffice: then saying it again carries it. And what is open now may
+    // have ended by the time of the block.
+    if (votes >= needed || at === undefined) return { votes, needed }
+    if (open?.voters.includes(voter) === true) {
+      return { code: 'ALREADY_SO', reason: `this node has spoken for it: ${votes} of ${needed} voices so far` }
+    }
+    if (open !== undefined || this.#mayOpen(voter, at)) return { votes, needed }
+    return {
+      code: 'QUOTA_EXCEEDED',
+      reason: 'this node has opened too many motions: wait until they are carried or end',
+    }
+  }
+
+  /**
+   * Adds a voice, forgets those of who may vote no more and all whose time has ended; the motion's name. `judge` has
+   * said that it fits.
    */
   vote(operation: Uint8Array, voter: NodeId, about: Voting): string {
     this.forget(about.at)

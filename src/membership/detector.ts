@@ -16,6 +16,12 @@ interface Probe {
   readonly sentAwake: number
   /** Direct: only the neighbour was asked. Indirect: helpers were asked too, and the neighbour again. */
   stage: 'direct' | 'indirect'
+  /** When this stage is out of time, on the awake clock. */
+  endsAt: number
+  /** The timer runs for another ping and not for the end of the stage. */
+  again: boolean
+  /** Pings after the first: an answer may be to any of them. */
+  repeats: number
   helpers: number
   nacks: number
   /** Helpers that have no link to it either. */
@@ -148,7 +154,7 @@ export class Detector {
     if (watch === undefined || probe?.sequence !== sequence) return
     // Neither a pause of ours nor a repeated ping may be taken for distance (Karn).
     const rttMs = ground.now - probe.sentAt
-    if (probe.stage === 'direct' && ground.awake - probe.sentAwake === rttMs) {
+    if (probe.repeats === 0 && ground.awake - probe.sentAwake === rttMs) {
       ground.sampleRtt(link, rttMs)
       ground.coordinate = moved(ground.coordinate, coordinate, rttMs, ground.random)
     }
@@ -220,7 +226,8 @@ export class Detector {
     const { entry, probe } = watch
     assert(isUp(entry), 'only members that are up are watched', { node: entry.node })
     if (probe !== undefined) {
-      if (probe.stage === 'direct') this.#ask(watch, probe)
+      if (probe.again) this.#repeat(watch, probe)
+      else if (probe.stage === 'direct') this.#ask(watch, probe)
       else this.#failed(watch, probe)
       return
     }
@@ -242,16 +249,33 @@ export class Detector {
       sentAt: ground.now,
       sentAwake: ground.awake,
       stage: 'direct',
+      endsAt: ground.awake + ground.health.stretch(ground.params.directTimeoutMs),
+      again: false,
+      repeats: 0,
       helpers: 0,
       nacks: 0,
       unlinked: 0,
     }
     watch.probe = probe
-    if (this.#ping(watch, probe.sequence)) {
-      this.#arm(watch, ground.awake + ground.health.stretch(ground.params.directTimeoutMs))
-    } else {
-      this.#ask(watch, probe)
-    }
+    if (this.#ping(watch, probe.sequence)) this.#awaitAnswer(watch, probe)
+    else this.#ask(watch, probe)
+  }
+
+  /**
+   * Until the stage ends; while others doubt the neighbour it is asked again meanwhile (M-6): an unwell judge's stage may
+   * last as long as the suspicion, and one lost ping must not be all that the suspect was asked.
+   */
+  #awaitAnswer(watch: Watch, probe: Probe): void {
+    const { awake, params } = this.#ground
+    const next = awake + params.suspectProbeMs
+    probe.again = watch.entry.suspicion !== undefined && next < probe.endsAt
+    this.#arm(watch, probe.again ? next : probe.endsAt)
+  }
+
+  #repeat(watch: Watch, probe: Probe): void {
+    probe.repeats += 1
+    this.#ping(watch, probe.sequence)
+    this.#awaitAnswer(watch, probe)
   }
 
   /** False without a link to it. */
@@ -277,10 +301,12 @@ export class Detector {
   #ask(watch: Watch, probe: Probe): void {
     const { params, awake, health } = this.#ground
     probe.stage = 'indirect'
+    probe.endsAt = awake + health.stretch(params.indirectTimeoutMs)
+    probe.repeats += 1
     const linked = this.#ping(watch, probe.sequence)
     probe.helpers = this.#askHelpers(watch, probe.sequence, params.indirectProbes)
     if (probe.helpers === 0 && !linked) this.#failed(watch, probe)
-    else this.#arm(watch, awake + health.stretch(params.indirectTimeoutMs))
+    else this.#awaitAnswer(watch, probe)
   }
 
   #askHelpers(watch: Watch, sequence: number, count: number): number {
@@ -324,7 +350,7 @@ export class Detector {
     const ground = this.#ground
     watch.probe = undefined
     watch.heardAt = ground.awake
-    ground.unwell(-1)
+    ground.mending()
     if (watch.entry.suspicion === undefined && watch.passing) {
       this.#close(watch)
       return
@@ -360,6 +386,7 @@ export class Detector {
     const watch = this.#watches.get(entry.node)
     if (watch !== undefined) {
       if (watch.probe === undefined) this.#arm(watch, this.#ground.awake)
+      else this.#awaitAnswer(watch, watch.probe)
     } else if (this.#ground.links.has(entry.node)) {
       this.#arm(this.#open(entry, true), this.#ground.awake)
     }

@@ -58,7 +58,7 @@ export class Ground {
     this.table = new MemberTable(params.membersMax)
     this.overlay = new Overlay(params)
     this.rumours = new RumourQueue(params.rumoursMax)
-    this.health = new LocalHealth(params.healthMax)
+    this.health = new LocalHealth(params.healthMax, params.probeCycleMs / 2)
     this.#sequence = options.random.uint32()
   }
 
@@ -109,8 +109,12 @@ export class Ground {
     return this.rumours.take(peer, rumoursMax, this.sendsMax)
   }
 
-  unwell(delta: number): void {
-    if (this.health.add(delta)) this.observe({ kind: 'health', score: this.health.score })
+  unwell(by: number): void {
+    if (this.health.worsen(by)) this.observe({ kind: 'health', score: this.health.score })
+  }
+
+  mending(): void {
+    if (this.health.mend(this.awake)) this.observe({ kind: 'health', score: this.health.score })
   }
 
   sampleRtt(link: Link, rttMs: number): void {

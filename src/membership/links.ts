@@ -44,9 +44,18 @@ export class Links {
     return this.#wanted.has(node)
   }
 
+  /** A link that another core needs is needed now, and the peer does not know of it: this side dials at once. */
   hold(peers: readonly NodeId[]): void {
-    this.#held = new Set(peers.slice(0, this.#ground.params.heldMax))
+    const { params, table, self } = this.#ground
+    const before = this.#held
+    this.#held = new Set(peers.slice(0, params.heldMax))
     this.#ground.dirty = true
+    for (const node of this.#held) {
+      const entry = table.get(node)
+      if (before.has(node) || node === self.node || entry === undefined || !isUp(entry)) continue
+      this.#detector.watch(entry)
+      if (!this.#wanted.has(node)) this.#want(node)
+    }
   }
 
   /** At the end of a step: the living have changed, so the neighbours may have. */
@@ -145,7 +154,7 @@ export class Links {
     this.#wanted.set(node, wanted)
     if (links.has(node)) return
     // The lower id dials, so that two do not dial each other at once; the other waits in case the lower cannot.
-    timers.arm(wanted.dial, awake + (self.node < node ? 0 : params.dialDelayMs))
+    timers.arm(wanted.dial, awake + (self.node < node || this.#held.has(node) ? 0 : params.dialDelayMs))
   }
 
   #release(wanted: Wanted): void {

@@ -19,7 +19,7 @@ import { Gate, type Passage } from './gate.ts'
 import type { NetworkClock, NetworkOptions } from './options.ts'
 import { ADMISSION_TIMEOUT_MS } from './params.ts'
 import { crossed, Refusal } from './refusal.ts'
-import { joinWrites } from './stream-tuning.ts'
+import { joinWrites, tuneStreams } from './stream-tuning.ts'
 
 /** Without the swarm id, so that members of another swarm are told so instead of finding no common protocol. */
 export const ADMISSION_PROTOCOL = `${PROTOCOL_PREFIX}/admission/1`
@@ -107,6 +107,7 @@ export class AdmissionControl {
     this.muxerCount += 1
     const admitted = this.#bySecured.get(secured)
     if (admitted !== undefined) admitted.muxer = muxer
+    tuneStreams(muxer)
     secured.addEventListener('message', ({ data }) => {
       this.bytesIn += data.byteLength
     })

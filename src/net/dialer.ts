@@ -1,10 +1,16 @@
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
-import { type NodeId, type Random, SwarmError } from '../kernel/index.ts'
+import { type ErrorCode, type NodeId, type Random, SwarmError } from '../kernel/index.ts'
 import { ownedBy } from './addresses.ts'
 import { DialPlan, type DueDial } from './dial-plan.ts'
 import type { NetworkClock } from './options.ts'
-import { DIAL_TIMEOUT_MS, PARALLEL_DIALS_MAX, PARALLEL_DIALS_MIN, PARALLEL_DIALS_START } from './params.ts'
+import {
+  DIAL_TIMEOUT_MS,
+  FIRST_TURN_MS,
+  PARALLEL_DIALS_MAX,
+  PARALLEL_DIALS_MIN,
+  PARALLEL_DIALS_START,
+} from './params.ts'
 import { dialError, isCrossed } from './refusal.ts'
 
 export interface DialerInit {
@@ -88,14 +94,42 @@ export class Dialer {
   }
 }
 
-/** Dials a peer at these addresses, one after the other. */
-export async function dial(node: Libp2p, peer: NodeId, addresses: readonly string[]): ReturnType<Libp2p['dial']> {
+/**
+ * Dials a peer at these addresses. Of several each first gets a short turn alone, so that ones where nobody answers do
+ * not use up the time of the one that works; then all get what a slow path or a busy peer needs. Not side by side:
+ * libp2p makes one dial of all that go to one peer.
+ *
+ * @param giveUp ends it before its time
+ */
+export async function dial(
+  node: Libp2p,
+  peer: NodeId,
+  addresses: readonly string[],
+  giveUp?: AbortSignal,
+): ReturnType<Libp2p['dial']> {
   const targets = dialable(peer, addresses)
   if (targets.length === 0) {
     throw new SwarmError('HANDSHAKE_FAILED', `there is no usable address of ${peer} among: ${addresses.join(' ')}`)
   }
-  return node.dial(targets, { signal: AbortSignal.timeout(DIAL_TIMEOUT_MS) })
+  const within = (ms: number) => {
+    const time = AbortSignal.timeout(ms)
+    return giveUp === undefined ? time : AbortSignal.any([giveUp, time])
+  }
+  if (targets.length > 1) {
+    for (const target of targets) {
+      try {
+        return await node.dial(target, { signal: within(FIRST_TURN_MS) })
+      } catch (cause) {
+        // A refusal is the peer's word, wherever it was reached.
+        if (giveUp?.aborted === true || isCrossed(cause) || !UNANSWERED.has(dialError(cause).code)) throw cause
+      }
+    }
+  }
+  return node.dial(targets, { signal: within(DIAL_TIMEOUT_MS) })
 }
+
+/** What a dial fails with when no member was at the other end, or none that had the time. */
+const UNANSWERED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TIMEOUT', 'HANDSHAKE_FAILED'])
 
 /** Those of the texts that are addresses of this peer: peers and people write them, so the rest is no surprise. */
 export function dialable(peer: NodeId, addresses: readonly string[]): Multiaddr[] {

@@ -1,6 +1,5 @@
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 import { FrameSplitter } from '../link/index.ts'
-import { batchWindowUpdates } from './stream-tuning.ts'
 
 export interface LaneStreamHandler {
   onFrame(body: Uint8Array): void
@@ -24,7 +23,6 @@ export class LaneStream {
   constructor(stream: Stream, handler: LaneStreamHandler) {
     this.#stream = stream
     this.#handler = handler
-    batchWindowUpdates(stream)
     stream.addEventListener('drain', this.#drained)
     stream.addEventListener('close', this.#closed)
     stream.addEventListener('remoteCloseWrite', this.#closed)

@@ -125,13 +125,14 @@ export class Libp2pNetwork implements NetworkPort {
    * Exchanges a ticket for a certificate at its issuer. The connection is that of a member from then on; the caller
    * keeps the certificate and answers `party()` with it before it calls {@link serve}.
    *
+   * @param giveUp ends the attempt
    * @throws SwarmError with the code of the refusal, or TICKET_ISSUER_UNREACHABLE
    */
-  async join(ticket: Ticket): Promise<JoinGrant> {
+  async join(ticket: Ticket, giveUp?: AbortSignal): Promise<JoinGrant> {
     const { admission, host } = this.#parts
     admission.useTicket(ticket)
     try {
-      const connection = await dial(host.node, ticket.issuer, ticket.addresses)
+      const connection = await dial(host.node, ticket.issuer, ticket.addresses, giveUp)
       const admitted = admission.of(connection)
       assert(admitted?.joined !== undefined, 'a newcomer was let in without a certificate')
       const issuer = this.#connections.get(ticket.issuer)?.credentials

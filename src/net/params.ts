@@ -36,6 +36,8 @@ export const PARALLEL_DIALS_MIN = 1
 export const PARALLEL_DIALS_START = 2
 export const PARALLEL_DIALS_MAX = 8
 export const DIAL_TIMEOUT_MS = 8_000
+/** The first turn of one of several addresses: four of the longest round trips that we care for, and an admission. */
+export const FIRST_TURN_MS = 1_500
 export const ADDRESS_DIAL_TIMEOUT_MS = ADMISSION_TIMEOUT_MS + 1_000
 export const ADDRESSES_PER_PEER_MAX = 16
 /** First wait after a failed dial; then doubled up to the bound, each time a random part from half to all of it. */
@@ -64,7 +66,11 @@ export const STREAM_WRITE_BUFFER_BYTES = 8 * MIB
 
 export const GOSSIP_HEARTBEAT_MS = 2_000
 export const GOSSIP_BYTES_MAX = 64 * KIB
-export const GOSSIP_MESH = { d: 4, low: 3, high: 8 } as const
+/**
+ * Every hint reaches a node once per neighbour in the mesh: three are enough for all to hear it, five are the most. What
+ * is lost is asked for by one peer a heartbeat, and compared by tables anyway (D-5).
+ */
+export const GOSSIP_MESH = { d: 3, low: 2, high: 5, outbound: 1, lazy: 1 } as const
 /** Bounds on what one decoded RPC may hold: CVE-2026-46679 was a heap filled through the defaults (5,000 each). */
 export const GOSSIP_DECODE_LIMITS = {
   maxSubscriptions: 64,

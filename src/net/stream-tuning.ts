@@ -1,4 +1,4 @@
-import type { MessageStream, Stream } from '@libp2p/interface'
+import type { MessageStream, Stream, StreamMuxer } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 
 /*
@@ -32,6 +32,22 @@ interface YamuxWindow {
 }
 
 const YAMUX_ESTABLISHED = 3
+
+/** Has the windows of all streams of a connection batched: gossip's and identify's as well as the lanes'. */
+export function tuneStreams(muxer: StreamMuxer): void {
+  // Not by a listener: with one there, the muxer would no longer keep early streams for libp2p, which comes later.
+  const dispatchEvent = muxer.dispatchEvent.bind(muxer)
+  muxer.dispatchEvent = (event) => {
+    if (event.type === 'stream' && event instanceof CustomEvent) batchWindowUpdates(event.detail)
+    return dispatchEvent(event)
+  }
+  const createStream = muxer.createStream.bind(muxer)
+  muxer.createStream = async (options) => {
+    const stream = await createStream(options)
+    batchWindowUpdates(stream)
+    return stream
+  }
+}
 
 /** Has the window opened again only when half of it is used up, as the Yamux specification advises (P-14). */
 export function batchWindowUpdates(stream: Stream): void {

@@ -11,7 +11,7 @@ import type {
   Swarm,
 } from '../swarm/index.ts'
 import { claimsRecords, SwarmHost } from '../swarm/index.ts'
-import type { LogPort, NetworkPort } from '../wire/index.ts'
+import type { LogPort, LogRefusal, NetworkPort } from '../wire/index.ts'
 import { Alarm, type Clock } from './clock.ts'
 import { LoadMeter } from './load.ts'
 import type { NodeState } from './node-state.ts'
@@ -92,6 +92,12 @@ export class NodeRuntime {
   /** Somebody came across a peer of this swarm: on the LAN, in the bootstrap list, in the DHT. A hint. */
   introduce(peer: NodeId, addresses: readonly string[]): void {
     this.#guard(() => this.host.input({ kind: 'introduce', peer, addresses }))
+  }
+
+  /** Why this node takes no new requests, or only such as write nothing (U-8). */
+  refusal(writes: boolean): LogRefusal | undefined {
+    if (this.host.isCrowded) return 'OVERLOADED'
+    return writes ? this.#options.log.refusal() : undefined
   }
 
   /** What agents and clients say of tasks; also from inside `perform`. */

@@ -21,6 +21,8 @@ export interface Checker<P extends Program> {
   onObserve?(machine: Machine, observation: Observation): void
   onSend?(machine: Machine, to: NodeId, kind: MessageKind, body: Uint8Array): void
   onPublish?(machine: Machine, kind: MessageKind, body: Uint8Array): void
+  /** A gossiped message crosses one link. */
+  onForward?(machine: Machine, kind: MessageKind): void
   onLinkDown?(machine: Machine, peer: NodeId, reason: LinkDownReason): void
   /** After each turn of a program's loop. */
   onTurn?(machine: Machine, program: P): void

@@ -64,6 +64,7 @@ export class Gossip {
     const { paths, queue } = network
     for (const end of this.#port.neighbours(network.params.gossipFanout, except)) {
       const to = end.other.port
+      network.watcher.onForward(machine, item.kind)
       if (paths.isBlocked(machine.index, to.machine.index) || paths.loses()) {
         network.counts.lost += 1
         continue

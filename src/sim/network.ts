@@ -36,6 +36,7 @@ export interface NetworkWatcher {
   onSend(from: Machine, to: NodeId, kind: MessageKind, body: Uint8Array): void
   onLinkDown(at: Machine, peer: NodeId, reason: LinkDownReason): void
   onPublish(from: Machine, kind: MessageKind, body: Uint8Array): void
+  onForward(from: Machine, kind: MessageKind): void
 }
 
 /** Counts of what became of messages; all since the start of the run. */

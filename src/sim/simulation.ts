@@ -68,6 +68,7 @@ export class Simulation<P extends Program> {
         onSend: (from, to, kind, body) => this.#onSend(from, to, kind, body),
         onLinkDown: (machine, peer, reason) => this.#onLinkDown(machine, peer, reason),
         onPublish: (from, kind, body) => this.#onPublish(from, kind, body),
+        onForward: (from, kind) => this.#onForward(from, kind),
       },
     })
     this.#boot = options.boot
@@ -232,6 +233,10 @@ export class Simulation<P extends Program> {
 
   #onPublish(from: Machine, kind: MessageKind, body: Uint8Array): void {
     for (const checker of this.#checkers) checker.onPublish?.(from, kind, body)
+  }
+
+  #onForward(from: Machine, kind: MessageKind): void {
+    for (const checker of this.#checkers) checker.onForward?.(from, kind)
   }
 }
 

@@ -14,7 +14,7 @@ import type {
 import { rulesOf } from '../wire/index.ts'
 import { decodeBody, encodeBody, type Message } from './codec.ts'
 import type { HostObservation } from './observations.ts'
-import { encodeNodeRecord, type NodeRecord } from './records.ts'
+import { encodeForLog, type NodeRecord } from './records.ts'
 import type { Swarm } from './swarm.ts'
 import type { ClaimsHostEffect, SwarmEffect, SwarmInput } from './types.ts'
 
@@ -23,6 +23,8 @@ const CLOCK_INTERVAL_MS = 1000
 
 /** Effects that may wait for the disk at once. Beyond it the disk is hopelessly behind, which the log reports first. */
 const HELD_EFFECTS_MAX = 65_536
+/** From here on whoever asks is to be refused: what is under way finds room in the rest. */
+const HELD_EFFECTS_CROWDED = HELD_EFFECTS_MAX / 4
 
 export interface SwarmHostOptions {
   readonly swarm: Swarm
@@ -84,6 +86,11 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   /** Effects that wait for the disk now. */
   get heldCount(): number {
     return this.#held.length - this.#heldFrom
+  }
+
+  /** So much waits for the disk that new requests are to be refused. */
+  get isCrowded(): boolean {
+    return this.heldCount >= HELD_EFFECTS_CROWDED
   }
 
   /** The time asked for by `schedule` has come. Early and late calls do no harm. */
@@ -206,9 +213,10 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     switch (effect.kind) {
       case 'send': {
         const outcome = network.send(effect.to, effect.message.kind, this.#encode(effect.message))
-        if (outcome !== 'queued') {
-          this.#options.observe({ kind: 'send-refused', peer: effect.to, message: effect.message.kind, outcome })
-        }
+        if (outcome === 'queued') return
+        this.#options.observe({ kind: 'send-refused', peer: effect.to, message: effect.message.kind, outcome })
+        // R-8
+        this.post({ kind: 'refused', peer: effect.to, message: effect.message })
         return
       }
       case 'publish':
@@ -254,7 +262,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
 
   #append(record: NodeRecord): LogIndex | undefined {
     try {
-      const index = this.#options.log.append(encodeNodeRecord(record))
+      const index = this.#options.log.append(encodeForLog(record))
       this.#appended = index
       this.#options.recorded?.(record)
       return index

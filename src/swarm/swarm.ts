@@ -19,7 +19,7 @@ import {
   type RenewalView,
 } from '../renewal/index.ts'
 import type { Message } from './codec.ts'
-import type { NodeRecord } from './records.ts'
+import { CLAIMS_RECORDS_MAX, type NodeRecord } from './records.ts'
 import type { LoadSample, SwarmEffect, SwarmInput } from './types.ts'
 
 export interface SwarmCores {
@@ -117,6 +117,11 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'gap':
         this.#stepClaims(now, input, effects)
         break
+      case 'refused':
+        // The others repeat what matters to them, whatever becomes of it.
+        if (isClaimsMessage(input.message))
+          this.#stepClaims(now, { kind: 'refused', peer: input.peer, message: input.message }, effects)
+        break
       case 'claims':
         this.#stepClaims(now, input.input, effects)
         break
@@ -159,7 +164,11 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         effects.push(effect)
         return
       case 'persist':
-        effects.push({ kind: 'persist', record: { kind: 'claims', records: effect.records } })
+        // Each record is of one task and stands for itself: a crash between two of them leaves a step that did less.
+        for (let from = 0; from < effect.records.length; from += CLAIMS_RECORDS_MAX) {
+          const records = effect.records.slice(from, from + CLAIMS_RECORDS_MAX)
+          effects.push({ kind: 'persist', record: { kind: 'claims', records } })
+        }
         return
       case 'event':
         if (effect.event.kind === 'links-wanted') {

@@ -22,6 +22,8 @@ export type SwarmInput =
   | { readonly kind: 'load'; readonly sample: LoadSample }
   /** Messages that must not be lost may have been, in either direction. */
   | { readonly kind: 'gap'; readonly peer: NodeId }
+  /** That message did not leave: its lane is full, or the link is gone. */
+  | { readonly kind: 'refused'; readonly peer: NodeId; readonly message: Message }
   /** Agents, tasks and questions about them: see `src/claims/README.md`. */
   | { readonly kind: 'claims'; readonly input: ClaimsHostInput }
   | Extract<MembershipInput, { kind: 'link-up' | 'link-down' | 'facts' | 'introduce' | 'revoke' | 'leave' }>
@@ -31,7 +33,7 @@ export type SwarmInput =
 /** What a host says to the claims; the rest of their inputs comes from the other cores. */
 export type ClaimsHostInput = Exclude<
   ClaimsInput,
-  { kind: 'clock' | 'link-up' | 'link-down' | 'gap' | 'candidate-changed' | 'message' }
+  { kind: 'clock' | 'link-up' | 'link-down' | 'gap' | 'refused' | 'candidate-changed' | 'message' }
 >
 
 /** What the claims ask of the host: agents, answers, news of tasks. */

@@ -41,6 +41,7 @@ export {
   decode,
   dictionary,
   encode,
+  encodeForCopy,
   f64,
   fixedBytes,
   flag,

@@ -13,7 +13,7 @@ import type {
 } from '../../src/consensus/index.ts'
 import { headerShape, requestShape, voteShape } from '../../src/consensus/messages.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
-import { encode, record, text } from '../../src/wire/index.ts'
+import { encodeForCopy, record, text } from '../../src/wire/index.ts'
 
 import { covers, Signed, voteKey } from './signed.ts'
 
@@ -114,7 +114,7 @@ export class Checker implements Watcher {
   #digestOf(header: Header): Digest {
     let digest = this.#digests.get(header)
     if (digest === undefined) {
-      digest = fakeHash(encode(headerShape, header))
+      digest = fakeHash(encodeForCopy(headerShape, header))
       this.#digests.set(header, digest)
     }
     return digest
@@ -267,7 +267,7 @@ export class Checker implements Watcher {
   #onApplied(host: Host, signed: SignedRequest, decision: Decision, index: number): void {
     const { request, signature } = signed
     if (!this.#goodRequests.has(signed)) {
-      const bytes = encode(requestBytes, { group: GROUP, request })
+      const bytes = encodeForCopy(requestBytes, { group: GROUP, request })
       if (!verifies({ domain: 'consensus-request', statement: { signer: request.client, bytes, signature } })) {
         this.#break('B-2', `a forged request of ${request.client} was finalised`)
       }
@@ -430,6 +430,6 @@ export class Checker implements Watcher {
 }
 
 function isSignedBy(signer: NodeId, vote: Vote, signature: Uint8Array): boolean {
-  const bytes = encode(voteBytes, { group: GROUP, vote })
+  const bytes = encodeForCopy(voteBytes, { group: GROUP, vote })
   return verifies({ domain: 'consensus-vote', statement: { signer, bytes, signature } })
 }

@@ -4,7 +4,7 @@ import { isRunning } from '../../node/processes.ts'
 import { runCommand } from '../support/command-line.ts'
 import { eventually } from '../support/eventually.ts'
 import { scratchDirectory } from '../support/scratch.ts'
-import { startSwarm, TestDaemon } from './harness.ts'
+import { startDaemonCommand, startSwarm, TestDaemon } from './harness.ts'
 
 describe('three processes, three data directories, one ticket', () => {
   it('see each other with roles, latency and load', async () => {
@@ -63,6 +63,19 @@ describe('three processes, three data directories, one ticket', () => {
 })
 
 describe('one process', () => {
+  it('SIGTERM while it still tries to join is an orderly stop, and the next start finds everything free', async () => {
+    const issuer = await TestDaemon.start()
+    const ticket = await issuer.ticket()
+    await issuer.kill()
+    const data = scratchDirectory()
+    const joining = startDaemonCommand({ data, join: ticket })
+    await eventually('a try', () => joining.output.stderr.includes('trying again'))
+    joining.child.kill('SIGTERM')
+    const { code, stderr } = await joining.ended
+    expect([code, stderr.includes('SIGTERM before this node was running')]).toEqual([0, true])
+    await TestDaemon.start({ data })
+  })
+
   it('is a swarm of one, useful at once; its document is all there is on standard output', async () => {
     const daemon = await TestDaemon.start({ args: ['--json', '--http', '127.0.0.1:0', '--region', 'eu-west'] })
     const started = JSON.parse(daemon.running.output.stdout)

@@ -1,4 +1,6 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import {
   type Certificate,
   handshakeFrameShape,
@@ -16,6 +18,13 @@ import { link, type NodeChanges, SWARM, type TestNode, until, World } from './ne
 
 const world = new World()
 afterEach(() => world.end())
+
+/** Begins to listen on loopback; resolves with the port. */
+async function listening(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
 
 /** P-1: the node has heard the outsider and has not made a muxer, a connection or a link of it. */
 function expectUntouched(node: TestNode): void {
@@ -158,6 +167,20 @@ describe('tickets', () => {
     const newcomer = await world.node(12, { newcomer: true })
     const joining = newcomer.network.join(ticketFor(issuer.id, SWARM, { addresses: issuer.addresses }))
     await expect(joining).rejects.toMatchObject({ code: 'INTERNAL' })
+  })
+
+  test('addresses at which nobody answers do not use up the time of the one that works', async () => {
+    const silent = [createServer(), createServer()]
+    onTestFinished(() => {
+      for (const server of silent) server.close()
+    })
+    const dead = await Promise.all(silent.map(async (server) => `/ip4/127.0.0.1/tcp/${await listening(server)}`))
+    const issuer: TestNode = await world.node(11, {
+      grant: async (_, newcomer) => ({ ok: true, value: certificateFor(newcomer, SWARM, {}) }),
+    })
+    const newcomer = await world.node(12, { newcomer: true })
+    const ticket = ticketFor(issuer.id, SWARM, { addresses: [...dead, ...issuer.addresses] })
+    expect((await newcomer.network.join(ticket)).issuer.node).toBe(issuer.id)
   })
 
   test('a ticket whose issuer is not there', async () => {

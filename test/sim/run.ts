@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { FAULT_KINDS, type RunResult } from '../../src/sim/index.ts'
 import { CAMPAIGNS, type Campaign, campaignOf } from './campaigns.ts'
 import { runPlanted } from './planted-table.ts'
+import { REPLAYS, runReplay } from './replay-table.ts'
 import { run } from './wiring.ts'
 
 /** Command line of the simulator: `npm run sim -- NAME [options]`. Exit 0: all held; 1: a violation; 2: bad usage. */
@@ -32,6 +33,8 @@ interface Totals {
 }
 
 function main(): number {
+  const [command = '', ...rest] = process.argv.slice(2)
+  if (REPLAYS.some((each) => each === command)) return runReplay(command, rest)
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {

@@ -3,6 +3,7 @@ import type { AgentLine, Visit } from '../../node/visit.ts'
 import { WorkDesk } from '../../node/work-desk.ts'
 import type { ClaimsHostInput, ClaimsView, NetworkStats, NodeEvent, ParamsOf, PeerReport } from '../../src/index.ts'
 import { SwarmError } from '../../src/index.ts'
+import { FakeCouncil } from './fake-council.ts'
 
 export const PEERS: readonly PeerReport[] = [
   {
@@ -57,6 +58,7 @@ export class FakeNode implements OpenedNode {
   readonly version = '0.0.0-test'
   state: 'starting' | 'running' | 'draining' | 'stopping' = 'running'
   closed = false
+  readonly council = new FakeCouncil()
   readonly ticketRequests: ParamsOf<'ticket.create'>[] = []
   /** What `createTicket` does instead of making one. */
   ticketError: Error | undefined
@@ -64,6 +66,7 @@ export class FakeNode implements OpenedNode {
   readonly told: ClaimsHostInput[] = []
   readonly work = new WorkDesk({
     tell: (input) => this.told.push(input),
+    refusal: () => undefined,
     claims: () => NO_CLAIMS,
     agentsMax: 100,
     wallNow: () => 0,
@@ -109,8 +112,8 @@ export class FakeNode implements OpenedNode {
     return this.work.visit(line)
   }
 
-  drain(timeoutMs: number) {
-    return this.work.drain(timeoutMs)
+  async drain() {
+    return { drained: true, running: 0, open: 0 }
   }
 
   dismissVisitors() {

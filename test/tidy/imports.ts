@@ -38,7 +38,9 @@ const TABLE: Readonly<Record<string, Allowed>> = {
   machine: { folders: ['kernel', 'wire'] },
   ...Object.fromEntries(MACHINES.map((name) => [name, { ...CORE, folders: [...CORE.folders, 'machine'] }])),
   swarm: { folders: ['kernel', 'wire', 'identity', ...PROTOCOLS, ...MACHINES] },
-  ipc: { folders: ['kernel'], packages: /^zod$/ },
+  // What is proposed to the council and shown of it has one shape, wherever it is written.
+  ipc: { folders: ['kernel'], types: ['council'], packages: /^zod$/ },
+  client: { folders: ['kernel', 'ipc'], packages: /^node:/ },
   config: { folders: ['kernel'], packages: /^(?:zod|yaml)$/ },
   // Types of protocols are part of what swarm shows, so its drivers may name them.
   runtime: {

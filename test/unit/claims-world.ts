@@ -87,6 +87,10 @@ export class World {
   readonly effects: ClaimsEffect[] = []
   /** Messages for which this is true are lost. */
   loses: (from: string, to: string, message: ClaimsMessage) => boolean = () => false
+  /** Messages for which this is true find the queue to the peer full. */
+  refuses: (from: string, to: string, message: ClaimsMessage) => boolean = () => false
+  /** Links that each node wants, as it said last. */
+  readonly wanted = new Map<string, readonly string[]>()
   readonly behaviours = new Map<string, Behaviour>()
   readonly #facts = new Map<string, Map<string, AgentFacts>>()
   readonly #events: Event[] = []
@@ -358,11 +362,13 @@ export class World {
       case 'observe':
         this.observed.push(effect.observation)
         return
+      case 'event':
+        if (effect.event.kind === 'links-wanted') this.wanted.set(node.id, effect.event.peers)
+        return
       case 'expel':
       case 'barrier':
       case 'task-changed':
       case 'task-progress':
-      case 'event':
         return
     }
   }
@@ -370,6 +376,10 @@ export class World {
   #send(from: WorldNode, to: NodeId, message: ClaimsMessage): void {
     const shape = CLAIMS_BODIES[message.kind] as Shape<unknown>
     const bytes = encode(shape, message.body)
+    if (this.refuses(from.id, to, message)) {
+      this.later(0, () => this.input(from.id, { kind: 'refused', peer: to, message }))
+      return
+    }
     this.sent.push({ from: from.id, to, message })
     if (this.loses(from.id, to, message)) return
     const { core } = this.node(to)

@@ -6,9 +6,9 @@ import { table } from '../../node/cli/table.ts'
 import { wantsColours } from '../../node/cli/terminal.ts'
 import { collectLabel, durationMs, formatSeconds, parseCount } from '../../node/cli/values.ts'
 import { nodeVersionProblem } from '../../node/node-version.ts'
-import { dataDirectory, socketPath } from '../../node/paths.ts'
 import { resolveSettings } from '../../node/settings.ts'
 import { PROFILES, startArguments } from '../../node/start-options.ts'
+import { dataDirectory, socketPath } from '../../src/client/index.ts'
 import { PROFILES as CONFIGURED_PROFILES, parseDuration } from '../../src/config/index.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 
@@ -149,7 +149,7 @@ describe('settings', () => {
     const start = { config: file(), join: 'T', listen: ['/ip4/1.2.3.4/tcp/5'], labels: { gpu: 'V100' }, zone: 'b' }
     const settings = resolveSettings(start, { SWARM_NODE_NODE_REGION: 'us-east', SWARM_NODE_NODE_ZONE: 'a' })
     expect(settings.start).toEqual({ data: '/from/file', socket: '/from/file/swarm.sock', join: 'T' })
-    expect(settings.config.node).toEqual({ region: 'us-east', zone: 'b', labels: { gpu: 'V100' } })
+    expect(settings.config.node).toEqual({ region: 'us-east', zone: 'b', labels: { gpu: 'V100' }, capacity: {} })
     expect(settings.contacts).toEqual([{ node: 'QmNode', addresses: ['/dns4/a/tcp/1'] }])
     expect(settings.network(['worker']).listen).toEqual(['/ip4/1.2.3.4/tcp/5'])
     expect(settings.report.values).toContainEqual({ path: 'node.zone', value: 'b', origin: 'flag --zone' })

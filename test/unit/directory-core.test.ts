@@ -118,6 +118,36 @@ describe('what is published', () => {
     expect(solo.version('me')).toBe(3)
   })
 
+  describe('D-4: in a crowd of 160', () => {
+    const others = Array.from({ length: 159 }, (_, i) => `n${i}`)
+
+    test('heartbeats are ten times as rare, and expiry as much later', () => {
+      const solo = new SoloDirectory()
+      solo.members(...others)
+      solo.gossip(digest('n0', 1))
+      solo.step({ kind: 'report', report: report() })
+      solo.run(LAN.heartbeatMs * 8.9)
+      expect(solo.version('me')).toBe(1)
+      solo.run(LAN.heartbeatMs * 1.1)
+      expect(solo.version('me')).toBe(2)
+      solo.run(LAN.expiryMs * 5)
+      expect(solo.version('n0')).toBe(1)
+      solo.run(LAN.expiryMs * 5)
+      expect(solo.version('n0')).toBeUndefined()
+    })
+
+    test('once it has gone, those who are left hear as often as ever and forget nobody at once', () => {
+      const solo = new SoloDirectory()
+      solo.members(...others)
+      solo.gossip(digest('n0', 1))
+      solo.step({ kind: 'report', report: report() })
+      solo.run(LAN.heartbeatMs * 5)
+      for (const node of others.slice(1)) solo.step({ kind: 'member-down', node: node as NodeId })
+      solo.run(1)
+      expect([solo.version('me'), solo.version('n0')]).toEqual([2, 1])
+    })
+  })
+
   test.each([
     ['the last slot is taken', report({ skills: [skill('echo', { slotsFree: 0 })] }), true],
     ['a skill comes', report({ skills: [skill('echo'), skill('cat')] }), true],

@@ -45,6 +45,7 @@ class Line {
   step(input: SessionInput): void {
     for (const effect of this.session.step(NOW, input)) {
       this.effects.push(effect)
+      if (effect.kind === 'ready') this.step({ kind: 'flush' })
       if (effect.kind !== 'write') continue
       this.untakenBytes += effect.bytes.length
       this.written.push(...new TextDecoder().decode(effect.bytes).split('\n').slice(0, -1))

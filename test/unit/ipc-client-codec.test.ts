@@ -10,7 +10,8 @@ describe('ClientCodec', () => {
     const greeting = { hello: { node: 'n', swarm: 's', version: '1', features: ['x'] } }
     const session = new Session(greeting, 0 as Millis)
     const hello = codec.request('hello', { protocol: 1, client: 'test/1' })
-    const [effect] = session.step(0 as Millis, { kind: 'received', bytes: hello.bytes })
+    session.step(0 as Millis, { kind: 'received', bytes: hello.bytes })
+    const [effect] = session.step(0 as Millis, { kind: 'flush' })
     if (effect?.kind !== 'write') throw new Error('expected a write')
     expect(codec.receive(effect.bytes)).toEqual([
       { kind: 'answer', id: hello.id, outcome: { ok: true, result: { protocol: 1, ...greeting.hello } } },

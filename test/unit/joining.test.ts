@@ -41,6 +41,16 @@ describe('joining', () => {
     expect(network.join).toHaveBeenCalledTimes(6)
   })
 
+  it('ends at once when it is given up', async () => {
+    const network = issuer('TICKET_ISSUER_UNREACHABLE', 'TICKET_ISSUER_UNREACHABLE')
+    const giveUp = new AbortController()
+    const joined = expect(joinPatiently(network, ticket, log, giveUp.signal)).rejects.toThrow('enough')
+    await vi.advanceTimersByTimeAsync(1)
+    giveUp.abort(new Error('enough'))
+    await joined
+    expect(network.join).toHaveBeenCalledTimes(1)
+  })
+
   it('takes a refusal for an answer', async () => {
     const network = issuer('TICKET_USED_UP')
     await expect(joinPatiently(network, ticket, log)).rejects.toMatchObject({ code: 'TICKET_USED_UP' })

@@ -4,12 +4,21 @@ import { type Incarnation, type NodeId, Random } from '../../src/kernel/index.ts
 import { COORDINATE_ORIGIN, moved } from '../../src/membership/coordinates.ts'
 import { RumourQueue } from '../../src/membership/gossip.ts'
 import { hashText } from '../../src/membership/hash.ts'
+import { LocalHealth } from '../../src/membership/health.ts'
 import { checkMembershipParams, MEMBERSHIP_PROFILES } from '../../src/membership/index.ts'
 import { Overlay } from '../../src/membership/overlay.ts'
 import { Suspicion } from '../../src/membership/suspicion.ts'
 import { Timer, Timers } from '../../src/membership/timers.ts'
 import { predictedRttMs } from '../../src/wire/index.ts'
 import { rumour } from './membership-solo.ts'
+
+test('M-15: health worsens by what went wrong up to its bound, and mends at a bounded rate however much goes well', () => {
+  const health = new LocalHealth(3, 1000)
+  expect([health.worsen(2), health.worsen(5), health.worsen(1), health.score]).toEqual([true, true, false, 3])
+  expect([0, 10, 999, 1000, 1999].map((awake) => health.mend(awake))).toEqual([true, false, false, true, false])
+  expect([health.score, health.stretch(100)]).toEqual([1, 200])
+  expect([health.mend(9000), health.mend(19_000), health.score]).toEqual([true, false, 0])
+})
 
 describe('timers', () => {
   test('fire in order of time, ties in order of arming, whatever was re-armed or disarmed (against a sorted list)', () => {

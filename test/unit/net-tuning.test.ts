@@ -3,7 +3,7 @@ import { multiaddrConnectionPair } from '@libp2p/utils'
 import { yamux } from '@libp2p/yamux'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { describe, expect, it } from 'vitest'
-import { batchWindowUpdates, joinWrites } from '../../src/net/stream-tuning.ts'
+import { batchWindowUpdates, joinWrites, tuneStreams } from '../../src/net/stream-tuning.ts'
 import { eventually } from '../support/eventually.ts'
 
 type Raw = MessageStream & { sendData(data: Uint8ArrayList): unknown }
@@ -50,6 +50,11 @@ describe('window updates (P-14)', () => {
   const WINDOW_UPDATE = 1
   const FLAGS_AT = 2
 
+  /** The answer to a new stream has a flag, and is no news of the window. */
+  function isUpdate(write: Uint8ArrayList): boolean {
+    return write.get(FRAME_TYPE_AT) === WINDOW_UPDATE && write.get(FLAGS_AT + 1) === 0
+  }
+
   /** Over a real Yamux stream, one message at a time as on an idle link: how often the receiver opens the window. */
   async function updatesAfter(messages: number, messageBytes: number, tuned: boolean): Promise<number> {
     const [ours, theirs] = multiaddrConnectionPair({ delay: 0 })
@@ -70,13 +75,40 @@ describe('window updates (P-14)', () => {
     }
     sender.abort(new Error('over'))
     receiver.abort(new Error('over'))
-    // The answer to a new stream has a flag, and is no news of the window.
-    return writes.filter((write) => write.get(FRAME_TYPE_AT) === WINDOW_UPDATE && write.get(FLAGS_AT + 1) === 0).length
+    return writes.filter(isUpdate).length
   }
 
   it('come once per half window, and not once per message', async () => {
     expect(await updatesAfter(20, 200, false)).toBeGreaterThan(10)
     expect(await updatesAfter(20, 200, true)).toBe(0)
+  })
+
+  it('are batched on all streams of a connection, and early streams still wait for who comes for them', async () => {
+    const [ours, theirs] = multiaddrConnectionPair({ delay: 0 })
+    const sender = yamux()().createStreamMuxer(ours)
+    const receiver = yamux()().createStreamMuxer(theirs)
+    for (const muxer of [sender, receiver]) tuneStreams(muxer)
+    const writes = [watched(ours), watched(theirs)].map((all) => () => all.filter(isUpdate).length)
+    const stream = await sender.createStream()
+    stream.send(new Uint8Array(200))
+    await eventually('an early stream', () => receiver.streams.length === 1)
+    let received = 0
+    receiver.addEventListener('stream', ({ detail }: CustomEvent<Stream>) => {
+      detail.addEventListener('message', ({ data }) => {
+        received += data.byteLength
+        detail.send(data)
+      })
+    })
+    let echoed = 0
+    stream.addEventListener('message', ({ data }) => {
+      echoed += data.byteLength
+    })
+    for (let sent = 2; sent <= 10; sent++) {
+      stream.send(new Uint8Array(200))
+      await eventually('the echo', () => echoed === sent * 200)
+    }
+    expect([received, ...writes.map((count) => count())]).toEqual([2000, 0, 0])
+    for (const muxer of [sender, receiver]) muxer.abort(new Error('over'))
   })
 
   it('come before the window is used up: a sender is never stuck', async () => {

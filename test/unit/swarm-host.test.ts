@@ -3,11 +3,13 @@ import { type Incarnation, type Millis, NEVER, type NodeId, type WallMillis } fr
 import {
   decodeNodeRecord,
   encodeBody,
+  encodeNodeRecord,
   type HostObservation,
   type Message,
   OBSERVATIONS,
   rowOf,
-  type Swarm,
+  Swarm,
+  type SwarmCores,
   type SwarmEffect,
   SwarmHost,
   type SwarmInput,
@@ -115,6 +117,21 @@ describe('the durability barrier', () => {
     expect(t.host.heldCount).toBe(0)
   })
 
+  it('R-8 tells the core what did not leave, after the effects of the step that sent it', () => {
+    const t = scripted([send(B, 1), send(A, 2)], [send(A, 3)])
+    t.host.tick()
+    expect(t.calls).toHaveLength(3)
+    expect(t.inputs.slice(1)).toEqual([{ kind: 'refused', peer: B, message: ping(1) }])
+  })
+
+  it('R-8 also when it was held for the disk', () => {
+    const t = scripted([persist(1), send(B, 1)])
+    t.host.tick()
+    expect(t.inputs).toHaveLength(1)
+    t.host.onDurable(1)
+    expect(t.inputs.map(({ kind }) => kind)).toEqual(['tick', 'refused'])
+  })
+
   it('R-1 appends all records of a list at once, and lets what stands behind each wait for it', () => {
     const t = scripted([persist(1), send(A, 1), persist(2), { kind: 'connect', peer: A, addresses: [] }])
     t.host.tick()
@@ -135,6 +152,21 @@ describe('the durability barrier', () => {
     expect(t.calls).toEqual(['append 1', 'send membership.ping to nodeA'])
     t.host.tick()
     expect(t.calls).toHaveLength(3)
+  })
+
+  it('R-9 what one step did to very many tasks takes several records of the log', () => {
+    const records = Array.from({ length: 600 }, (_, i) => ({ kind: 'executor', node: `n${i}` as NodeId }) as const)
+    const claims = { step: () => [{ kind: 'persist', records }], deadline: () => NEVER }
+    const swarm = new Swarm({ claims } as unknown as SwarmCores)
+    const input = { kind: 'drain' } as const
+    const effects = swarm.step(1 as Millis, { kind: 'claims', input })
+    const written = effects.map((effect) => {
+      const bytes = effect.kind === 'persist' ? encodeNodeRecord(effect.record) : new Uint8Array()
+      const read = decodeNodeRecord(bytes)
+      return read.ok && read.value.kind === 'claims' ? read.value.records : []
+    })
+    expect(written).toHaveLength(3)
+    expect(written.flat()).toEqual(records)
   })
 
   it('R-2 steps on while a commit is in flight, and holds only what depends on it', () => {

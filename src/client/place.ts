@@ -1,7 +1,11 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { SwarmError } from '../kernel/index.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
+
+/** Bytes of `sun_path` less its closing zero. */
+const PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107
 
 /** Where the key, the store, the socket and the log are (spec/interfaces.md, "Where things are"). */
 export function dataDirectory(flag: string | undefined, env: Environment): string {
@@ -17,9 +21,17 @@ export function socketPath(flag: string | undefined, env: Environment, data: str
   return given === undefined ? join(data, 'swarm.sock') : resolve(given)
 }
 
-/** The log of a detached daemon, in its data directory. */
-export function logPath(data: string): string {
-  return join(data, 'swarm-node.log')
+/** What a shared socket asks for. */
+export function socketToken(env: Environment): string | undefined {
+  return nonEmpty(env.SWARM_NODE_TOKEN)
+}
+
+/** @throws SwarmError BAD_USAGE when the operating system could not hold this path */
+export function assertPathFits(path: string): void {
+  const pathBytes = Buffer.byteLength(path)
+  if (pathBytes <= PATH_BYTES_MAX) return
+  const message = `the socket path ${path} has ${pathBytes} bytes and at most ${PATH_BYTES_MAX} are possible; use a shorter one with --socket`
+  throw new SwarmError('BAD_USAGE', message)
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -8,13 +8,24 @@ import {
   type NodeEvent,
   type Outcome,
   type ParamsOf,
+  type RequestId,
   type ResultOf,
-  SwarmError,
-} from '../src/index.ts'
-import { assertPathFits } from './socket-file.ts'
+  type RunOutcome,
+  SESSION_LIMITS,
+} from '../ipc/index.ts'
+import { SwarmError } from '../kernel/index.ts'
+import { Outbox } from './outbox.ts'
+import { CALL_TIMEOUT_MS } from './params.ts'
+import { assertPathFits } from './place.ts'
 
-/** A daemon in good health answers in microseconds; one that stands still is worth telling about. */
-const CALL_TIMEOUT_MS = 10_000
+/** What the daemon says without being asked, for connections with agents. Called in the order of arrival. */
+export interface DaemonListener {
+  /** A request of the daemon, to be answered once with {@link ControlClient.respond}. */
+  onRequest?(id: RequestId, method: string, params: Readonly<Record<string, unknown>>): void
+  onNotice?(method: string, params: Readonly<Record<string, unknown>>): void
+  /** More may be written, after {@link ControlClient.hasRoom} was false. */
+  onRoom?(): void
+}
 
 export interface ControlOptions {
   readonly socket: string
@@ -23,6 +34,7 @@ export interface ControlOptions {
   readonly token?: string | undefined
   /** For the connection and for every call that does not say otherwise. */
   readonly timeoutMs?: number | undefined
+  readonly listener?: DaemonListener | undefined
 }
 
 interface Waiting {
@@ -32,12 +44,13 @@ interface Waiting {
 }
 
 /**
- * A connection to a daemon over its socket.
+ * One connection to a daemon over its socket; once lost it stays so.
  *
  * @throws SwarmError from every method: NO_DAEMON (nobody answers, or no longer), TIMEOUT, or what the daemon answered
  */
 export class ControlClient {
   readonly #socket: Socket
+  readonly #outbox: Outbox
   readonly #options: ControlOptions
   readonly #codec = new ClientCodec()
   readonly #waiting = new Map<number, Waiting>()
@@ -65,6 +78,7 @@ export class ControlClient {
 
   private constructor(socket: Socket, options: ControlOptions) {
     this.#socket = socket
+    this.#outbox = new Outbox(socket, () => options.listener?.onRoom?.())
     this.#options = options
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
     socket.on('data', (bytes) => {
@@ -82,8 +96,27 @@ export class ControlClient {
     return this.#hello
   }
 
-  async call<M extends MethodName>(method: M, params: ParamsOf<M>, timeoutMs?: number): Promise<ResultOf<M>> {
-    return (await this.#request(method, params, timeoutMs)) as ResultOf<M>
+  /** Why it was lost, once it was. What fails with this very error was not answered. */
+  get gone(): SwarmError | undefined {
+    return this.#gone
+  }
+
+  /** Whether more should be written now; {@link DaemonListener.onRoom} tells when again. */
+  get hasRoom(): boolean {
+    return this.#outbox.hasRoom
+  }
+
+  /**
+   * @param onResult called with the answer as it arrives, before anything that the daemon says after it is looked at
+   * @throws SwarmError TOO_LARGE, with nothing sent, when the parameters fit no line
+   */
+  async call<M extends MethodName>(
+    method: M,
+    params: ParamsOf<M>,
+    timeoutMs?: number,
+    onResult?: (result: ResultOf<M>) => void,
+  ): Promise<ResultOf<M>> {
+    return (await this.#request(method, params, timeoutMs, onResult as (result: unknown) => void)) as ResultOf<M>
   }
 
   /** Calls the listener for every event that passes the filter, in order; the returned function ends that. */
@@ -92,17 +125,35 @@ export class ControlClient {
     listener: (event: NodeEvent) => void,
   ): Promise<() => Promise<void>> {
     // Registered by the answer itself, in the same turn: the next line may already be its first event.
-    const { subscription } = (await this.#request('events.subscribe', filter, undefined, (result) => {
-      this.#listeners.set((result as ResultOf<'events.subscribe'>).subscription, listener)
-    })) as ResultOf<'events.subscribe'>
+    const { subscription } = await this.call('events.subscribe', filter, undefined, (result) => {
+      this.#listeners.set(result.subscription, listener)
+    })
     return async () => {
       this.#listeners.delete(subscription)
       await this.call('events.unsubscribe', { subscription })
     }
   }
 
+  /**
+   * Answers a request of the daemon. Of no effect once the connection is lost.
+   *
+   * @throws SwarmError TOO_LARGE when it fits no line; TypeError when JSON cannot say it
+   */
+  respond(id: RequestId, outcome: RunOutcome): void {
+    if (this.#gone === undefined) this.#outbox.push(fitting(this.#codec.respond(id, outcome)))
+  }
+
+  /** Tells the daemon how things stand: only the latest of a key is sent, and only when there is room. */
+  hint(key: string, method: string, params: unknown): void {
+    if (this.#gone === undefined) this.#outbox.hint(key, fitting(this.#codec.notify(method, params)))
+  }
+
+  unhint(key: string): void {
+    this.#outbox.unhint(key)
+  }
+
   close(): void {
-    this.#socket.destroy()
+    this.#outbox.close()
   }
 
   #request(
@@ -117,6 +168,7 @@ export class ControlClient {
         return
       }
       const { id, bytes } = this.#codec.request(method, params)
+      this.#outbox.push(fitting(bytes))
       const timer = setTimeout(() => {
         this.#waiting.delete(id)
         reject(new SwarmError('TIMEOUT', `the daemon did not answer ${method} within ${timeoutMs} ms; try again`))
@@ -126,7 +178,6 @@ export class ControlClient {
         resolve(result)
       }
       this.#waiting.set(id, { resolve: settle, reject, timer })
-      this.#socket.write(bytes)
     })
   }
 
@@ -135,8 +186,12 @@ export class ControlClient {
       case 'answer':
         this.#settle(event.id, event.outcome)
         break
+      case 'request':
+        this.#options.listener?.onRequest?.(event.id, event.method, event.params)
+        break
       case 'notification':
         if (event.method === 'event') this.#deliver(event.params)
+        else this.#options.listener?.onNotice?.(event.method, event.params)
         break
       case 'refused':
         // Kept for whoever waits: the daemon closes after it.
@@ -174,6 +229,14 @@ export class ControlClient {
     }
     this.#waiting.clear()
   }
+}
+
+/** @throws SwarmError TOO_LARGE: the daemon would close the connection over it */
+function fitting(line: Uint8Array): Uint8Array {
+  const { lineBytesMax } = SESSION_LIMITS
+  if (line.length - 1 <= lineBytesMax) return line
+  const message = `a message of ${line.length - 1} bytes does not fit a line of ${lineBytesMax}; inputs and outputs have at most 1 MiB`
+  throw new SwarmError('TOO_LARGE', message)
 }
 
 /** A connected socket. */

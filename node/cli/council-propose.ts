@@ -1,0 +1,151 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import type { ParamsOf } from '../../src/index.ts'
+import { action, type Context, withDaemon } from './command.ts'
+import { outcomeWords } from './council-words.ts'
+import { collect, durationMs, parseCount, parseDuration } from './values.ts'
+
+type Proposal = ParamsOf<'council.propose'>
+type BodyOf<K extends Proposal['kind']> = Extract<Proposal, { kind: K }>['body']
+
+interface Kind<Options> {
+  readonly kind: Proposal['kind']
+  readonly about: string
+  readonly options: (command: Command) => Command
+  readonly proposal: (options: Options) => Proposal
+}
+
+/** A kind of proposal with its flags. */
+function kind<K extends Proposal['kind'], Options>(
+  name: K,
+  about: string,
+  options: (command: Command) => Command,
+  body: (options: Options) => BodyOf<K>,
+): Kind<Options> {
+  return { kind: name, about, options, proposal: (given) => ({ kind: name, body: body(given) }) as Proposal }
+}
+
+/** The kinds and flags of spec/interfaces.md. */
+const KINDS = [
+  kind(
+    'tenant',
+    'make a tenant, or change its weight and quotas',
+    (command) =>
+      command
+        .requiredOption('--name <name>', 'its name')
+        .requiredOption('--weight <w>', 'its share beside other tenants, 0.001 to 1000', parseAmount)
+        .option('--quota <r=v>', 'most of a resource at a time; several times', collectAmount, {}),
+    (given: { name: string; weight: number; quota: Record<string, number> }) => {
+      const { name, weight, quota } = given
+      return { name, weight, quota }
+    },
+  ),
+  kind(
+    'revoke',
+    "end a node's membership everywhere, for good",
+    (command) => command.requiredOption('--node <id>', 'the node'),
+    ({ node }: { node: string }) => ({ node }),
+  ),
+  kind(
+    'org',
+    'make an organisation, or change its keys and seats',
+    (command) =>
+      command
+        .requiredOption('--name <name>', 'its name')
+        .requiredOption('--key <id>', 'a key that speaks for it; several times', collect)
+        .requiredOption('--seats <n>', 'validators it may have at most', parseCount(0, 64)),
+    ({ name, key, seats }: { name: string; key: readonly string[]; seats: number }) => {
+      return { name, keys: [...key], seats }
+    },
+  ),
+  kind(
+    'validator',
+    'take validators in, let others go; several at once are judged together',
+    (command) =>
+      command
+        .option('--add <id>', 'a member certified as a validator; several times', collect)
+        .option('--remove <id>', 'a validator; several times', collect),
+    ({ add = [], remove = [] }: { add?: readonly string[]; remove?: readonly string[] }) => {
+      return { add: [...add], remove: [...remove] }
+    },
+  ),
+  kind(
+    'parameter',
+    'set a cluster-wide parameter',
+    (command) =>
+      command
+        .requiredOption('--name <name>', 'its name, for example council.sizeMax')
+        .requiredOption('--value <value>', 'a number, a word, or a duration such as 30s'),
+    ({ name, value }: { name: string; value: string }) => ({ name, value: parameterValue(name, value) }),
+  ),
+  kind(
+    'role',
+    'grant a role, or take it away',
+    (command) =>
+      command
+        .requiredOption('--tenant <name>', "where: a tenant, or '*' for all")
+        .requiredOption('--subject <id>', 'who: a node id, or another word')
+        .requiredOption('--role <name>', "which: 'admin' may govern there")
+        .option('--withdraw', 'take it away'),
+    (given: { tenant: string; subject: string; role: string; withdraw?: boolean }) => {
+      const { tenant, subject, role, withdraw = false } = given
+      return { tenant, subject, role, withdraw }
+    },
+  ),
+  kind(
+    'override',
+    'put an emergency measure into force for a while',
+    (command) =>
+      command
+        .requiredOption('--subject <s>', 'what it is about: a node, a tenant or another word')
+        .requiredOption('--action <name>', 'what is done, for example quarantine')
+        .requiredOption('--ttl <duration>', 'how long, at most 7d; 0s ends it', parseDuration),
+    ({ subject, action: name, ttl }: { subject: string; action: string; ttl: number }) => {
+      return { subject, action: name, ttlMs: ttl }
+    },
+  ),
+] as const
+
+export function registerPropose(council: Command): void {
+  const propose = council.command('propose').description('have something decided; see propose KIND --help')
+  for (const { kind: name, about, options, proposal } of KINDS as unknown as readonly Kind<unknown>[]) {
+    options(propose.command(name).description(about))
+      .option(
+        '--expect <revision>',
+        'only if it is at this revision (council show); 0: only if new',
+        parseCount(0, 2 ** 52),
+      )
+      .action(
+        action<{ readonly expect?: number }>((context, given) => {
+          const { expect } = given
+          return submit(context, { ...proposal(given), ...(expect === undefined ? {} : { expect }) })
+        }),
+      )
+  }
+}
+
+async function submit(context: Context, proposal: Proposal): Promise<number> {
+  const outcome = await withDaemon(context, (client) => client.call('council.propose', proposal))
+  if (outcome.outcome === 'voted') {
+    context.terminal.say('This was the voice of one validator: run the same command at others to carry it.')
+  }
+  context.terminal.result(outcome, () => outcomeWords(outcome))
+  return 0
+}
+
+/** As the council spells it: durations of parameters in milliseconds, whole numbers as numbers. */
+function parameterValue(name: string, text: string): string | number {
+  const ms = name.endsWith('Ms') ? durationMs(text) : undefined
+  return ms ?? (/^\d{1,15}$/.test(text) ? Number(text) : text)
+}
+
+function parseAmount(text: string): number {
+  const amount = Number(text)
+  if (/^\d+(?:\.\d+)?$/.test(text) && Number.isFinite(amount)) return amount
+  throw new InvalidArgumentError('It is a number such as 2 or 0.5.')
+}
+
+function collectAmount(text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  const at = text.indexOf('=')
+  if (at < 1) throw new InvalidArgumentError('A quota looks like cpu=16.')
+  return { ...before, [text.slice(0, at)]: parseAmount(text.slice(at + 1)) }
+}

@@ -1,0 +1,12 @@
+export { CellMachine } from './machine.ts'
+export {
+  type CellOperation,
+  type CellResult,
+  type Configuration,
+  type CustodyEpoch,
+  cellResultShape,
+  decodeCellOperation,
+  encodeCellOperation,
+  type JournalName,
+} from './operations.ts'
+export type { CellState } from './state.ts'

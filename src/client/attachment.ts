@@ -1,0 +1,212 @@
+import type { AgentError, ParamsOf, RequestId, RunParams } from '../ipc/index.ts'
+import { SwarmError } from '../kernel/index.ts'
+import type { ControlClient } from './control-client.ts'
+import { toPayload } from './payload.ts'
+import { Run, type TaskHandler } from './run.ts'
+
+/** An agent as it describes itself (`agent.attach`). */
+export interface AgentSpec extends Omit<ParamsOf<'agent.attach'>, 'skills'> {
+  /** A name alone stands for full proficiency. */
+  readonly skills: readonly (string | { readonly name: string; readonly proficiency?: number })[]
+}
+
+export type AgentChanges = Partial<Omit<AgentSpec, 'name'>>
+
+/** What an agent may want to know of its standing. */
+export interface AgentListener {
+  /** At first and after every reconnection; `agent` names this attachment at that node. */
+  onAttached?(agent: string): void
+  /** The connection is gone, and with it the tasks that ran; it is attached again when the daemon is back. */
+  onLost?(reason: SwarmError): void
+  /** The node drains: no new tasks will come, and what runs after `deadlineMs` is lost. */
+  onDrain?(deadlineMs: number): void
+}
+
+/** What an attachment needs of its client. */
+export interface AttachmentHost {
+  readonly connection: ControlClient | undefined
+  /** It is over: detached, or refused for good. */
+  onOver(attachment: Attachment): void
+}
+
+/** One agent, over connections that come and go (AC-5 to AC-8). */
+export class Attachment {
+  readonly #host: AttachmentHost
+  readonly #handler: TaskHandler
+  readonly #listener: AgentListener
+  #spec: AgentSpec
+  #agent: string | undefined
+  /** Handed over and not answered, by task and attempt; the first `slots` of them run. */
+  readonly #runs = new Map<string, Run>()
+  readonly #held: Run[] = []
+  #runningCount = 0
+  #isLeaving = false
+  #isOver = false
+  #settle: { resolve(): void; reject(error: SwarmError): void } = { resolve: () => {}, reject: () => {} }
+  /** Settles when it is detached; rejects when a daemon refuses it for good. */
+  readonly ended: Promise<void>
+
+  /** @internal */
+  constructor(host: AttachmentHost, spec: AgentSpec, handler: TaskHandler, listener: AgentListener) {
+    this.#host = host
+    this.#spec = spec
+    this.#handler = handler
+    this.#listener = listener
+    this.ended = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    // Who does not look at it has the errors of `attach`, `update` and `detach`.
+    this.ended.catch(() => {})
+  }
+
+  /** Its name at the node; undefined while it is not attached. */
+  get agent(): string | undefined {
+    return this.#agent
+  }
+
+  get name(): string {
+    return this.#spec.name
+  }
+
+  /** Tasks that it works at. */
+  get runningCount(): number {
+    return this.#runningCount
+  }
+
+  /** Changes what it says of itself; what is left out stays. @throws SwarmError BAD_REQUEST, with nothing changed */
+  async update(changes: AgentChanges): Promise<void> {
+    const { skills, ...rest } = changes
+    const params = { ...rest, ...(skills === undefined ? {} : { skills: skillsOf(skills) }) }
+    const { connection } = this.#host
+    if (connection !== undefined && this.#agent !== undefined) {
+      await connection.call('agent.update', { agent: this.#agent, ...params })
+    }
+    this.#spec = { ...this.#spec, ...changes }
+    this.#fill()
+  }
+
+  /** No new tasks; settles when those that run have ended. */
+  async detach(): Promise<void> {
+    const { connection } = this.#host
+    const agent = this.#agent
+    if (connection !== undefined && agent !== undefined) {
+      try {
+        await connection.call('agent.detach', { agent })
+      } catch (cause) {
+        // With its connection it is gone as well.
+        if (cause !== connection.gone) throw cause
+      }
+    }
+    this.#isLeaving = true
+    this.#leaveIfDone()
+    return this.ended
+  }
+
+  /** @internal Attaches over this connection. @throws SwarmError what the daemon answered */
+  async attachTo(connection: ControlClient, register: (agent: string) => void): Promise<void> {
+    const params = { ...this.#spec, skills: skillsOf(this.#spec.skills) }
+    await connection.call('agent.attach', params, undefined, ({ agent }) => {
+      // In the same turn: the next line may already be its first task.
+      register(agent)
+      this.#agent = agent
+    })
+    if (this.#isOver) {
+      // It was detached while it was being attached again.
+      if (this.#agent !== undefined) await connection.call('agent.detach', { agent: this.#agent })
+      return
+    }
+    if (this.#agent !== undefined) this.#listener.onAttached?.(this.#agent)
+  }
+
+  /** @internal */
+  onRun(connection: ControlClient, id: RequestId, params: RunParams): void {
+    const run = new Run(params, {
+      hint: (progress) => connection.hint(run.key, 'task.progress', progress),
+      outcome: (output, error) => {
+        connection.unhint(run.key)
+        answer(connection, id, output, error)
+        this.#onEnded(run)
+      },
+    })
+    this.#runs.set(run.key, run)
+    this.#held.push(run)
+    this.#fill()
+  }
+
+  /** @internal */
+  onCancel(key: string, reason: string): void {
+    this.#runs.get(key)?.abort(new SwarmError('CANCELLED', `the task is cancelled: ${reason}`))
+  }
+
+  /** @internal */
+  onDrain(deadlineMs: number): void {
+    this.#listener.onDrain?.(deadlineMs)
+  }
+
+  /** @internal The connection is gone, and with it what ran: it is offered again (AC-6). */
+  onLost(reason: SwarmError): void {
+    if (this.#agent === undefined) return
+    this.#agent = undefined
+    const runs = [...this.#runs.values()]
+    this.#runs.clear()
+    this.#held.length = 0
+    for (const run of runs) run.abort(reason)
+    this.#listener.onLost?.(reason)
+    if (this.#isLeaving) this.#finish()
+  }
+
+  /** @internal No daemon will have it. */
+  fail(error: SwarmError): void {
+    this.onLost(error)
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#host.onOver(this)
+    this.#settle.reject(error)
+  }
+
+  /** Begins what there is a slot for, also when a handler that was told to stop still has not (AC-7). */
+  #fill(): void {
+    while (this.#runningCount < (this.#spec.slots ?? 1)) {
+      const run = this.#held.shift()
+      if (run === undefined) return
+      this.#runningCount += 1
+      void run.start(this.#handler).finally(() => {
+        this.#runningCount -= 1
+        this.#fill()
+        this.#leaveIfDone()
+      })
+    }
+  }
+
+  #onEnded(run: Run): void {
+    if (this.#runs.get(run.key) === run) this.#runs.delete(run.key)
+  }
+
+  #leaveIfDone(): void {
+    if (this.#isLeaving && this.#runs.size === 0) this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#agent = undefined
+    this.#host.onOver(this)
+    this.#settle.resolve()
+  }
+}
+
+function skillsOf(skills: AgentSpec['skills']): ParamsOf<'agent.attach'>['skills'] {
+  return skills.map((skill) => (typeof skill === 'string' ? { name: skill } : { ...skill }))
+}
+
+/** The answer frees the slot, so there is one whatever the handler returned. */
+function answer(connection: ControlClient, id: RequestId, output: unknown, error: AgentError | undefined): void {
+  try {
+    const payload = error === undefined ? toPayload(output) : undefined
+    connection.respond(id, error === undefined ? { kind: 'completed', output: payload } : { kind: 'failed', error })
+  } catch (cause) {
+    const code = cause instanceof SwarmError ? cause.code : 'BAD_OUTPUT'
+    const message = cause instanceof Error ? cause.message : String(cause)
+    connection.respond(id, { kind: 'failed', error: { code, message, retryable: false } })
+  }
+}

@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest'
+import { answering, World } from './claims-world.ts'
+
+describe('a full queue', () => {
+  it('CL-9 an award that did not leave is given again, and nobody has run it', () => {
+    const world = new World({ nodes: 2 })
+    world.attach('n1', 'a', {}, answering(5))
+    let refused = 0
+    world.refuses = (_from, _to, { kind }) => kind === 'claims.award' && refused++ < 1
+    const task = world.submit('n0')
+    world.run(2_000)
+    expect(refused).toBeGreaterThan(1)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', executions: 1 })
+    expect(world.now).toBeLessThan(world.params.leaseMs)
+  })
+
+  it('CL-9 an offer that did not leave is waited for by nobody', () => {
+    const world = new World({ nodes: 3, params: { windowMinMs: 1_000 } })
+    world.attach('n1', 'a', {}, answering(5))
+    world.attach('n2', 'b', {}, answering(5))
+    world.refuses = (_from, to, { kind }) => kind === 'claims.offer' && to === 'n2'
+    const task = world.submit('n0')
+    world.run(50)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n1' } })
+  })
+
+  it('CL-9 a bid that did not leave keeps no slot', () => {
+    const world = new World({ nodes: 2 })
+    world.attach('n1', 'a', {}, answering(5))
+    world.refuses = (_from, _to, { kind }) => kind === 'claims.bid'
+    world.submit('n0')
+    world.run(5)
+    expect([...world.node('n1').core.agents()].map(({ slotsUsed }) => slotsUsed)).toEqual([0])
+  })
+
+  it('CL-9 a question that did not leave is refused with a time to come back', () => {
+    const world = new World({ nodes: 2 })
+    const task = world.submit('n0')
+    world.refuses = (_from, _to, { kind }) => kind === 'claims.query'
+    const request = world.ask('n1', { kind: 'get', task })
+    world.run(1)
+    expect(world.replies.get(request)).toMatchObject({ ok: false, error: { code: 'OVERLOADED' } })
+  })
+
+  it('CL-9 whoever waits for an end hears of it although the answer was lost', () => {
+    const world = new World({ nodes: 2 })
+    const task = world.submit('n0')
+    const request = world.ask('n1', { kind: 'wait', task })
+    world.run(10)
+    world.loses = (_from, _to, { kind }) => kind === 'claims.reply'
+    world.attach('n0', 'a', {}, answering(5))
+    world.run(100)
+    world.loses = () => false
+    expect(world.replies.has(request)).toBe(false)
+    world.run(world.params.waitAgainMs)
+    expect(world.replies.get(request)).toMatchObject({ ok: true, value: { report: { state: 'completed' } } })
+  })
+
+  it('T-10 a question for the inventory that was lost is asked again', () => {
+    const world = new World({ nodes: 3 })
+    world.attach('n1', 'a')
+    const task = world.submit('n0')
+    world.run(50)
+    world.kill('n1')
+    world.attach('n2', 'b', {}, answering(5))
+    let lost = 0
+    world.loses = (_from, _to, { kind }) => kind === 'claims.inventory' && lost++ < 1
+    world.restart('n1')
+    world.run(world.params.resendMs + 500)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n2' } })
+  })
+})
+
+describe('links', () => {
+  it('CL-10 both sides want their link for as long as something runs, and a while longer', () => {
+    const world = new World({ nodes: 2 })
+    world.attach('n1', 'a', {}, answering(200_000))
+    const task = world.submit('n0')
+    for (let i = 0; i < 19; i++) {
+      world.run(10_000)
+      expect([world.wanted.get('n0'), world.wanted.get('n1')]).toEqual([['n1'], ['n0']])
+    }
+    world.run(200_000)
+    expect(world.report('n0', task).state).toBe('completed')
+    expect([world.wanted.get('n0'), world.wanted.get('n1')]).toEqual([[], []])
+  })
+
+  it('CL-10 wants no more links than it may, and those of the latest business', () => {
+    const world = new World({ nodes: 6, params: { linksWantedMax: 3 } })
+    for (let i = 1; i < 6; i++) {
+      const skills = [{ name: `only${i}`, proficiency: 1 }]
+      world.attach(`n${i}`, 'a', { skills }, answering(1))
+      world.submit('n0', { skills: [`only${i}`] })
+      world.run(50)
+    }
+    expect(world.wanted.get('n0')).toEqual(['n3', 'n4', 'n5'])
+  })
+})
+
+describe('an agent that detaches', () => {
+  it('starts nothing that was only promised, and is gone', () => {
+    const world = new World({ nodes: 2, delayMs: 5 })
+    const agent = world.attach('n1', 'a')
+    const task = world.submit('n0')
+    world.run(7)
+    expect([...world.node('n1').core.agents()].map(({ slotsUsed }) => slotsUsed)).toEqual([1])
+    world.input('n1', { kind: 'agent-detach', agent })
+    world.run(100)
+    expect([...world.node('n1').core.agents()]).toEqual([])
+    expect(world.ran).toEqual([])
+    expect(world.report('n0', task).state).toBe('waiting')
+  })
+
+  it('is gone when the last task that it was told to stop has come back', () => {
+    const world = new World()
+    const agent = world.attach('n0', 'a')
+    const task = world.submit('n0')
+    world.input('n0', { kind: 'agent-detach', agent })
+    world.ask('n0', { kind: 'cancel', task, reason: '' })
+    const [ran] = world.ran
+    if (ran !== undefined) world.done(ran)
+    expect([...world.node('n0').core.agents()]).toEqual([])
+  })
+})

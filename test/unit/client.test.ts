@@ -1,0 +1,406 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import { backOffMs } from '../../src/client/reconnection.ts'
+import { type ConnectOptions, connect, SwarmError, TaskError, type TaskHandler } from '../../src/index.ts'
+import { eventually } from '../support/eventually.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+import { refusal, ScriptedDaemon } from '../support/scripted-daemon.ts'
+
+/** The TypeScript client against a daemon that says what the test wants. */
+
+const ends: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+})
+
+async function open(options: ConnectOptions = {}) {
+  const daemon = await new ScriptedDaemon(join(scratchDirectory(), 's')).start()
+  ends.push(() => daemon.stop())
+  const swarm = await connect({ socket: daemon.path, ...options })
+  ends.push(() => swarm.close())
+  return { daemon, swarm }
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const cause = await promise.then(
+    () => 'no error',
+    (error: unknown) => error,
+  )
+  return cause instanceof SwarmError ? cause.code : String(cause)
+}
+
+/** A promise that the test settles. */
+function gate<T = void>() {
+  return Promise.withResolvers<T>()
+}
+
+const ECHO = { name: 'echo', skills: ['echo'] }
+
+describe('tasks', () => {
+  it('are submitted, waited for and looked at in the words of the socket', async () => {
+    const { daemon, swarm } = await open()
+    daemon.answer = ({ method }) => {
+      if (method === 'task.submit') return { result: { task: 't1', state: 'accepted', duplicate: false } }
+      return method === 'task.wait'
+        ? { result: { task: 't1', state: 'completed', output: { $bytes: 'AAEC' } } }
+        : 'default'
+    }
+    const { task } = await swarm.submit('echo', { a: 1 }, { priority: 9, key: 'k' })
+    await swarm.submit(['a', 'b'])
+    const record = await swarm.wait(task)
+    await swarm.cancel(task, 'enough')
+    await swarm.list({ state: 'running' })
+    expect(record).toEqual({ task: 't1', state: 'completed', output: new Uint8Array([0, 1, 2]) })
+    expect(daemon.of('task.submit').map(({ params }) => params)).toEqual([
+      { skill: 'echo', input: { a: 1 }, priority: 9, key: 'k' },
+      { skills: ['a', 'b'] },
+    ])
+    expect(daemon.of('task.cancel')[0]?.params).toEqual({ task: 't1', reason: 'enough' })
+    expect(daemon.of('task.list')[0]?.params).toEqual({ state: 'running' })
+  })
+
+  it('AC-1: what is asked in one turn leaves in one write', async () => {
+    const { daemon, swarm } = await open()
+    const before = daemon.chunkCount
+    await Promise.all(Array.from({ length: 100 }, () => swarm.submit('echo')))
+    expect(daemon.chunkCount).toBe(before + 1)
+  })
+
+  it('AC-12: bytes cross as such', async () => {
+    const { daemon, swarm } = await open()
+    await swarm.submit('echo', new Uint8Array([0, 1, 2]))
+    expect(daemon.of('task.submit')[0]?.params).toEqual({ skill: 'echo', input: { $bytes: 'AAEC' } })
+    const seen = gate<unknown>()
+    await swarm.attach(ECHO, ({ input }) => {
+      seen.resolve(input)
+      return input
+    })
+    daemon.run('r1', { input: { $bytes: 'AAEC' } })
+    expect(await seen.promise).toEqual(new Uint8Array([0, 1, 2]))
+    expect((await daemon.answered('r1')).result).toEqual({ output: { $bytes: 'AAEC' } })
+  })
+
+  it('what the daemon refuses has its code; what fits no line is not sent at all', async () => {
+    const { daemon, swarm } = await open()
+    daemon.answer = ({ method }) => (method === 'task.submit' ? refusal('QUOTA_EXCEEDED') : 'default')
+    expect(await codeOf(swarm.submit('echo'))).toBe('QUOTA_EXCEEDED')
+    expect(await codeOf(swarm.submit('echo', 'x'.repeat(1_100_000)))).toBe('TOO_LARGE')
+    expect(daemon.of('task.submit')).toHaveLength(1)
+  })
+
+  it('AC-10: a signal ends a call at once, also one that is not asked yet', async () => {
+    const { daemon, swarm } = await open()
+    daemon.answer = ({ method }) => (method === 'task.wait' ? undefined : 'default')
+    const controller = new AbortController()
+    const { signal } = controller
+    const waiting = swarm.wait('t1', { signal })
+    await daemon.heard('task.wait')
+    await daemon.stop()
+    const queued = swarm.get('t1', { signal })
+    controller.abort()
+    expect(await Promise.all([codeOf(waiting), codeOf(queued)])).toEqual(['CANCELLED', 'CANCELLED'])
+    expect(await codeOf(swarm.get('t1', { signal }))).toBe('CANCELLED')
+  })
+
+  it('a wait that is over in the daemon before it is here goes on; a time-out of the caller ends it', async () => {
+    const { daemon, swarm } = await open()
+    let count = 0
+    daemon.answer = ({ method }) => {
+      if (method !== 'task.wait') return 'default'
+      count += 1
+      return count === 1 ? refusal('TIMEOUT') : { result: { task: 't1', state: 'failed' } }
+    }
+    expect(await swarm.wait('t1')).toMatchObject({ state: 'failed' })
+    daemon.answer = () => refusal('TIMEOUT')
+    expect(await codeOf(swarm.wait('t1', { timeoutMs: 20 }))).toBe('TIMEOUT')
+  })
+})
+
+describe('a lost connection', () => {
+  it('AC-2: is made again; AC-4: what is repeatable is asked again, what is not fails and says so', async () => {
+    const states: string[] = []
+    const { daemon, swarm } = await open({ onConnection: (state) => states.push(state) })
+    daemon.answer = ({ method }) => (method === 'hello' ? 'default' : undefined)
+    const keyed = swarm.submit('echo', 1, { key: 'k' })
+    const unkeyed = swarm.submit('echo', 2)
+    const waiting = swarm.wait('t1')
+    const failing = codeOf(unkeyed)
+    await daemon.heard('task.submit', 2)
+    await daemon.heard('task.wait')
+    daemon.answer = ({ method }) => {
+      if (method === 'task.submit') return { result: { task: 't2', state: 'accepted', duplicate: true } }
+      return method === 'task.wait' ? { result: { task: 't1', state: 'completed' } } : 'default'
+    }
+    daemon.drop()
+    expect(await failing).toBe('NO_DAEMON')
+    await expect(unkeyed).rejects.toThrow('may have been accepted')
+    expect(await keyed).toMatchObject({ task: 't2' })
+    expect(await waiting).toMatchObject({ state: 'completed' })
+    expect(daemon.of('task.submit').map(({ params }) => params?.key)).toEqual(['k', undefined, 'k'])
+    expect(states).toEqual(['lost', 'connected'])
+  })
+
+  it('what is asked meanwhile waits for its return, as long as it is asked to', async () => {
+    const { daemon, swarm } = await open()
+    await daemon.stop()
+    const patient = swarm.get('t1')
+    const hasty = codeOf(swarm.get('t1', { timeoutMs: 30 }))
+    expect(await hasty).toBe('TIMEOUT')
+    const back = await new ScriptedDaemon(daemon.path).start()
+    ends.push(() => back.stop())
+    await patient
+    expect(back.of('task.get')).toHaveLength(1)
+  })
+
+  it('AC-2: a daemon that refuses us for good, or stays away for too long, ends the client', async () => {
+    const { daemon, swarm } = await open()
+    const { ended } = await swarm.attach(ECHO, () => null)
+    daemon.answer = () => refusal('UNAUTHORISED')
+    daemon.drop()
+    expect(await Promise.all([codeOf(swarm.get('t1')), codeOf(ended)])).toEqual(['UNAUTHORISED', 'UNAUTHORISED'])
+    expect(await codeOf(swarm.get('t1'))).toBe('UNAUTHORISED')
+
+    const other = await open({ giveUpAfterMs: 100 })
+    await other.daemon.stop()
+    expect(await codeOf(other.swarm.wait('t1'))).toBe('NO_DAEMON')
+  })
+
+  it('AC-2: the first connection is tried once', async () => {
+    expect(await codeOf(connect({ socket: join(scratchDirectory(), 's') }))).toBe('NO_DAEMON')
+  })
+
+  it('AC-2: pauses double up to a bound, half of them by chance', () => {
+    expect([0, 1, 2, 50].map((count) => backOffMs(count, 1))).toEqual([50, 100, 200, 5000])
+    expect([0, 1, 2, 50].map((count) => backOffMs(count, 0))).toEqual([25, 50, 100, 2500])
+  })
+})
+
+describe('bounds', () => {
+  it('AC-3: so many are unanswered, the rest waits its turn; waits hold nothing up', async () => {
+    const { daemon, swarm } = await open()
+    daemon.answer = ({ method }) => (method === 'task.wait' ? undefined : 'default')
+    const controller = new AbortController()
+    const waits = Array.from({ length: 3000 }, () => codeOf(swarm.wait('t1', { signal: controller.signal })))
+    const gets = Array.from({ length: 3000 }, () => swarm.get('t1'))
+    await Promise.all(gets)
+    expect(daemon.of('task.wait')).toHaveLength(2048)
+    controller.abort()
+    expect(new Set(await Promise.all(waits))).toEqual(new Set(['CANCELLED']))
+  })
+
+  it('AC-3: one more than may wait is refused', async () => {
+    const { daemon, swarm } = await open()
+    daemon.answer = ({ method }) => (method === 'task.get' ? undefined : 'default')
+    const codes: Promise<string>[] = []
+    for (let i = 0; i < 100_000 + 2048; i += 1) codes.push(codeOf(swarm.get('t1')))
+    expect(await codeOf(swarm.get('t1'))).toBe('OVERLOADED')
+    swarm.close()
+    expect(new Set(await Promise.all(codes))).toEqual(new Set(['CANCELLED']))
+  })
+})
+
+describe('an agent', () => {
+  it.each<[string, TaskHandler, object]>([
+    ['an output', ({ input }) => input, { result: { output: 'x' } }],
+    ['nothing', () => undefined, { result: { output: null } }],
+    ['an error', () => Promise.reject(new Error('bad luck')), { error: failure('FAILED', 'bad luck', false) }],
+    [
+      'a TaskError',
+      () => {
+        throw new TaskError('later', { code: 'BUSY', retryable: true })
+      },
+      { error: failure('BUSY', 'later', true) },
+    ],
+    ['what JSON cannot say', () => 1n, { error: { data: { code: 'BAD_OUTPUT', retryable: false } } }],
+    ['what fits no line', () => 'x'.repeat(1_100_000), { error: { data: { code: 'TOO_LARGE', retryable: false } } }],
+  ])('AC-8: answers with %s', async (_, handler, expected) => {
+    const { daemon, swarm } = await open()
+    await swarm.attach(ECHO, handler)
+    daemon.run('r1', { input: 'x' })
+    expect(await daemon.answered('r1')).toMatchObject(expected)
+    // The connection lives on.
+    await swarm.get('t1')
+    expect(daemon.answersTo('r1')).toHaveLength(1)
+  })
+
+  it('describes itself, and what is refused is an error with all that is wrong', async () => {
+    const { daemon, swarm } = await open()
+    await swarm.attach({ name: 'a', skills: ['x', { name: 'y', proficiency: 0.5 }], slots: 2, price: 1 }, () => null)
+    expect(daemon.of('agent.attach')[0]?.params).toEqual({
+      name: 'a',
+      skills: [{ name: 'x' }, { name: 'y', proficiency: 0.5 }],
+      slots: 2,
+      price: 1,
+    })
+    daemon.answer = () => refusal('BAD_REQUEST')
+    expect(await codeOf(swarm.attach({ name: '', skills: [] }, () => null))).toBe('BAD_REQUEST')
+  })
+
+  it('is told to stop by its signal, and answers all the same', async () => {
+    const { daemon, swarm } = await open()
+    const started = gate()
+    const reasons: string[] = []
+    await swarm.attach(ECHO, async (_, { signal }) => {
+      started.resolve()
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      reasons.push(signal.reason.code, signal.reason.message)
+      return 'too late'
+    })
+    daemon.run('r1')
+    await started.promise
+    daemon.send({ method: 'task.cancel', params: { task: 't-r1', attempt: 1, reason: 'run-timeout' } })
+    await daemon.answered('r1')
+    expect(reasons).toEqual(['CANCELLED', 'the task is cancelled: run-timeout'])
+  })
+
+  it('AC-7: no more than its slots run at once; what was cancelled before its turn never does', async () => {
+    const { daemon, swarm } = await open()
+    const gates = new Map<string, () => void>()
+    await swarm.attach({ ...ECHO, slots: 2 }, async ({ task }) => {
+      await new Promise<void>((resolve) => gates.set(task, resolve))
+    })
+    for (const id of ['r1', 'r2', 'r3', 'r4']) daemon.run(id)
+    await eventually('two to run', () => gates.size === 2)
+    daemon.send({ method: 'task.cancel', params: { task: 't-r3', attempt: 1, reason: 'cancelled' } })
+    await swarm.get('t1')
+    expect([...gates.keys()]).toEqual(['t-r1', 't-r2'])
+    gates.get('t-r1')?.()
+    expect((await daemon.answered('r3')).error?.data.code).toBe('CANCELLED')
+    await eventually('the fourth to run', () => gates.has('t-r4'))
+    expect([...gates.keys()]).toEqual(['t-r1', 't-r2', 't-r4'])
+  })
+
+  it('AC-5, AC-6: is attached again as it was last described; what it had is lost', async () => {
+    const { daemon, swarm } = await open()
+    const log: string[] = []
+    const aborted = gate()
+    const attachment = await swarm.attach(
+      ECHO,
+      async (_, { signal }) => {
+        if (log.includes('lost')) return 'again'
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        log.push(signal.reason.code)
+        aborted.resolve()
+        return 'of no use'
+      },
+      { onAttached: (agent) => log.push(agent), onLost: () => log.push('lost') },
+    )
+    await attachment.update({ slots: 3 })
+    daemon.run('r1')
+    await eventually('it to run', () => attachment.runningCount === 1)
+    daemon.drop()
+    await aborted.promise
+    await daemon.heard('agent.attach', 2)
+    expect(daemon.of('agent.attach')[1]?.params).toMatchObject({ name: 'echo', slots: 3 })
+    await eventually('it to know', () => attachment.agent === 'a2')
+    daemon.run('r2')
+    expect((await daemon.answered('r2')).result).toEqual({ output: 'again' })
+    expect(daemon.answersTo('r1')).toEqual([])
+    expect(log).toEqual(['a1', 'lost', 'NO_DAEMON', 'a2'])
+  })
+
+  it('AC-5: a daemon that will not have it again ends it, and nothing else', async () => {
+    const { daemon, swarm } = await open()
+    const attachment = await swarm.attach(ECHO, () => null)
+    daemon.answer = ({ method }) => (method === 'agent.attach' ? refusal('BAD_REQUEST') : 'default')
+    daemon.drop()
+    expect(await codeOf(attachment.ended)).toBe('BAD_REQUEST')
+    await swarm.get('t1')
+  })
+
+  it('AC-11: detach takes nothing new and waits for what runs', async () => {
+    const { daemon, swarm } = await open()
+    const done = gate<string>()
+    const attachment = await swarm.attach(ECHO, () => done.promise)
+    daemon.run('r1')
+    await eventually('it to run', () => attachment.runningCount === 1)
+    let isDetached = false
+    const detached = attachment.detach().then(() => {
+      isDetached = true
+    })
+    await daemon.heard('agent.detach')
+    await swarm.get('t1')
+    expect(isDetached).toBe(false)
+    done.resolve('bye')
+    await detached
+    expect((await daemon.answered('r1')).result).toEqual({ output: 'bye' })
+    daemon.run('r2')
+    expect((await daemon.answered('r2')).error?.data).toMatchObject({ code: 'NOT_FOUND', retryable: true })
+  })
+
+  it('AC-3: of its progress the latest is what counts, and none comes after the answer', async () => {
+    const { daemon, swarm } = await open()
+    await swarm.attach(ECHO, (_, { progress }) => {
+      progress({ fraction: 0.1 })
+      progress({ fraction: 0.2, message: 'on the way' })
+      return new Promise((resolve) => {
+        setImmediate(() => {
+          progress({ fraction: 0.9 })
+          resolve(1)
+        })
+      })
+    })
+    daemon.run('r1')
+    await daemon.answered('r1')
+    const progress = daemon.of('task.progress').map(({ params }) => params)
+    expect(progress[0]).toEqual({ task: 't-r1', attempt: 1, fraction: 0.2, message: 'on the way' })
+    expect(daemon.said.at(-1)).toMatchObject({ id: 'r1' })
+  })
+
+  it('hears that its node drains', async () => {
+    const { daemon, swarm } = await open()
+    const heard = gate<number>()
+    await swarm.attach(ECHO, () => null, { onDrain: heard.resolve })
+    daemon.send({ method: 'drain', params: { deadlineMs: 5000 } })
+    expect(await heard.promise).toBe(5000)
+  })
+})
+
+describe('events', () => {
+  it('AC-9: come in order, over a lost connection too, and are counted when they are lost', async () => {
+    const { daemon, swarm } = await open()
+    daemon.answer = ({ method }) => (method === 'events.subscribe' ? { result: { subscription: 's1' } } : 'default')
+    const events = await swarm.events({ kinds: ['a'] })
+    const emit = (n: number) =>
+      daemon.send({ method: 'event', params: { subscription: 's1', kind: 'a', at: '2026-01-01T00:00:00.000Z', n } })
+    for (let n = 0; n < 1030; n += 1) emit(n)
+    await swarm.get('t1')
+    const seen: unknown[] = []
+    for (let i = 0; i < 1024; i += 1) seen.push((await events.next()).value?.n)
+    expect(seen).toEqual(Array.from({ length: 1024 }, (_, n) => n))
+    emit(1030)
+    expect((await events.next()).value).toMatchObject({ kind: 'events.lost', count: 6 })
+    expect((await events.next()).value).toMatchObject({ n: 1030 })
+    daemon.drop()
+    expect((await events.next()).value).toMatchObject({ kind: 'events.lost' })
+    await daemon.heard('events.subscribe', 2)
+    await swarm.get('t1')
+    emit(7)
+    for await (const event of events) {
+      expect(event).toMatchObject({ n: 7 })
+      break
+    }
+    await daemon.heard('events.unsubscribe')
+    expect(await events.next()).toEqual({ done: true, value: undefined })
+  })
+})
+
+it('importing the package loads no libp2p', () => {
+  const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
+  const script = `
+    import { registerHooks } from 'node:module'
+    const urls = []
+    registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) })
+    const { connect } = await import(${JSON.stringify(index)})
+    if (typeof connect !== 'function') throw new Error('no connect')
+    console.log(JSON.stringify(urls.filter((url) => /libp2p|.src.net.index/.test(url))), urls.length)`
+  const ran = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  expect(ran.stdout).toMatch(/^\[\] \d\d+\n$/)
+})
+
+function failure(code: string, message: string, retryable: boolean) {
+  return { message, data: { code, retryable } }
+}

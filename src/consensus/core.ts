@@ -136,6 +136,9 @@ export class ConsensusCore implements Core<Input, Effect> {
       case 'submit':
         this.#desks.intake.submit(input.id, input.operation, input.as)
         return
+      case 'follow':
+        this.#desks.syncing.follow(input.peer, this.epoch, this.height)
+        return
       case 'clock':
         this.#desks.context.setClock(input.wall)
         return

@@ -1,6 +1,15 @@
 export { ConsensusCore, type ConsensusOptions } from './core.ts'
 export type { HashFunction } from './hashing.ts'
-export { type Addressed, CONSENSUS_BODIES, headerShape, KIND_OF_MESSAGE, payloadShape } from './messages.ts'
+export {
+  type Addressed,
+  blockShape,
+  CONSENSUS_BODIES,
+  commitCertificateShape,
+  groupId,
+  headerShape,
+  KIND_OF_MESSAGE,
+  payloadShape,
+} from './messages.ts'
 export { type ConsensusParams, consensusParams } from './params.ts'
 export {
   type DecisionProof,

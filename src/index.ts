@@ -29,12 +29,16 @@ export {
   type ResolvedConfig,
   resolveConfig,
 } from './config/index.ts'
+export type { Outcome as ProposalOutcome } from './consensus/index.ts'
 export type { GovernedRow, Proposal, Shown } from './council/index.ts'
+export { actOf, decodeCouncilResult, decodeOperation, encodeOperation, overviewOf, shownOf } from './council/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
   type Certificate,
+  certificateReader,
   createSigner,
   errorOf,
+  type Founding,
   KeyPair,
   type MemberParty,
   parseTicket,
@@ -81,12 +85,14 @@ export {
   NodeRuntime,
   NodeState,
   needsTicket,
+  openCouncil,
   type Part,
   realClock,
   recall,
   refreshed,
   renewed,
   type Standing,
+  signatureCheck,
   standing,
   writeCrashReport,
 } from './runtime/index.ts'
@@ -102,9 +108,15 @@ export {
 export {
   type ClaimsHostEffect,
   type ClaimsHostInput,
+  COUNCIL,
+  type CouncilDesk,
   composeSwarm,
+  type Decided,
+  decisionProofBytes,
   type HostObservation,
   ISSUER_LABEL,
   OBSERVATIONS,
+  type ProvenBlock,
   rowOf,
+  verifyProof,
 } from './swarm/index.ts'

@@ -4,7 +4,7 @@ import type { AgentsReport } from './types.ts'
 
 /** What fits a digest. */
 const SKILLS_MAX = 64
-const RESOURCES_MAX = 24
+const RESOURCES_MAX = 16
 const LABELS_MAX = 24
 const LABEL_VALUES_MAX = 4
 
@@ -20,7 +20,6 @@ interface Skill {
 /** All agents of this node together, as others need to know them to choose. O(agents), at most ten times a second. */
 export function reportOf(roster: Roster, groups: Groups): AgentsReport {
   const skills = new Map<string, Skill>()
-  const resources = new Map<string, number>()
   const labels = new Map<string, Set<string>>()
   for (const agent of roster.values()) {
     if (agent.isLeaving) continue
@@ -40,15 +39,8 @@ export function reportOf(roster: Roster, groups: Groups): AgentsReport {
       skill.price = Math.min(skill.price, agent.facts.price)
       skills.set(name, skill)
     }
-    // The most that one agent has free: what matters is whether a task fits somewhere.
-    for (const unit of agent.pool.total.keys())
-      resources.set(unit, Math.max(resources.get(unit) ?? 0, agent.pool.free(unit)))
     for (const [name, value] of Object.entries(agent.facts.labels))
       labels.set(name, (labels.get(name) ?? new Set()).add(value))
-  }
-  for (const unit of roster.host.total.keys()) {
-    const free = roster.host.free(unit)
-    resources.set(unit, resources.has(unit) ? Math.min(resources.get(unit) ?? 0, free) : free)
   }
   for (const group of groups.values()) {
     const waiting = group.ownWaiting + group.foreignWaiting
@@ -67,11 +59,32 @@ export function reportOf(roster: Roster, groups: Groups): AgentsReport {
       price: skill.price,
       queued: Math.min(1_000_000, skill.queued),
     })),
-    resources: Object.fromEntries([...resources].slice(0, RESOURCES_MAX)),
+    ...resourcesOf(roster),
     labels: Object.fromEntries(
       [...labels].slice(0, LABELS_MAX).map(([name, values]) => [name, [...values].slice(0, LABEL_VALUES_MAX)]),
     ),
     agents: roster.size,
     accepting: !roster.isDraining,
+  }
+}
+
+/** The most that one agent has, free and on the whole: what matters is whether a task fits somewhere. */
+function resourcesOf(roster: Roster): Pick<AgentsReport, 'resources' | 'capacity'> {
+  const free = new Map<string, number>()
+  const whole = new Map<string, number>()
+  for (const agent of roster.values()) {
+    if (agent.isLeaving) continue
+    for (const [unit, amount] of agent.pool.total) {
+      free.set(unit, Math.max(free.get(unit) ?? 0, agent.pool.free(unit)))
+      whole.set(unit, Math.max(whole.get(unit) ?? 0, amount))
+    }
+  }
+  for (const [unit, amount] of roster.host.total) {
+    free.set(unit, Math.min(free.get(unit) ?? amount, roster.host.free(unit)))
+    whole.set(unit, Math.min(whole.get(unit) ?? amount, amount))
+  }
+  return {
+    resources: Object.fromEntries([...free].slice(0, RESOURCES_MAX)),
+    capacity: Object.fromEntries([...whole].slice(0, RESOURCES_MAX)),
   }
 }

@@ -7,6 +7,7 @@ import type { Links } from './links.ts'
 import type { BidBody, BodyOf, PlacementBody } from './messages.ts'
 import { CLASSES_COUNT } from './queue.ts'
 import { type Offered, scoreAll } from './score.ts'
+import type { ClaimsPeers } from './types.ts'
 
 type Answer =
   | { readonly kind: 'bid'; slots: number; readonly body: BidBody }
@@ -195,12 +196,7 @@ export class Rounds {
   }
 
   #open(group: Group): void {
-    const { params, peers } = this.#ground
-    const { demand } = group
-    const excluded = new Set([...demand.excluded, ...group.refusedBy])
-    for (const node of this.#shunned(group)) excluded.add(node)
-    const request = requestOf(demand, excluded)
-    const choice = peers.choose(request, params.candidatesMax)
+    const choice = this.#choose(group, [])
     group.lastSearch = { eligible: choice.eligible, obstacles: choice.obstacles }
     if (choice.chosen.length === 0) {
       this.#preferLocal(group, undefined, undefined)
@@ -215,19 +211,45 @@ export class Rounds {
     const round: Round = {
       offer: this.#offer,
       group,
-      asked: new Map(choice.chosen.map(({ node }) => [node, undefined])),
+      asked: new Map(),
       eligible: choice.eligible,
       phase: 'open',
       alarm: undefined,
     }
-    const windowMs = this.#windowMs(round)
     this.#rounds.set(round.offer, round)
     group.quest = { kind: 'round', offer: round.offer }
     this.#groups.wake(group)
+    this.#ask(round, choice)
+  }
+
+  #choose(group: Group, asked: Iterable<NodeId>): ReturnType<ClaimsPeers['choose']> {
+    const { params, peers } = this.#ground
+    const { demand } = group
+    const excluded = new Set([...demand.excluded, ...group.refusedBy, ...this.#shunned(group), ...asked])
+    return peers.choose(requestOf(demand, excluded), params.candidatesMax)
+  }
+
+  #ask(round: Round, { chosen }: ReturnType<ClaimsPeers['choose']>): void {
+    const nodes = chosen.map(({ node }) => node)
+    const windowMs = this.#windowMs(nodes)
+    round.phase = 'open'
     const message = { kind: 'claims.offer' as const, body: this.#offerBody(round, windowMs) }
-    for (const node of round.asked.keys()) if (!this.#links.send(node, message)) this.#unreachable(round, node)
+    for (const node of nodes) {
+      round.asked.set(node, undefined)
+      if (!this.#links.send(node, message)) this.#unreachable(round, node)
+    }
     round.alarm = this.#ground.in(windowMs, () => this.#shut(round))
     this.#closeWhenAnswered(round)
+  }
+
+  /** All who were asked are busy: a few others may not be, whatever their digests say. */
+  #widen(round: Round): boolean {
+    const { params } = this.#ground
+    if (round.asked.size >= WIDENINGS_MAX * params.candidatesMax || round.eligible <= round.asked.size) return false
+    const choice = this.#choose(round.group, round.asked.keys())
+    if (choice.chosen.length === 0) return false
+    this.#ask(round, choice)
+    return true
   }
 
   #offerBody({ offer, group }: Round, windowMs: number): BodyOf<'claims.offer'> {
@@ -250,9 +272,8 @@ export class Rounds {
    * A few round trips to the farthest of those asked: what wins is the score, not the fastest answer. Nobody waits for a
    * link to be made while others are linked: whoever is late bids in the next round.
    */
-  #windowMs(round: Round): number {
+  #windowMs(asked: readonly NodeId[]): number {
     const { params, peers } = this.#ground
-    const asked = [...round.asked.keys()]
     const rttOf = (node: NodeId): number => peers.rttMs(node) ?? params.rttUnknownMs
     const linked = asked.filter((node) => this.#links.isUp(node))
     const farthestMs =
@@ -288,9 +309,10 @@ export class Rounds {
     awarded += this.#preferLocal(round.group, undefined, undefined)
     this.#releaseBidders(round)
     if (round.group.ownWaiting === 0) this.#close(round, undefined)
-    else if (hasHolds(round))
-      round.alarm = this.#ground.in(this.#ground.params.holdMs, () => this.#close(round, 'again'))
-    else this.#close(round, awarded > 0 ? 'again' : 'rest')
+    else if (hasHolds(round)) {
+      if (awarded > 0 || !this.#widen(round))
+        round.alarm = this.#ground.in(this.#ground.params.holdMs, () => this.#close(round, 'again'))
+    } else this.#close(round, awarded > 0 ? 'again' : 'rest')
   }
 
   #ranked(round: Round): readonly { readonly node: NodeId; readonly body: BidBody; readonly slots: number }[] {
@@ -451,6 +473,9 @@ export class Rounds {
     this.#links.sendIfUp(to, { kind: 'claims.withdraw', body: { offers: [offer], leases: [] } })
   }
 }
+
+/** Peers asked in one round, in choices: while all of them are busy, others are asked too. */
+const WIDENINGS_MAX = 3
 
 /** Groups that one piece of news brings back to life. */
 const WOKEN_PER_NEWS_MAX = 64

@@ -360,7 +360,9 @@ export interface AgentsReport {
     readonly price: number
     readonly queued: number
   }[]
+  /** The most that one agent has free, and has on the whole. */
   readonly resources: Readonly<Record<string, number>>
+  readonly capacity: Readonly<Record<string, number>>
   readonly labels: Readonly<Record<string, readonly string[]>>
   readonly agents: number
   readonly accepting: boolean

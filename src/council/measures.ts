@@ -25,7 +25,8 @@ export function judgeOverride({ subject, action, ttlMs }: ActOf<'override'>, { s
   }
   if (ttlMs < OVERRIDE_TTL_MS_MIN)
     return refuse('BAD_REQUEST', `an override holds for ${OVERRIDE_TTL_MS_MIN} ms at least`)
-  const ended = state.overrides.rows().filter(({ value }) => at !== undefined && value.until <= at)
+  // Ahead of any block any may have ended by then.
+  const ended = state.overrides.rows().filter(({ value }) => at === undefined || value.until <= at)
   if (known === undefined && state.overrides.full && ended.length === 0)
     return full('overrides', state.overrides.rowsMax)
   return valid(({ at: now, by }) => {

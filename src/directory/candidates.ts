@@ -22,13 +22,15 @@ export const SCORE_WEIGHTS: ScoreWeights = { latency: 1, load: 2, price: 1, qual
 const LATENCY_HALF_MS = 50
 /** Score to the power of this is the weight in the draw: twice the score is drawn four times as often. */
 const SHARPNESS = 2
+/** Score for load of a node that has not now what is wanted of it. */
+const SHORT_LOAD = 0.25
 /** Even the worst candidate keeps this weight, so that what digests got wrong can show. */
 const WEIGHT_MIN = 1e-3
 
 export interface CandidateRequest {
   /** All of them, at one node. */
   readonly skills: readonly string[]
-  /** Amounts that must be free, by unit. */
+  /** Amounts that somebody there must have, by unit; whether they are free now is a matter of score. */
   readonly resources: Readonly<Record<string, number>>
   readonly require: readonly Expression[]
   readonly prefer: readonly Expression[]
@@ -91,7 +93,7 @@ export function obstacleOf(entry: DirectoryEntry, request: CandidateRequest): Ob
   if (!entry.digest.accepting) return 'not-accepting'
   for (const name of request.skills) if (skillOf(entry, name) === undefined) return 'skill'
   for (const [unit, amount] of Object.entries(request.resources)) {
-    if ((ownValue(entry.digest.resources, unit) ?? 0) < amount) return 'resources'
+    if ((ownValue(entry.digest.capacity, unit) ?? 0) < amount) return 'resources'
   }
   // D-7: what is unknown does not exclude.
   const isBarred = request.require.some((expression) => evaluate(expression, attributesOf(entry)) === false)
@@ -118,7 +120,7 @@ export function attributesOf({ node, profile, digest }: DirectoryEntry): (name: 
     if (label !== undefined) return [label]
     const labels = ownValue(digest.labels, name)
     if (labels !== undefined) return labels
-    const amount = ownValue(digest.resources, name)
+    const amount = ownValue(digest.capacity, name)
     return amount === undefined ? [] : [String(amount)]
   }
 }
@@ -163,7 +165,7 @@ function scoreOf(
   const fulfilled = prefer.filter((expression) => evaluate(expression, attributesOf(entry)) === true).length
   const sides: readonly (readonly [weight: number, value: number])[] = [
     [weights.latency, LATENCY_HALF_MS / (LATENCY_HALF_MS + (rttMs ?? LATENCY_HALF_MS))],
-    [weights.load, request.skills.length === 0 ? 1 : scarcest(entry, request, idleness)],
+    [weights.load, loadOf(entry, request)],
     [weights.price, price <= cheapest ? 1 : cheapest / price],
     [weights.quality, scarcest(entry, request, (skill) => skill.proficiencyThousandths / 1000)],
     [prefer.length === 0 ? 0 : weights.preference, prefer.length === 0 ? 0 : fulfilled / prefer.length],
@@ -175,6 +177,14 @@ function scoreOf(
     whole += weight
   }
   return whole === 0 ? 1 : sum / whole
+}
+
+/** Who lacks now what it has on the whole is as busy as who has no free slot. */
+function loadOf(entry: DirectoryEntry, request: CandidateRequest): number {
+  const idle = request.skills.length === 0 ? 1 : scarcest(entry, request, idleness)
+  const { resources } = entry.digest
+  const isShort = Object.entries(request.resources).some(([unit, amount]) => (ownValue(resources, unit) ?? 0) < amount)
+  return isShort ? Math.min(idle, SHORT_LOAD) : idle
 }
 
 /** Above a half with a free slot, below it with a queue. */

@@ -2,8 +2,8 @@ import { after, earliest, type Millis, NEVER, type NodeId, type Tick } from '../
 import { decode, encode, type Statement } from '../wire/index.ts'
 import { judgeDigestWith } from './judge.ts'
 import { type DirectoryMessage, digestBody } from './messages.ts'
-import { checkDirectoryParams, crowdStretch } from './params.ts'
-import { isSignificant } from './significance.ts'
+import { checkDirectoryParams, crowdStretch, loadIntervalAmong } from './params.ts'
+import { changeOf } from './significance.ts'
 import { DigestSync } from './sync.ts'
 import { DigestTable, entryOf } from './table.ts'
 import type {
@@ -38,6 +38,7 @@ export class Directory implements DirectoryCore {
   /** The most members there ever were: after a crowd has gone, what is left of it is not forgotten at once. */
   #membersPeak = 1
   #publishAt: Millis = NEVER
+  #heartbeatAt: Millis = NEVER
   #syncAt: Millis = NEVER
 
   constructor(options: DirectoryOptions) {
@@ -130,7 +131,8 @@ export class Directory implements DirectoryCore {
     if (had) this.#emit({ kind: 'event', event: { kind: 'digest-gone', node, reason: 'member-down' } })
     // Fewer members, a faster heartbeat: one that was set for the crowd may be overdue.
     if (this.#published !== undefined) {
-      this.#publishAt = earliest(this.#publishAt, after(this.#publishedAt, this.#heartbeatMs))
+      this.#heartbeatAt = earliest(this.#heartbeatAt, after(this.#publishedAt, this.#heartbeatMs))
+      this.#publishAt = earliest(this.#publishAt, this.#heartbeatAt)
     }
   }
 
@@ -138,15 +140,20 @@ export class Directory implements DirectoryCore {
   #take(now: Millis, report: OwnReport): void {
     const { intervalMinMs, significantShare } = this.#options.params
     this.#report = report
-    if (this.#published === undefined || isSignificant(this.#published, report, significantShare)) {
-      const soonest = Math.max(now, this.#publishedAt + intervalMinMs) as Millis
-      this.#publishAt = earliest(this.#publishAt, soonest)
-    }
+    const change = this.#published === undefined ? 'means' : changeOf(this.#published, report, significantShare)
+    this.#publishAt = this.#heartbeatAt
+    // What was taken and given back meanwhile is no news.
+    if (change === 'none') return
+    const apartMs =
+      change === 'means' ? intervalMinMs : loadIntervalAmong(this.#table.memberCount, this.#options.params)
+    const soonest = Math.max(now, this.#publishedAt + apartMs) as Millis
+    this.#publishAt = earliest(this.#heartbeatAt, soonest)
   }
 
   #publish(now: Millis): void {
     const report = this.#report
-    this.#publishAt = after(now, this.#heartbeatMs * this.#options.random.between(0.9, 1))
+    this.#heartbeatAt = after(now, this.#heartbeatMs * this.#options.random.between(0.9, 1))
+    this.#publishAt = this.#heartbeatAt
     const own = this.#table.get(this.#self)
     if (report === undefined || own === undefined) return
     const reason = report === this.#published ? 'heartbeat' : 'change'

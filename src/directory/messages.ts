@@ -19,7 +19,7 @@ import {
 /** Bounds of one digest; the sum stays below {@link DIGEST_BYTES_MAX}. */
 export const SKILLS_MAX = 64
 export const SKILL_NAME_BYTES_MAX = 64
-export const RESOURCES_MAX = 24
+export const RESOURCES_MAX = 16
 export const LABELS_MAX = 24
 export const LABEL_VALUES_MAX = 4
 export const LABEL_KEY_BYTES_MAX = 48
@@ -49,8 +49,10 @@ export const digestBody = record({
   run: count<Incarnation>(2 ** 48),
   version: count(2 ** 48),
   skills: list(skillSummary, SKILLS_MAX),
-  /** Free amounts by unit: `cpu`, `memory.gb`, `gpu`, whatever the agents declare. */
+  /** The most that one agent has free, by unit: `cpu`, `memory.gb`, `gpu`, whatever the agents declare. */
   resources: dictionary(LABEL_KEY_BYTES_MAX, f64, RESOURCES_MAX),
+  /** The most that one agent has when it has nothing to do. */
+  capacity: dictionary(LABEL_KEY_BYTES_MAX, f64, RESOURCES_MAX),
   /** Labels of the node's agents, with every value that one of them has. */
   labels: dictionary(LABEL_KEY_BYTES_MAX, list(text(LABEL_VALUE_BYTES_MAX), LABEL_VALUES_MAX), LABELS_MAX),
   coordinate: networkCoordinate,

@@ -4,6 +4,8 @@ import { assert } from '../kernel/index.ts'
 export interface DirectoryParams {
   /** A change that matters waits at most, and two digests are apart at least, this long. */
   readonly intervalMinMs: number
+  /** Two digests that differ in the load alone are this far apart among 16 members, and in proportion among others. */
+  readonly loadIntervalMs: number
   /** A digest goes out this often even without a change, so that others know it still holds. */
   readonly heartbeatMs: number
   /** An entry not renewed for this long is gone. */
@@ -29,8 +31,14 @@ export function crowdStretch(members: number): number {
   return Math.max(1, members / CROWD_MEMBERS)
 }
 
+/** How far apart digests are that differ in the load alone: the more members hear of it, the more rarely (D-4). */
+export function loadIntervalAmong(members: number, { intervalMinMs, loadIntervalMs }: DirectoryParams): number {
+  return Math.max(intervalMinMs, (loadIntervalMs * members) / CROWD_MEMBERS)
+}
+
 const LAN: DirectoryParams = {
   intervalMinMs: 250,
+  loadIntervalMs: 5_000,
   heartbeatMs: 30_000,
   expiryMs: 120_000,
   syncIntervalMs: 10_000,
@@ -49,6 +57,7 @@ export const DIRECTORY_PROFILES = {
 export function checkDirectoryParams(p: DirectoryParams): void {
   assert(p.heartbeatMs * 3 < p.expiryMs, 'two lost heartbeats must not make a live node vanish', { p })
   assert(p.intervalMinMs < p.heartbeatMs, 'a change is told sooner than no change', { p })
+  assert(p.loadIntervalMs < p.heartbeatMs, 'a change of load is told sooner than no change', { p })
   assert(p.syncIntervalMs < p.expiryMs, 'what gossip lost is repaired before it expires', { p })
   assert(p.syncBytesMax <= 200 * 1024, 'a reply fits its message kind with one largest digest to spare', { p })
   assert(p.significantShare > 0 && p.significantShare <= 1, 'a share', { p })

@@ -62,26 +62,25 @@ export class Motions {
     return undefined
   }
 
-  #mayOpen(voter: NodeId, at: WallMillis | undefined): boolean {
-    const open = this.#open(at)
-    return open.length < MOTIONS_MAX && open.filter((motion) => motion.opener === voter).length < MOTIONS_PER_VOTER_MAX
-  }
-
-  #open(at: WallMillis | undefined): readonly Motion[] {
-    return this.table.rows().flatMap(({ value }) => (at === undefined || value.until > at ? value : []))
+  #mayOpen(voter: NodeId, at: WallMillis): boolean {
+    const open = this.table.rows().filter(({ value }) => value.until > at)
+    return (
+      open.length < MOTIONS_MAX && open.filter(({ value }) => value.opener === voter).length < MOTIONS_PER_VOTER_MAX
+    )
   }
 
   /**
    * How a motion would stand with one more voice, counting those alone who may vote now; refused to who has spoken for it,
-   * and to who has opened too many. Ahead of any block nothing is said of time.
+   * and to who has opened too many. Ahead of any block nobody is refused for what time may end.
    */
   judge(operation: Uint8Array, voter: NodeId, electorate: readonly NodeId[], at: WallMillis | undefined): Judgement {
     const open = this.find(operation, at)?.motion
     const voters = new Set([...(open?.voters ?? []), voter])
     const votes = electorate.filter((node) => voters.has(node)).length
     const needed = voicesNeeded(electorate)
-    // With fewer who may vote, the voices there are may suffice: then saying it again carries it.
-    if (votes >= needed) return { votes, needed }
+    // With fewer who may vote, the voices there are may suffice: then saying it again carries it. And what is open now may
+    // have ended by the time of the block.
+    if (votes >= needed || at === undefined) return { votes, needed }
     if (open?.voters.includes(voter) === true) {
       return { code: 'ALREADY_SO', reason: `this node has spoken for it: ${votes} of ${needed} voices so far` }
     }

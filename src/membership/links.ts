@@ -25,14 +25,17 @@ export class Links {
   readonly #wanted = new Map<NodeId, Wanted>()
   readonly #reckoning = new Timer(() => this.#reckon())
   readonly #changes: TokenBucket
+  /** Dials for other cores' business, which must not wait behind a cell that forms. */
+  readonly #heldDials: TokenBucket
   #held: ReadonlySet<NodeId> = new Set()
   #reckonedAt = Number.NEGATIVE_INFINITY
 
   constructor(ground: Ground, detector: Detector) {
     this.#ground = ground
     this.#detector = detector
-    const { linkChangesPerSecond } = ground.params
+    const { linkChangesPerSecond, heldDialsPerSecond } = ground.params
     this.#changes = new TokenBucket(linkChangesPerSecond, linkChangesPerSecond * 4, ground.now)
+    this.#heldDials = new TokenBucket(heldDialsPerSecond, heldDialsPerSecond * 4, ground.now)
   }
 
   /** Whom this node links to and probes, sorted. */
@@ -172,7 +175,8 @@ export class Links {
     const { links, table, now, awake, timers } = this.#ground
     const entry = table.get(wanted.node)
     if (links.has(wanted.node) || entry === undefined || !isUp(entry)) return
-    if (!this.#changes.take(now)) {
+    const rate = this.#held.has(wanted.node) ? this.#heldDials : this.#changes
+    if (!rate.take(now)) {
       timers.arm(wanted.dial, awake + RATE_WAIT_MS)
       return
     }

@@ -63,6 +63,8 @@ export interface MembershipParams {
    * others can be made while there is nothing more urgent, and thirty nodes of one host come together twice as fast.
    */
   readonly linkChangesPerSecond: number
+  /** The same for dials to peers that other cores hold, which have business to do now. */
+  readonly heldDialsPerSecond: number
   /** The higher of two ids waits this long for the lower to dial. */
   readonly dialDelayMs: number
   /** A wanted neighbour without a link after this long is probed through others. */
@@ -112,6 +114,7 @@ const LAN: MembershipParams = {
   lingerMs: 60_000,
   overlayIntervalMs: 500,
   linkChangesPerSecond: 4,
+  heldDialsPerSecond: 16,
   dialDelayMs: 1500,
   connectPatienceMs: 5000,
   recontactIntervalMs: 4000,

@@ -1,3 +1,4 @@
+import type { Claim, Outcome } from '../consensus/index.ts'
 import { assert, type Millis, type NodeId, unreachable, type WallMillis } from '../kernel/index.ts'
 import type { IssueRequest } from '../renewal/index.ts'
 import type {
@@ -39,6 +40,10 @@ export interface SwarmHostOptions {
   perform?(effect: ClaimsHostEffect): void
   /** A record was appended (not yet durable): for whoever keeps the snapshot that compaction writes. */
   recorded?(record: NodeRecord): void
+  /** Checks signatures; `then` is called with one answer for each, at once or later. */
+  verify(claims: readonly Claim[], then: (valid: readonly boolean[]) => void): void
+  /** What became of an operation that was proposed here. */
+  decided?(id: number, outcome: Outcome): void
   /** Signs a certificate for a node that this one may certify. The outcome is an input `issued`, never at once. */
   issue?(request: IssueRequest): void
   /** This node's certificate was renewed, durably. */
@@ -236,6 +241,17 @@ export class SwarmHost implements NetworkHandler, LogHandler {
         return
       case 'claims':
         this.#options.perform?.(effect.effect)
+        return
+      case 'settle':
+        this.post({ kind: 'settled', group: effect.group, mark: effect.mark })
+        return
+      case 'verify':
+        this.#options.verify(effect.claims, (valid) =>
+          this.post({ kind: 'verified', group: effect.group, id: effect.id, valid }),
+        )
+        return
+      case 'decided':
+        this.#options.decided?.(effect.id, effect.outcome)
         return
       case 'issue':
         this.#options.issue?.(effect.request)

@@ -178,7 +178,7 @@ describe('a cell', () => {
   it('CE-1 CE-3 CE-4 CE-5 CE-6 CE-7 CE-8 does what a naive one does', () => {
     const seen = new Map<string, number>()
     fc.assert(
-      fc.property(fc.array(drawn, { minLength: 10, maxLength: 80 }), (draws) => {
+      fc.property(fc.array(drawn, { minLength: 10, maxLength: 80, size: 'max' }), (draws) => {
         const naive = new NaiveCell()
         const expected: string[] = []
         const steps = draws.map((draw): Step => {
@@ -210,7 +210,7 @@ describe('a cell', () => {
         const theirs = [...naive.journals].map(([key, j]) => [key, j.epoch, j.primary, [...j.inSync].sort()])
         expect(journals).toEqual(theirs.sort())
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     )
     // The draws reach every outcome.
     for (const what of [
@@ -237,7 +237,7 @@ describe('a cell', () => {
     ]
     const voice = fc.record({ client: node, operation: fc.constantFrom(...motions) })
     fc.assert(
-      fc.property(fc.array(voice, { minLength: 30, maxLength: 120 }), (voices) => {
+      fc.property(fc.array(voice, { minLength: 30, maxLength: 120, size: 'max' }), (voices) => {
         const naive = new NaiveCell()
         const expected = voices.map(({ client, operation }) => naive.apply(client, operation))
         const steps = voices.map(({ client, operation }) => {
@@ -250,7 +250,7 @@ describe('a cell', () => {
           (_step, outcome) => expect(nameOf(outcome)).toBe(expected[place++]),
         )
       }),
-      { numRuns: 200 },
+      { numRuns: 60 },
     )
   })
 

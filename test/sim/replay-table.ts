@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { omniscientWaitsMs } from './omniscient.ts'
 import { type Replay, replay } from './replay.ts'
 import { total } from './traffic.ts'
 import { arrivals, SWARMPLUS_SETS, type SwarmplusSet, spread, swarmplus, type Workload } from './workloads.ts'
@@ -31,7 +32,7 @@ export function runReplay(name: string, args: readonly string[]): number {
       console.error(`there is no set ${values.set}: ${SWARMPLUS_SETS.join(', ')}`)
       return 2
     }
-    const service = values.service === 'wall' ? 'wall' : 'flat'
+    const service = values.service === 'wall' || values.service === 'none' ? values.service : 'flat'
     workload = swarmplus({ set: values.set as SwarmplusSet, slots: Number(values.slots), service, seed })
   } else if (name === 'arrivals') {
     workload = arrivals({ compress: Number(values.compress), count: count ?? Number.POSITIVE_INFINITY, seed })
@@ -120,6 +121,7 @@ function tableOf(workload: Workload, result: Replay, figures: Figures, tookMs: n
     `completed                 ${((100 * figures.completed) / figures.jobs).toFixed(1)}% of ${figures.jobs}, ${figures.jobsPerSecond.toFixed(1)} a second; executed twice: ${figures.executedTwice}`,
     `selection (award), ms     ${textOf(selectionMs)}`,
     `scheduling (agent), ms    ${textOf(schedulingMs)}`,
+    `  if all were known, ms    ${textOf(spreadOf(omniscientWaitsMs(workload)))}`,
     `messages per task         ${(perTask.negotiation + perTask.gossip).toFixed(1)}: ${perTask.negotiation.toFixed(1)} of its own, ${perTask.gossip.toFixed(1)} its share of gossip (what an idle swarm sends is not a task's: with it ${perTask.all.toFixed(1)})`,
     ...result.violations.map(({ clause, text }) => `VIOLATED                  ${clause}: ${text}`),
     '',

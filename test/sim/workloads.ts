@@ -34,10 +34,16 @@ export interface SwarmplusOptions {
   readonly set: SwarmplusSet
   /** Workers of an agent: 3 in their architecture paper, 10 in their later configuration. */
   readonly slots: number
-  /** `flat`: 1 s, as they measured; `wall`: what the job says. */
-  readonly service: 'flat' | 'wall'
+  readonly service: keyof typeof SERVICES
   readonly seed: string
 }
+
+/** How long a job takes: `flat` as they measured. */
+const SERVICES = {
+  flat: { words: '1 s each', msOf: (): number => 1000 },
+  wall: { words: 'each as long as it says', msOf: (seconds: number): number => seconds * 1000 },
+  none: { words: 'no work at all, so that nobody waits for a place', msOf: (): number => 0 },
+} as const
 
 /** SWARM+'s jobs on its fleet: four resources at once, and the data nodes that an agent can reach as labels. */
 export function swarmplus({ set, slots, service, seed }: SwarmplusOptions): Workload {
@@ -53,7 +59,7 @@ export function swarmplus({ set, slots, service, seed }: SwarmplusOptions): Work
     const places = [...dtnsOf(row.data_in), ...dtnsOf(row.data_out)]
     return {
       atMs: Number(row.arrival_s) * 1000,
-      runMs: service === 'flat' ? 1000 : Number(row.wall_time_s) * 1000,
+      runMs: SERVICES[service].msOf(Number(row.wall_time_s)),
       machine: random.pick(submitters),
       wants: { skills: ['job'], resources: resourcesOf(row), require: [...new Set(places)].sort() },
     }
@@ -63,7 +69,7 @@ export function swarmplus({ set, slots, service, seed }: SwarmplusOptions): Work
     spots,
     jobs,
     notes: [
-      `${jobs.length} jobs on ${fleet.length} nodes, 20 every 0.5 s, ${slots} workers an agent, ${service === 'flat' ? '1 s each' : 'each as long as it says'}`,
+      `${jobs.length} jobs on ${fleet.length} nodes, 20 every 0.5 s, ${slots} workers an agent, ${SERVICES[service].words}`,
       ...publishedFor(set),
     ],
   }

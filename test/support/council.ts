@@ -9,7 +9,7 @@ import {
   encodeOperation,
 } from '../../src/council/index.ts'
 import type { Role, Vouched } from '../../src/identity/types.ts'
-import type { NodeId, OrgId, SwarmId, WallMillis } from '../../src/kernel/index.ts'
+import { isNodeId, type NodeId, type OrgId, type SwarmId, type WallMillis } from '../../src/kernel/index.ts'
 import { decode, type Height, type MachineRefusal } from '../../src/wire/index.ts'
 
 /** A moment by block time, in ms. */
@@ -33,12 +33,27 @@ export const PORTS: CouncilPorts = {
   readCertificate: (bytes) => {
     try {
       const vouched = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Vouched
-      return vouched.certificate.swarm === ('swarm' as SwarmId) ? vouched : undefined
+      return isWhole(vouched) ? vouched : undefined
     } catch {
       return undefined
     }
   },
   isKey: (name) => /^[a-z]/.test(name),
+}
+
+/** Fuzzing damages certificates; what a real one's codec refuses is refused here too. */
+function isWhole({ certificate, authority }: Partial<Vouched>): boolean {
+  if (certificate === undefined || typeof authority !== 'string') return false
+  const { swarm, node: of, org: whose, roles, notBefore, notAfter } = certificate
+  return (
+    swarm === ('swarm' as SwarmId) &&
+    typeof of === 'string' &&
+    isNodeId(of) &&
+    typeof whose === 'string' &&
+    Array.isArray(roles) &&
+    typeof notBefore === 'number' &&
+    typeof notAfter === 'number'
+  )
 }
 
 /** A council of acme, founded by `keyacme` with these validators. */

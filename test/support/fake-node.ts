@@ -47,7 +47,7 @@ const NO_CLAIMS: ClaimsView = {
   tasks: () => [].values(),
   agents: () => [].values(),
   leases: () => [].values(),
-  report: () => ({ skills: [], resources: {}, labels: {}, agents: 0, accepting: true }),
+  report: () => ({ skills: [], resources: {}, capacity: {}, labels: {}, agents: 0, accepting: true }),
   snapshot: () => [],
 }
 

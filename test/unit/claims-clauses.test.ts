@@ -135,6 +135,19 @@ describe('remote work', () => {
     expect(kinds(world, 'claims.offer')).toBe(2)
   })
 
+  it('CL-11 asks others while all who were asked are busy', () => {
+    for (let seed = 0; seed < 10; seed++) {
+      const world = new World({ nodes: 3, seed: `${seed}`, params: { candidatesMax: 1 } })
+      world.attach('n1', 'a', {}, answering(60_000))
+      world.attach('n2', 'b', {}, answering(60_000))
+      world.submit('n0')
+      world.run(100)
+      const second = world.submit('n0')
+      world.run(100)
+      expect(world.report('n0', second).state).toBe('running')
+    }
+  })
+
   it('TSK-4 many like tasks drain through reservations at two messages each way', () => {
     const world = new World({ nodes: 3 })
     world.attach('n1', 'a', { slots: 2 }, answering(20))

@@ -51,11 +51,18 @@ describe('D-8: who is a candidate', () => {
   const entries = [
     directoryEntry('plain'),
     directoryEntry('two', { skills: [skill('echo'), skill('cat')] }),
-    directoryEntry('small', { resources: { cpu: 1 } }),
+    directoryEntry('small', { resources: { cpu: 1 }, capacity: { cpu: 1 } }),
     directoryEntry('drains', { accepting: false }),
     directoryEntry('mixed', { labels: { 'gpu.model': ['V100', 'T4'] } }),
     directoryEntry('vouched', { labels: { 'gpu.model': ['T4'] } }, { 'gpu.model': 'A100' }),
   ]
+
+  test('who has it when idle, also when it is taken now, but such a one is drawn less', () => {
+    const busy = directoryEntry('busy', { resources: { cpu: 0 } })
+    const idle = directoryEntry('idle')
+    const { chosen } = choose([busy, idle], request({ resources: { cpu: 2 }, require: [expression('cpu>=4')] }))
+    expect(chosen.map(({ node }) => node)).toEqual(['idle', 'busy'])
+  })
 
   test('skills, resources, exclusion and draining', () => {
     expect(names(entries, request({ skills: ['echo', 'cat'] }))).toEqual(['two'])

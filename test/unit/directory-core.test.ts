@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { checkDirectoryParams, DIRECTORY_PROFILES, type DirectoryEffect } from '../../src/directory/index.ts'
+import {
+  checkDirectoryParams,
+  DIRECTORY_BODIES,
+  DIRECTORY_PROFILES,
+  type DirectoryEffect,
+} from '../../src/directory/index.ts'
 import type { Incarnation, NodeId } from '../../src/kernel/index.ts'
+import { encode, rulesOf, type Statement } from '../../src/wire/index.ts'
 import { digest, report, SoloDirectory, skill } from './directory-fixtures.ts'
 
 const LAN = DIRECTORY_PROFILES.lan
@@ -97,13 +103,34 @@ describe('what is published', () => {
     const solo = new SoloDirectory()
     solo.step({ kind: 'report', report: report() })
     expect(solo.published()).toHaveLength(1)
-    for (let free = 3; free >= 0; free--) {
-      solo.step({ kind: 'report', report: report({ skills: [skill('echo', { slotsFree: free })] }) })
+    for (let total = 5; total <= 8; total++) {
+      solo.step({ kind: 'report', report: report({ skills: [skill('echo', { slotsTotal: total })] }) })
     }
     expect(solo.published()).toHaveLength(1)
     solo.run(LAN.intervalMinMs)
     expect(solo.published()).toHaveLength(2)
-    expect(solo.core.entry('me' as NodeId)?.digest).toMatchObject({ version: 2, skills: [{ slotsFree: 0 }] })
+    expect(solo.core.entry('me' as NodeId)?.digest).toMatchObject({ version: 2, skills: [{ slotsTotal: 8 }] })
+  })
+
+  test.each([
+    [15, 1],
+    [63, 4],
+  ])('D-4: of %i others, load is told every %i intervals, and not what was taken and given back', (others, times) => {
+    const solo = new SoloDirectory()
+    solo.members(...Array.from({ length: others }, (_, i) => `n${i}`))
+    solo.step({ kind: 'report', report: report() })
+    const busy = report({ skills: [skill('echo', { slotsFree: 0 })] })
+    solo.step({ kind: 'report', report: busy })
+    solo.step({ kind: 'report', report: report() })
+    solo.run(LAN.loadIntervalMs * times)
+    expect(solo.published()).toHaveLength(1)
+    solo.step({ kind: 'report', report: busy })
+    expect(solo.published()).toHaveLength(2)
+    solo.step({ kind: 'report', report: report() })
+    solo.run(LAN.loadIntervalMs * times - 1)
+    expect(solo.published()).toHaveLength(2)
+    solo.run(1)
+    expect(solo.published()).toHaveLength(3)
   })
 
   test('D-4: what does not matter waits for the heartbeat, and the heartbeat comes without any change', () => {
@@ -150,6 +177,7 @@ describe('what is published', () => {
 
   test.each([
     ['the last slot is taken', report({ skills: [skill('echo', { slotsFree: 0 })] }), true],
+    ['the processors become more', report({ capacity: { cpu: 16 } }), true],
     ['a skill comes', report({ skills: [skill('echo'), skill('cat')] }), true],
     ['another skill in its place', report({ skills: [skill('cat')] }), true],
     ['it drains', report({ accepting: false }), true],
@@ -162,9 +190,31 @@ describe('what is published', () => {
     const solo = new SoloDirectory()
     solo.step({ kind: 'report', report: report() })
     solo.step({ kind: 'report', report: after })
-    solo.run(LAN.intervalMinMs)
+    solo.run(LAN.loadIntervalMs)
     expect(solo.published()).toHaveLength(matters ? 2 : 1)
   })
+})
+
+test('D-2: the largest digest that can be said fits its message', () => {
+  const names = (count: number, bytes: number): string[] =>
+    Array.from({ length: count }, (_, i) => String(i).padEnd(bytes, 'x'))
+  const amounts = Object.fromEntries(names(16, 48).map((unit) => [unit, 1e6 / 7]))
+  const values = names(4, 64)
+  const largest = report({
+    skills: names(64, 64).map((name) => skill(name, { slotsFree: 1e6, slotsTotal: 1e6, queued: 1e6, price: 1 / 3 })),
+    resources: amounts,
+    capacity: amounts,
+    labels: Object.fromEntries(names(24, 48).map((name) => [name, values])),
+    agents: 1e6,
+    rssMiB: 1e8,
+  })
+  const solo = new SoloDirectory()
+  solo.step({ kind: 'report', report: largest })
+  const statements = solo.effects.flatMap((effect) =>
+    effect.kind === 'publish' ? [effect.message.body as Statement] : [],
+  )
+  const bytes = encode(DIRECTORY_BODIES['directory.digest'], statements[0] as Statement)
+  expect(bytes.length).toBeLessThanOrEqual(rulesOf('directory.digest').bytesMax)
 })
 
 describe('D-5: comparing tables', () => {

@@ -30,6 +30,7 @@ export function report(change: Partial<OwnReport> = {}): OwnReport {
   return {
     skills: [skill('echo')],
     resources: { cpu: 8 },
+    capacity: { cpu: 8 },
     labels: {},
     coordinate: AT,
     cpuThousandths: 100,

@@ -2,25 +2,25 @@
 
 Usage: agent.py SOCKET NAME SLOTS BOOK SKILL...
 """
+
 import itertools
 import os
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'agents', 'python'))
-import swarm_node
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "agents", "python"))
+from swarm_node import connect
 
-socket, name, slots, book, *skills = sys.argv[1:]
-count = itertools.count(1)
-
-
-def complete(task):
-    time.sleep(task.input['serviceMs'] / 1000)
-    with open(book, 'a') as finished:
-        finished.write(f'{task.task}\n')
-    return {'by': name, 'stamp': f'{os.getpid()}-{next(count)}'}
+path, name, slots, book, *skills = sys.argv[1:]
+stamps = itertools.count(1)
 
 
-swarm = swarm_node.connect(socket)
-swarm.attach(name=name, skills=skills, slots=int(slots), run=complete)
-swarm.serve()
+def complete(task, run):
+    time.sleep(task.input["serviceMs"] / 1000)
+    with open(book, "a") as finished:
+        finished.write(task.task + "\n")
+    return {"by": name, "stamp": f"{os.getpid()}-{next(stamps)}"}
+
+
+with connect(path) as swarm:
+    swarm.attach(name, skills, complete, slots=int(slots)).join()

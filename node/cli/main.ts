@@ -5,6 +5,7 @@ import { registerCouncil } from './council.ts'
 import { registerDown } from './down.ts'
 import { registerEvents } from './events.ts'
 import { registerPeers } from './peers.ts'
+import { registerSelftest } from './selftest.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
 import { registerStop } from './stop.ts'
@@ -56,6 +57,7 @@ const COMMANDS = [
   registerEvents,
   registerCouncil,
   registerConfig,
+  registerSelftest,
   registerVersion,
 ]
 

@@ -118,5 +118,7 @@ export {
   type HostObservation,
   ISSUER_LABEL,
   OBSERVATIONS,
+  type ProvenBlock,
   rowOf,
+  verifyProof,
 } from './swarm/index.ts'

@@ -14,6 +14,8 @@ import { startSwarm, TestDaemon } from './harness.ts'
 
 const WAIT_MS = 60_000
 
+const TYPESCRIPT_AGENT = fileURLToPath(new URL('./agents-typescript.ts', import.meta.url))
+
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
 const children: ChildProcess[] = []
@@ -182,7 +184,7 @@ describe('other languages', () => {
 
   it('TypeScript, over a restart of the daemon: agent, command and client come back by themselves', async () => {
     const daemon = await TestDaemon.start()
-    const agent = startScript(pathOf('./agents-typescript.ts'), [daemon.socket])
+    const agent = startScript(TYPESCRIPT_AGENT, [daemon.socket])
     await attached(daemon, 'summer')
     expect((await submitted(daemon, 'sum', '--input', '[1,2,3]')).stdout).toBe('{"sum":6,"attempt":1}\n')
 

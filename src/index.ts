@@ -116,5 +116,7 @@ export {
   type HostObservation,
   ISSUER_LABEL,
   OBSERVATIONS,
+  type ProvenBlock,
   rowOf,
+  verifyProof,
 } from './swarm/index.ts'

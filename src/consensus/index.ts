@@ -8,6 +8,7 @@ export {
   groupId,
   headerShape,
   KIND_OF_MESSAGE,
+  payloadShape,
 } from './messages.ts'
 export { type ConsensusParams, consensusParams } from './params.ts'
 export {
@@ -20,4 +21,5 @@ export {
 } from './proof.ts'
 export { type LogRecord, logRecordShape } from './records.ts'
 export { RULES, type Rules } from './rules.ts'
+export { requestBytes, voteBytes } from './statements.ts'
 export type * from './types.ts'

@@ -2,6 +2,7 @@ export { DUE_SHARE_MAX, ISSUER_LABEL, type IssueRequest } from '../renewal/index
 export { BODIES, encodeBody, type Message } from './codec.ts'
 export { composeSwarm, type SwarmOptions } from './compose.ts'
 export { COUNCIL, CouncilDesk, type CouncilOptions } from './council-desk.ts'
+export { type ProvenBlock, verifyProof } from './decision-proof.ts'
 export { type Decided, decisionProofBytes, GroupLog, type GroupRecord } from './group-log.ts'
 export { SwarmHost, type SwarmHostOptions } from './host.ts'
 export {

@@ -1,0 +1,6 @@
+export { BEHAVIOURS } from './behaviours.ts'
+export { type Crypto, FAKE_CRYPTO, fakeHash, fakeSignature, fakeSigner, verifies } from './fakes.ts'
+export { altered, proposing, requestBy, signed, someDigest } from './lying.ts'
+export { operation, Register } from './register.ts'
+export type { Behaviour, Envelope, Host, Sent, Watcher } from './types.ts'
+export { GENESIS, GROUP, nodes, PARAMS, type Route, World, type WorldOptions } from './world.ts'

@@ -13,6 +13,8 @@ const SKILLS = ['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'eta']
 
 /** After formation: until the agents of all are known to all that need to know. */
 const SETTLE_MS = 10_000
+/** Until nodes have met those with whom they work from then on: every new link costs both ends a handshake. */
+const WARM_UP_SECONDS = 20
 
 /** Messages that left a node over its links, and pieces of gossip that reached one. */
 const SENT = 'swarm_node_network_lane_sent_messages'
@@ -49,7 +51,7 @@ export async function swarmClaims({ directory, nodes, seconds }: SwarmOptions): 
     await Promise.all(attached)
     await delay(SETTLE_MS)
     const idle = await during(clients, () => delay(seconds * 1000))
-    await journeys.paced(clients, OFFERED_PER_SECOND, 1)
+    await journeys.paced(clients, OFFERED_PER_SECOND, WARM_UP_SECONDS)
     let times: readonly number[] = []
     const busy = await during(clients, async () => {
       times = await journeys.paced(clients, OFFERED_PER_SECOND, seconds)

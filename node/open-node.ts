@@ -237,7 +237,12 @@ class Composition {
       signer: createSigner(keys.node, place.founding.swarm),
       verifier: place.verifier,
       random,
-      params: { membership: settings.membership, directory: settings.directory, claims: settings.claims },
+      params: {
+        membership: settings.membership,
+        directory: settings.directory,
+        claims: settings.claims,
+        recruiter: settings.config.council,
+      },
       claims: state.claims,
       council,
       certificate: place.certificateBytes,

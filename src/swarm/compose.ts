@@ -4,6 +4,7 @@ import { Membership, type MembershipCore, type MembershipOptions } from '../memb
 import { RENEWAL_PARAMS, Renewal, type RenewalOptions } from '../renewal/index.ts'
 import { claimsPeers, skillsOf } from './claims-peers.ts'
 import type { CouncilDesk } from './council-desk.ts'
+import { Recruiter, type RecruiterParams } from './recruiter.ts'
 import { Swarm } from './swarm.ts'
 
 /** What only this node, on this start, can know; and the parameters of each protocol. */
@@ -12,6 +13,8 @@ export interface SwarmOptions extends Omit<MembershipOptions, 'params'>, Pick<Re
     readonly membership: MembershipOptions['params']
     readonly directory: DirectoryParams
     readonly claims: ClaimsParams
+    /** Absent: the council, if there is one, changes by proposals of people only. */
+    readonly recruiter?: RecruiterParams
   }
   /** What the log says of tasks, in order. */
   readonly claims?: Iterable<ClaimsRecord>
@@ -58,5 +61,7 @@ export function composeSwarm(options: SwarmOptions): Swarm {
     issuer,
   })
   const random = options.random.fork('groups')
-  return new Swarm({ membership, directory, renewal, claims, council, random })
+  const { recruiter: terms } = params
+  const recruiter = council === undefined || terms === undefined ? undefined : new Recruiter(council, membership, terms)
+  return new Swarm({ membership, directory, renewal, claims, council, recruiter, random })
 }

@@ -36,6 +36,10 @@ export interface CouncilOptions {
 /** What the council has decided since this was last asked for. */
 export interface CouncilNews {
   readonly revoked: readonly NodeId[]
+  /** Of all tenants, if any has changed. */
+  readonly weights: Readonly<Record<string, number>> | undefined
+  /** Set since this node started. */
+  readonly parameters: readonly { readonly name: string; readonly value: string }[]
 }
 
 /** The council on this node, member or follower: its state, and what of it is news to the other cores. */
@@ -95,10 +99,17 @@ export class CouncilDesk {
   news(): CouncilNews | undefined {
     const { state } = this
     if (state.revision === this.#revision) return undefined
+    const since = this.#revision
+    const isNew = ({ value }: { readonly value: { readonly revision: number } }): boolean => value.revision > since
     this.#revision = state.revision
     const revoked = state.revocations.rows().flatMap(({ key }) => (this.#revoked.has(key) ? [] : [key]))
     for (const node of revoked) this.#revoked.add(node)
-    return { revoked }
+    const tenants = state.tenants.rows()
+    const weights = tenants.some(isNew)
+      ? Object.fromEntries(tenants.map(({ key, value }) => [key, value.weight]))
+      : undefined
+    const set = since < 0 ? [] : state.parameters.rows().filter(isNew)
+    return { revoked, weights, parameters: set.map(({ key, value }) => ({ name: key, value: value.value })) }
   }
 }
 

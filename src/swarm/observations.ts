@@ -29,6 +29,7 @@ export type CouncilObservation =
   | { readonly kind: 'council-revoked'; readonly node: NodeId }
   /** This very node: whoever it is linked to ends that. */
   | { readonly kind: 'council-revoked-here'; readonly node: NodeId }
+  | { readonly kind: 'council-parameter'; readonly name: string; readonly value: string }
 
 /** What the loop around them tells people. */
 export type HostObservation =
@@ -403,6 +404,16 @@ export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
     event: true,
     help: 'Nodes whose membership the council ended.',
     message: (o) => `the council has revoked ${o.node}: it is out for good`,
+  },
+  'council-parameter': {
+    module: 'council',
+    level: 'info',
+    event: true,
+    help: 'Cluster-wide parameters that the council has set.',
+    message: (o) =>
+      o.name.startsWith('council.')
+        ? `${o.name} is ${o.value} from now on`
+        : `${o.name} is ${o.value} from the next start of each node on: restart them one by one`,
   },
   'council-revoked-here': {
     module: 'council',

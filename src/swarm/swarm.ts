@@ -4,6 +4,7 @@ import {
   type Core,
   earliest,
   type Millis,
+  NEVER,
   type NodeId,
   type Random,
   TICK,
@@ -28,9 +29,10 @@ import {
   type RenewalView,
 } from '../renewal/index.ts'
 import type { Message } from './codec.ts'
-import type { CouncilDesk } from './council-desk.ts'
+import { COUNCIL, type CouncilDesk } from './council-desk.ts'
 import { Groups } from './groups.ts'
 import { CLAIMS_RECORDS_MAX, type NodeRecord } from './records.ts'
+import type { Recruiter } from './recruiter.ts'
 import type { LoadSample, SwarmEffect, SwarmInput } from './types.ts'
 
 export interface SwarmCores {
@@ -40,6 +42,8 @@ export interface SwarmCores {
   readonly renewal: RenewalCore
   /** The council on this node; absent where nothing is governed, in tests of other things. */
   readonly council?: CouncilDesk | undefined
+  /** Proposes who comes into the council and who goes. */
+  readonly recruiter?: Recruiter | undefined
   readonly random: Random
 }
 
@@ -57,6 +61,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   #groupsHold: readonly NodeId[] = []
   readonly #groups: Groups
   readonly council: CouncilDesk | undefined
+  readonly #recruiter: Recruiter | undefined
   #load: LoadSample = { cpuShare: 0, rssBytes: 0, eventLoopLagMs: 0 }
 
   constructor(cores: SwarmCores) {
@@ -65,10 +70,12 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     this.#claims = cores.claims
     this.#renewal = cores.renewal
     this.council = cores.council
+    this.#recruiter = cores.recruiter
     this.#groups = new Groups({
       random: cores.random,
       onNews: (now, _group, news, effects) => {
-        for (const outcome of news.outcomes) effects.push({ ...outcome, kind: 'decided' })
+        // What the recruiter proposed shows in the state, if it came to anything.
+        for (const outcome of news.outcomes) if (outcome.id > 0) effects.push({ ...outcome, kind: 'decided' })
         this.#onCouncil(now, effects)
       },
     })
@@ -94,7 +101,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   deadline(): Millis {
     const soonest = earliest(this.#membership.deadline(), this.#directory.deadline())
     const latest = earliest(this.#renewal.deadline(), this.#claims.deadline())
-    return earliest(earliest(soonest, latest), this.#groups.deadline())
+    const groups = earliest(this.#groups.deadline(), this.#recruiter?.deadline() ?? NEVER)
+    return earliest(earliest(soonest, latest), groups)
   }
 
   step(now: Millis, input: SwarmInput): readonly SwarmEffect[] {
@@ -105,7 +113,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         if (this.#directory.deadline() <= now) this.#stepDirectory(now, TICK, effects)
         if (this.#claims.deadline() <= now) this.#stepClaims(now, TICK, effects)
         if (this.#renewal.deadline() <= now) this.#stepRenewal(now, TICK, effects)
-        if (this.#groups.deadline() <= now) this.#groups.tick(now, effects)
+        this.#tickGroups(now, effects)
         break
       case 'message':
         this.#onMessage(now, input.from, input.message, effects)
@@ -236,6 +244,15 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     this.#hold(now, effects)
   }
 
+  #tickGroups(now: Millis, effects: SwarmEffect[]): void {
+    if (this.#groups.deadline() <= now) this.#groups.tick(now, effects)
+    const { council } = this
+    if (council === undefined) return
+    for (const operation of this.#recruiter?.proposals(now) ?? []) {
+      this.#groups.tell(now, { kind: 'propose', group: COUNCIL, id: 0, operation, as: council.self }, effects)
+    }
+  }
+
   /** What the council decided takes effect in the same step, whether it was decided here or read from others. */
   #onCouncil(now: Millis, effects: SwarmEffect[]): void {
     this.#holdForGroups(now, effects)
@@ -247,6 +264,10 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       effects.push({ kind: 'observe', observation: { kind, node } })
       this.#stepMembership(now, { kind: 'revoke', node }, effects)
       this.#stepRenewal(now, { kind: 'revoke', node }, effects)
+    }
+    if (news.weights !== undefined) this.#stepClaims(now, { kind: 'weights', weights: news.weights }, effects)
+    for (const { name, value } of news.parameters) {
+      effects.push({ kind: 'observe', observation: { kind: 'council-parameter', name, value } })
     }
   }
 

@@ -60,7 +60,12 @@ export class GovernedWorld {
       signer: KEYS.signer(node(name)),
       verifier: { verify: KEYS.verifier().verify, certificate: readCertificate },
       random: new Random(name),
-      params: { membership: MEMBERSHIP_PROFILES.lan, directory: DIRECTORY_PROFILES.lan, claims: CLAIMS_PROFILES.lan },
+      params: {
+        membership: MEMBERSHIP_PROFILES.lan,
+        directory: DIRECTORY_PROFILES.lan,
+        claims: CLAIMS_PROFILES.lan,
+        recruiter: { admitAfterMs: 5_000, absentAfterMs: 60_000 },
+      },
       certificate: certificateOf(name, { roles }),
       facts: {
         addresses: [`/memory/${name}`],
@@ -99,6 +104,17 @@ export class GovernedWorld {
 
   linked(one: string, other: string): boolean {
     return this.#links.has(`${one} ${other}`)
+  }
+
+  /** A node is gone without a word. */
+  stop(name: string): void {
+    this.nodes.delete(name)
+    for (const link of [...this.#links]) {
+      const [one = '', other = ''] = link.split(' ')
+      if (other !== name && one !== name) continue
+      this.#links.delete(link)
+      if (other === name) this.tell(one, { kind: 'link-down', peer: node(name), reason: 'connection-lost' })
+    }
   }
 
   tell(to: string, input: SwarmInput): void {

@@ -84,6 +84,72 @@ describe('the council in a node', () => {
   })
 })
 
+describe('who sits in the council', () => {
+  /** Members that may all be validators. */
+  function members(...names: readonly string[]): GovernedWorld {
+    const world = new GovernedWorld()
+    for (const name of ['a', ...names]) world.add(name)
+    world.linkAll()
+    return world
+  }
+  const seatsAt = (world: GovernedWorld, name: string) => world.nodes.get(name)?.desk.host.core.members.join(' ')
+
+  it('RC-1 fills up by itself from members that have been up for long enough', () => {
+    const world = members('b', 'c', 'd', 'e')
+    world.pass(4_000)
+    expect(seatsAt(world, 'a')).toBe('a')
+    world.pass(8_000)
+    for (const name of world.nodes.keys()) expect(seatsAt(world, name)).toBe('a b c d e')
+    world.propose('a', act.tenant('gold'))
+    expect(world.outcomes).toMatchObject([{ outcome: { kind: 'applied' } }])
+  })
+
+  it('RC-1 keeps to the size that the council has set', () => {
+    const world = members('b', 'c', 'd', 'e')
+    world.propose('a', act.parameter('council.sizeMax', '3'))
+    world.pass(20_000)
+    expect(seatsAt(world, 'e')).toBe('a b c')
+    world.propose('a', act.parameter('council.sizeMax', '5'))
+    world.pass(20_000)
+    expect(seatsAt(world, 'e')).toBe('a b c d e')
+  })
+
+  it('RC-2 does not grow to two', () => {
+    const world = members('b')
+    world.pass(30_000)
+    expect(seatsAt(world, 'a')).toBe('a')
+    world.add('c')
+    world.link('a', 'c')
+    world.link('b', 'c')
+    world.pass(30_000)
+    expect(seatsAt(world, 'c')).toBe('a b c')
+  })
+
+  it('RC-3 lets go of a validator that is gone for long, and RC-4 of one that is revoked', () => {
+    const world = members('b', 'c', 'd', 'e', 'f')
+    world.pass(20_000)
+    expect(seatsAt(world, 'a')).toBe('a b c d e f')
+    world.stop('f')
+    world.pass(50_000)
+    expect(seatsAt(world, 'a')).toBe('a b c d e f')
+    world.pass(40_000)
+    expect(seatsAt(world, 'a')).toBe('a b c d e')
+    world.propose('a', act.revoke('e'))
+    world.pass(2_000)
+    expect(seatsAt(world, 'b')).toBe('a b c d')
+  })
+
+  it('GR-3 gives tenants the weights and nodes the news of parameters', () => {
+    const world = members('b')
+    world.propose('a', act.tenant('gold', { weight: 3 }))
+    world.propose('a', act.parameter('membership.rings', '3'))
+    const told = world.nodes
+      .get('b')
+      ?.effects.filter((e) => e.kind === 'observe' && e.observation.kind === 'council-parameter')
+    expect(told).toMatchObject([{ observation: { name: 'membership.rings', value: '3' } }])
+  })
+})
+
 function tenantsIn(records: readonly { readonly kind: string }[]): number {
   return records.filter(({ kind }) => kind === 'decided').length
 }

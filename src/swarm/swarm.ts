@@ -144,6 +144,12 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'propose':
         this.#groups.tell(now, input, effects)
         break
+      case 'shut-out':
+        if (this.council?.shutOut(input.by) === true) {
+          const { self: node } = this.council
+          effects.push({ kind: 'observe', observation: { kind: 'council-revoked-here', node } })
+        }
+        break
       case 'load':
         this.#load = input.sample
         this.#stepDirectory(now, { kind: 'report', report: this.#report() }, effects)

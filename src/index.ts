@@ -1,5 +1,6 @@
 /** The public API of swarm-node, and the only door through which `node/` sees `src/`. */
 
+export { byzantineTrials, type Trial } from './byzantine-trials.ts'
 export {
   type AgentFacts,
   type AgentId,
@@ -36,6 +37,7 @@ export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
   type Certificate,
   certificateReader,
+  checkSignatures,
   createSigner,
   errorOf,
   type Founding,

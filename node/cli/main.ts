@@ -8,6 +8,7 @@ import { registerDown } from './down.ts'
 import { registerDrain } from './drain.ts'
 import { registerEvents } from './events.ts'
 import { registerPeers } from './peers.ts'
+import { registerSelftest } from './selftest.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
 import { registerStop } from './stop.ts'
@@ -70,6 +71,7 @@ const COMMANDS = [
   registerTasks,
   registerCouncil,
   registerConfig,
+  registerSelftest,
   registerVersion,
 ]
 

@@ -263,7 +263,7 @@ const storage = z.strictObject({
     fallback: 32 * MIB,
   }),
   compactAfterBytes: bytes(64 * KIB, 1024 * MIB, {
-    help: 'The log is rewritten in fewer words after so many bytes.',
+    help: 'The log is rewritten in fewer words after so many bytes, or after three times what that takes.',
     fallback: 8 * MIB,
   }),
 })

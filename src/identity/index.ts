@@ -35,6 +35,7 @@ export {
   TICKET_USES_MAX,
 } from './params.ts'
 export { errorOf, type Refusal } from './refusal.ts'
+export { checkSignatures } from './self-check.ts'
 export { createSigner, verifyStatement, verifyStatementLater } from './signer.ts'
 export {
   checkTicketAt,

@@ -44,6 +44,9 @@ export interface NodeRuntimeOptions {
 /** How often the process's own load is measured, the wall clock told, and the log's size looked at. */
 const SAMPLE_INTERVAL_MS = 2000
 
+/** The log is rewritten when it has grown by so many times what it takes to say the same. */
+const SNAPSHOTS_BETWEEN = 3
+
 /** One node on a real host: the loop with a real clock and one timer, load samples, and compaction. */
 export class NodeRuntime {
   readonly host: SwarmHost
@@ -52,6 +55,7 @@ export class NodeRuntime {
   readonly #meter: LoadMeter
   #sampler: NodeJS.Timeout | undefined
   #load: LoadSample
+  #snapshotBytes = 0
   #halted = false
 
   constructor(options: NodeRuntimeOptions) {
@@ -129,13 +133,19 @@ export class NodeRuntime {
   }
 
   #sample(): void {
-    const { log, state, ledger, compactAfterBytes } = this.#options
     this.#load = this.#meter.sample()
     this.host.input({ kind: 'load', sample: this.#load })
     this.#tellTime()
-    if (log.bytesSinceCompaction > compactAfterBytes) {
-      log.compact(state.snapshot(ledger.records(), coreRecords(this.host.swarm)))
-    }
+    this.#compactWhenDue()
+  }
+
+  /** A snapshot costs what it holds: it is worth its price once much more than that was written since the last one. */
+  #compactWhenDue(): void {
+    const { log, state, ledger, compactAfterBytes } = this.#options
+    if (log.bytesSinceCompaction <= Math.max(compactAfterBytes, SNAPSHOTS_BETWEEN * this.#snapshotBytes)) return
+    const records = state.snapshot(ledger.records(), coreRecords(this.host.swarm))
+    this.#snapshotBytes = records.reduce((sum, record) => sum + record.length, 0)
+    log.compact(records)
   }
 
   #tellTime(): void {

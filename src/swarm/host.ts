@@ -22,10 +22,13 @@ import type { ClaimsHostEffect, SwarmEffect, SwarmInput } from './types.ts'
 /** How often the cores are told the wall time; they reckon on from there. */
 const CLOCK_INTERVAL_MS = 1000
 
-/** Effects that may wait for the disk at once. Beyond it the disk is hopelessly behind, which the log reports first. */
-const HELD_EFFECTS_MAX = 65_536
+/**
+ * Effects that may wait for the disk at once: several for every task that can be open, should all end in one step. Beyond
+ * it the disk is hopelessly behind, which the log reports first.
+ */
+const HELD_EFFECTS_MAX = 1_048_576
 /** From here on whoever asks is to be refused: what is under way finds room in the rest. */
-const HELD_EFFECTS_CROWDED = HELD_EFFECTS_MAX / 4
+const HELD_EFFECTS_CROWDED = 16_384
 
 export interface SwarmHostOptions {
   readonly swarm: Swarm

@@ -13,7 +13,7 @@ import { BUGS } from './bugs.ts'
 import { Checker } from './checkers.ts'
 import { KINDS, type Kind, runScenario } from './scenario.ts'
 
-/** Few, for every run of the tests; `node test/byzantine/run.ts --count N` goes on for as long as one likes. */
+/** Few, for every run of the tests; `npm run sim -- consensus --count N` goes on for as long as one likes. */
 const SCENARIOS: Readonly<Record<Kind, number>> = {
   twins: 150,
   fuzz: 150,
@@ -31,7 +31,7 @@ describe('B-1 to B-13 hold, with up to f liars', () => {
     it(`in ${kind} scenarios`, { timeout: 120_000 }, () => {
       for (let seed = 0; seed < SCENARIOS[kind]; seed++) {
         const { violations, about } = runScenario(kind, seed)
-        expect(violations, `node test/byzantine/run.ts --replay ${kind}:${seed} (${about})`).toEqual([])
+        expect(violations, `npm run sim -- consensus --replay ${kind}:${seed} (${about})`).toEqual([])
       }
     })
   }
@@ -63,7 +63,7 @@ describe('the suites', () => {
     for (const kind of KINDS) expect(runScenario(kind, 7)).toEqual(runScenario(kind, 7))
   })
 
-  // The rest of the table takes minutes: `node test/byzantine/run.ts --bugs`.
+  // The rest of the table takes minutes: `npm run sim -- consensus --bugs`.
   for (const name of [
     'quorum of 2f',
     'commit after skip',

@@ -106,7 +106,7 @@ describe('a council with liars', () => {
         },
       )
       expect([about, done, checker.end()]).toEqual([about, true, []])
-      const { state } = honest[0]?.machine as Governing
+      const { state } = (honest[0] as Host).machine as Governing
       expect(state.tenants.rows().map(({ key }) => key)).toEqual(['good'])
       expect(state.validators.has(honest[0]?.node as NodeId)).toBe(true)
       for (const liar of liars) expect(state.roles.has(liar.node)).toBe(false)
@@ -161,7 +161,7 @@ describe('a cell with liars', () => {
         },
       )
       expect([about, done, checker.end()]).toEqual([about, true, []])
-      const { state } = honest[0]?.machine as Keeping
+      const { state } = (honest[0] as Host).machine as Keeping
       for (const host of honest) expect(state.custodians.has(host.node)).toBe(true)
       for (const { value } of state.journals.rows()) {
         for (const liar of liars) expect(value.inSync).not.toContain(liar.node)

@@ -169,6 +169,7 @@ export class Daemon {
       node: node.node,
       swarm: node.swarm,
       version: node.version,
+      council: node.council,
       status: () => this.status(),
       peers: () => node.peers(),
       agents: (page) => node.agents(page),

@@ -66,6 +66,10 @@ export class IpcConnection implements AgentLine {
     return this.#visit
   }
 
+  get keepsUp(): boolean {
+    return this.#session.keepsUp
+  }
+
   /** Whether the session waits for a tick. */
   get wantsTicks(): boolean {
     return Number.isFinite(this.#session.deadline())

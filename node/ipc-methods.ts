@@ -66,6 +66,7 @@ export function handlersOf({ node, metrics, requestStop }: MethodHost): Handlers
     'task.get': (params, { visit }) => visit.get(params),
     'task.wait': (params, { visit }) => visit.wait(params),
     'task.cancel': (params, { visit }) => visit.cancel(params),
+    'task.steer': (params, { visit }) => visit.steer(params),
     'task.why': (params, { visit }) => visit.why(params),
     'task.history': (params, { visit }) => visit.history(params),
     'task.list': (params, { visit }) => visit.list(params),

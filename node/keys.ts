@@ -7,6 +7,8 @@ const SEED_BYTES = 32
 export interface NodeKeys {
   /** Its identity: this file is the node. */
   readonly node: KeyPair
+  /** Whether the identity was made just now: nobody has seen a word of it. */
+  readonly isNew: boolean
   /** The organisation's key, at the node that founded the swarm. */
   authority(): KeyPair | undefined
   /** Makes the organisation's key, for a founder. */
@@ -18,8 +20,10 @@ export function openKeys(data: string): NodeKeys {
   const nodePath = join(data, 'node.key')
   const authorityPath = join(data, 'authority.key')
   let authority = read(authorityPath)
+  const node = read(nodePath)
   return {
-    node: read(nodePath) ?? make(nodePath),
+    node: node ?? make(nodePath),
+    isNew: node === undefined,
     authority: () => authority,
     makeAuthority: () => {
       authority ??= make(authorityPath)

@@ -18,7 +18,7 @@ import {
   type TicketReport,
   ticketText,
 } from '../src/index.ts'
-import type { OpenedNode } from './node-handle.ts'
+import type { CouncilHandle, OpenedNode } from './node-handle.ts'
 import type { Observer } from './observer.ts'
 import type { Settings } from './settings.ts'
 import { VERSION } from './version.ts'
@@ -33,6 +33,7 @@ export interface NodeViewParts {
   readonly network: Libp2pNetwork
   readonly desk: AdmissionDesk
   readonly work: WorkDesk
+  readonly council: CouncilHandle
   readonly observer: Observer
   close(): Promise<void>
 }
@@ -58,6 +59,10 @@ export class NodeView implements OpenedNode {
   }
 
   readonly version = VERSION
+
+  get council(): CouncilHandle {
+    return this.#parts.council
+  }
 
   status(): NodeStatus {
     const { runtime, network, settings, standing, work } = this.#parts

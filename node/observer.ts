@@ -44,7 +44,7 @@ export class Observer {
 
   counters(): readonly EventCounter[] {
     return Object.entries(OBSERVATIONS).map(([kind, { help }]) => {
-      return { name: kind.replaceAll('-', '_'), help, value: this.#counts.get(kind) ?? 0 }
+      return { name: kind.replaceAll(/[-.]/g, '_'), help, value: this.#counts.get(kind) ?? 0 }
     })
   }
 

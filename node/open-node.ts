@@ -2,6 +2,7 @@ import {
   AdmissionDesk,
   type Certificate,
   type Clock,
+  type CouncilDesk,
   composeSwarm,
   createNetwork,
   createSigner,
@@ -14,6 +15,7 @@ import {
   type NodeLog,
   NodeRuntime,
   NodeState,
+  openCouncil,
   openDataDirectory,
   openNodeLog,
   Random,
@@ -22,10 +24,12 @@ import {
   renewed,
   type Standing,
   SwarmError,
+  signatureCheck,
   standing,
   TicketLedger,
   type WallMillis,
 } from '../src/index.ts'
+import { CouncilView } from './council-view.ts'
 import { type Entrance, entranceOf } from './entrance.ts'
 import { joinPatiently } from './joining.ts'
 import { type NodeKeys, openKeys } from './keys.ts'
@@ -33,6 +37,7 @@ import type { Log } from './log.ts'
 import type { OpenedNode } from './node-handle.ts'
 import { NodeView } from './node-view.ts'
 import { Observer } from './observer.ts'
+import { Proposals } from './proposals.ts'
 import type { Settings } from './settings.ts'
 import { VERSION } from './version.ts'
 import { WorkDesk } from './work-desk.ts'
@@ -120,8 +125,10 @@ class Composition {
     const network = await this.#openNetwork(base, entrance)
     this.#options.giveUp?.throwIfAborted()
     const place = await this.#enter(entrance, network)
-    const agreed = settings.within(place.founding.genesis.parameters)
-    const { runtime, work } = this.#buildRuntime(base, entrance, place, network, agreed)
+    const council = this.#openCouncil(base, place)
+    const agreed = settings.within(agreedParameters(place, council))
+    const proposals = new Proposals()
+    const { runtime, work } = this.#buildRuntime(base, entrance, place, network, agreed, council, proposals)
     base.nodeLog.log.attach(runtime.host)
     if (place !== recalledBy(entrance)) await remember(runtime, place, contactsOf(entrance))
     const desk = this.#buildDesk(base, place, runtime)
@@ -137,6 +144,14 @@ class Composition {
       network,
       desk,
       work,
+      council: new CouncilView({
+        desk: council,
+        proposals,
+        founding: place.founding,
+        runtime,
+        now: () => this.#clock.now(),
+        wallNow: () => this.#clock.wallNow(),
+      }),
       observer: this.#observer,
       close: () => this.#close(),
     })
@@ -201,20 +216,35 @@ class Composition {
     }
   }
 
+  #openCouncil({ keys, state }: Base, { founding, certificate }: Standing): CouncilDesk {
+    // B-20: a key that has served before, and a log that says nothing of it: votes of it may be out there.
+    const suspect = state.genesis === undefined && !keys.isNew
+    const { node } = keys
+    return openCouncil({ founding, node, authority: keys.authority(), certificate, state, suspect })
+  }
+
   #buildRuntime(
     base: Base,
     entrance: Entrance,
     place: Standing,
     network: Network,
     settings: Settings,
+    council: CouncilDesk,
+    proposals: Proposals,
   ): { readonly runtime: NodeRuntime; readonly work: WorkDesk } {
     const { keys, state, ledger, nodeLog, random } = base
     const swarm = composeSwarm({
       signer: createSigner(keys.node, place.founding.swarm),
       verifier: place.verifier,
       random,
-      params: { membership: settings.membership, directory: settings.directory, claims: settings.claims },
+      params: {
+        membership: settings.membership,
+        directory: settings.directory,
+        claims: settings.claims,
+        recruiter: settings.config.council,
+      },
       claims: state.claims,
+      council,
       certificate: place.certificateBytes,
       facts: this.#facts(base, network, place),
       ceiling: state.ceiling,
@@ -239,6 +269,8 @@ class Composition {
       ledger,
       compactAfterBytes: settings.config.storage.compactAfterBytes,
       observe: (observation) => this.#observer.observe(observation),
+      verify: signatureCheck(place.founding.swarm),
+      decided: (id, outcome) => proposals.settle(id, outcome),
       issue: ({ previous }) => {
         const renewal = this.#entered().desk.renew(previous)
         return renewal.ok ? renewal : { ok: false, error: renewal.error.message }
@@ -288,6 +320,8 @@ class Composition {
   }
 
   #isRevoked({ node }: Pick<Certificate, 'node'>): boolean {
+    const { swarm } = this.#member?.runtime.host ?? {}
+    if (swarm?.council?.isRevoked(node) === true) return true
     return this.#options.settings.config.security.revokedNodes.includes(node)
   }
 
@@ -313,6 +347,12 @@ class Composition {
 function recalledBy(entrance: Entrance): Standing | undefined {
   if (entrance.kind === 'join') return entrance.known
   return entrance.kind === 'return' ? entrance.standing : undefined
+}
+
+/** Cluster-wide parameters as they were founded, and as the council has changed them since. */
+function agreedParameters({ founding }: Standing, { state }: CouncilDesk): Readonly<Record<string, string>> {
+  const names = Object.keys(founding.genesis.parameters)
+  return Object.fromEntries(names.map((name) => [name, state.parameter(name) ?? '']))
 }
 
 /** Where a newcomer finds its swarm again, should it end before it has met anyone else. */

@@ -33,6 +33,8 @@ import type { WorkDesk } from './work-desk.ts'
 
 /** What the desk can say to a connection. Nothing of it calls back at once. */
 export interface AgentLine {
+  /** It takes what it is sent. */
+  readonly keepsUp: boolean
   /** Hands over a task; the answer comes as {@link Visit.onOutcome}. */
   run(order: Order, params: RunParams): void
   notify<N extends AgentNotice>(method: N, params: AgentNotices[N]): void
@@ -121,7 +123,7 @@ export class Visit {
     if (outcome.kind === 'completed') {
       this.#desk.tell({ kind: 'agent-result', agent: id, task, attempt, output: outcome.output.bytes })
     } else this.#desk.tell({ kind: 'agent-failed', agent: id, task, attempt, error: outcome.error })
-    this.#desk.answered(id)
+    this.#desk.answered(id, task)
   }
 
   onProgress({ order, fraction, message, partial }: ProgressReport): void {
@@ -146,6 +148,12 @@ export class Visit {
   async cancel({ task, reason = '' }: ParamsOf<'task.cancel'>): Promise<CancelResult> {
     const { state } = await this.#ask({ kind: 'cancel', task, reason }, 'cancelled')
     return { state }
+  }
+
+  /** @throws SwarmError NOT_FOUND, OVERLOADED */
+  steer({ task, input }: ParamsOf<'task.steer'>): Record<string, never> {
+    this.#desk.steer(task, input)
+    return {}
   }
 
   async why({ task }: ParamsOf<'task.why'>): Promise<WhyReport> {

@@ -36,8 +36,8 @@ export interface WorkDeskOptions {
 interface Agent {
   readonly visit: Visit
   readonly attachedAt: number
-  /** Handed over and not answered. */
-  running: number
+  /** Handed over and not answered: tasks with their attempts. */
+  readonly running: Map<string, number>
   /** Gone once it has answered for everything. */
   isLeaving: boolean
 }
@@ -62,7 +62,8 @@ export class WorkDesk {
   readonly #visits = new Set<Visit>()
   #requests = 0
   #attachments = 0
-  #running = 0
+  /** What runs here, by task. */
+  readonly #running = new Map<string, AgentId>()
   #draining: { readonly deadlineMs: number } | undefined
   #idle: (() => void)[] = []
 
@@ -148,7 +149,7 @@ export class WorkDesk {
     }
     this.#attachments += 1
     const agent = `a${this.#attachments}` as AgentId
-    this.#agents.set(agent, { visit, attachedAt: this.#options.wallNow(), running: 0, isLeaving: false })
+    this.#agents.set(agent, { visit, attachedAt: this.#options.wallNow(), running: new Map(), isLeaving: false })
     return agent
   }
 
@@ -162,11 +163,10 @@ export class WorkDesk {
   }
 
   /** The agent has answered for a task, and the claims know. */
-  answered(agent: AgentId): void {
+  answered(agent: AgentId, task: string): void {
     const attached = this.#agents.get(agent)
     if (attached === undefined) return
-    attached.running -= 1
-    this.#release(1)
+    this.#release(agent, attached, task)
     this.#departIfDone(agent, attached)
   }
 
@@ -175,7 +175,26 @@ export class WorkDesk {
     const attached = this.#agents.get(agent)
     if (attached === undefined) return
     this.#agents.delete(agent)
-    this.#release(attached.running)
+    for (const task of attached.running.keys()) this.#release(agent, attached, task)
+  }
+
+  /**
+   * Extra input for a task that runs at an agent of this node.
+   *
+   * @throws SwarmError NOT_FOUND, OVERLOADED
+   */
+  steer(task: string, input: unknown): void {
+    const attached = this.#agents.get(this.#running.get(task) ?? ('' as AgentId))
+    const attempt = attached?.running.get(task)
+    if (attached === undefined || attempt === undefined) {
+      throw new SwarmError('NOT_FOUND', `${task} does not run at this node; task.get names its executor, ask there`)
+    }
+    const { line } = attached.visit
+    if (!line.keepsUp) {
+      const message = 'its agent does not take what it is sent; try again a little later'
+      throw new SwarmError('OVERLOADED', message, { data: { retryAfterMs: RETRY_AFTER_MS } })
+    }
+    line.notify('task.steer', { task, attempt, input })
   }
 
   ended(visit: Visit): void {
@@ -209,7 +228,8 @@ export class WorkDesk {
     }
     await within(timeoutMs, this.#settled())
     const { waiting, offered, running } = this.#options.claims().counts
-    return { drained: this.#running === 0, running: this.#running, open: waiting + offered + running }
+    const here = this.#running.size
+    return { drained: here === 0, running: here, open: waiting + offered + running }
   }
 
   /** Nobody is answered any more by the claims: whoever waits is told so. */
@@ -232,9 +252,9 @@ export class WorkDesk {
     const attached = this.#agents.get(agent)
     // Its connection has just closed: the claims will hear of it, in the input after this one.
     if (attached === undefined) return
-    attached.running += 1
-    this.#running += 1
     const { task, attempt } = order
+    attached.running.set(task, attempt)
+    this.#running.set(task, agent)
     attached.visit.line.run({ agent, task, attempt }, runParamsOf(agent, order))
   }
 
@@ -242,9 +262,11 @@ export class WorkDesk {
     this.#agents.get(agent)?.visit.line.hangUp(`agent ${agent} is sent away: ${reason}; attach again`)
   }
 
-  #release(count: number): void {
-    this.#running -= count
-    if (this.#running > 0 || this.#idle.length === 0) return
+  #release(agent: AgentId, { running }: Agent, task: string): void {
+    running.delete(task)
+    // Another attempt may run at another agent by now.
+    if (this.#running.get(task) === agent) this.#running.delete(task)
+    if (this.#running.size > 0 || this.#idle.length === 0) return
     const idle = this.#idle
     this.#idle = []
     for (const resolve of idle) resolve()
@@ -252,12 +274,12 @@ export class WorkDesk {
 
   /** Nothing runs, and what is owed by then has been answered: answers keep their order, also behind the disk. */
   async #settled(): Promise<void> {
-    if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    if (this.#running.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     await new Promise<void>((resolve) => void this.#put({ kind: 'list', limit: 1 }, () => resolve()))
   }
 
   #departIfDone(agent: AgentId, { visit, running, isLeaving }: Agent): void {
-    if (!isLeaving || running > 0) return
+    if (!isLeaving || running.size > 0) return
     this.#agents.delete(agent)
     visit.forget(agent)
   }

@@ -1,5 +1,6 @@
 /** The public API of swarm-node, and the only door through which `node/` sees `src/`. */
 
+export { byzantineTrials, type Trial } from './byzantine-trials.ts'
 export {
   type AgentFacts,
   type AgentId,
@@ -29,12 +30,17 @@ export {
   type ResolvedConfig,
   resolveConfig,
 } from './config/index.ts'
+export type { Outcome as ProposalOutcome } from './consensus/index.ts'
 export type { GovernedRow, Proposal, Shown } from './council/index.ts'
+export { actOf, decodeCouncilResult, decodeOperation, encodeOperation, overviewOf, shownOf } from './council/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
   type Certificate,
+  certificateReader,
+  checkSignatures,
   createSigner,
   errorOf,
+  type Founding,
   KeyPair,
   type MemberParty,
   parseTicket,
@@ -81,12 +87,14 @@ export {
   NodeRuntime,
   NodeState,
   needsTicket,
+  openCouncil,
   type Part,
   realClock,
   recall,
   refreshed,
   renewed,
   type Standing,
+  signatureCheck,
   standing,
   writeCrashReport,
 } from './runtime/index.ts'
@@ -102,9 +110,15 @@ export {
 export {
   type ClaimsHostEffect,
   type ClaimsHostInput,
+  COUNCIL,
+  type CouncilDesk,
   composeSwarm,
+  type Decided,
+  decisionProofBytes,
   type HostObservation,
   ISSUER_LABEL,
   OBSERVATIONS,
+  type ProvenBlock,
   rowOf,
+  verifyProof,
 } from './swarm/index.ts'

@@ -9,6 +9,7 @@ import {
 } from '../../src/index.ts'
 import { action, type Context, withDaemon } from './command.ts'
 import { registerPropose } from './council-propose.ts'
+import { registerVerify } from './council-verify.ts'
 import { outcomeWords, wordsOf } from './council-words.ts'
 import { table } from './table.ts'
 import type { Colours, Terminal } from './terminal.ts'
@@ -53,6 +54,7 @@ export function registerCouncil(program: Command): void {
     .option('--limit <n>', 'how many', parseCount(1, 1000))
     .action((section: string, ...rest) => action<ShowOptions>(show(section))(...rest))
   registerPropose(council)
+  registerVerify(council)
 }
 
 async function log(context: Context, { limit, since, proof }: LogOptions): Promise<number> {

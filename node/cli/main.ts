@@ -1,14 +1,22 @@
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../version.ts'
+import { registerAgent } from './agent.ts'
+import { registerAgents } from './agents.ts'
 import { registerConfig } from './config.ts'
 import { registerCouncil } from './council.ts'
 import { registerDown } from './down.ts'
+import { registerDrain } from './drain.ts'
 import { registerEvents } from './events.ts'
 import { registerPeers } from './peers.ts'
+import { registerSelftest } from './selftest.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
 import { registerStop } from './stop.ts'
+import { registerSubmit } from './submit.ts'
+import { registerTask } from './task.ts'
+import { registerTasks } from './tasks.ts'
 import { registerTicket } from './ticket.ts'
+import { registerTop } from './top.ts'
 import { registerUp } from './up.ts'
 import { registerVersion } from './version.ts'
 
@@ -48,14 +56,22 @@ export function createProgram(): Command {
 const COMMANDS = [
   registerStart,
   registerStop,
+  registerDrain,
   registerUp,
   registerDown,
   registerTicket,
   registerStatus,
   registerPeers,
+  registerAgents,
+  registerTop,
   registerEvents,
+  registerAgent,
+  registerSubmit,
+  registerTask,
+  registerTasks,
   registerCouncil,
   registerConfig,
+  registerSelftest,
   registerVersion,
 ]
 
@@ -64,7 +80,11 @@ First steps:
   swarm-node start                    a swarm of one, useful at once
   swarm-node ticket create            a ticket for the next host, where it is:
   swarm-node start --join TICKET      joins it
-  swarm-node up --nodes 5             or a whole swarm on this machine, to play with`
+  swarm-node up --nodes 5             or a whole swarm on this machine, to play with
+
+Give it work:
+  swarm-node agent --skill shout -- tr a-z A-Z        any command is an agent
+  swarm-node submit shout --input hello --wait        on any node of the swarm`
 
 /** Says what went wrong, and returns the exit code for it. */
 async function report(cause: unknown, argv: readonly string[]): Promise<number> {

@@ -33,3 +33,23 @@ export function createMeter(stream: Stream, label: string, total: number, colour
     },
   }
 }
+
+export interface Line {
+  update(text: string): void
+  /** Takes it away. */
+  end(): void
+}
+
+/** A line that rewrites itself; on anything but a terminal it writes nothing. */
+export function createLine(stream: Stream, colours: boolean): Line {
+  if (stream.isTTY !== true) return { update: () => {}, end: () => {} }
+  const colour = pc.createColors(colours)
+  return {
+    update: (text) => {
+      stream.write(`${CLEAR_LINE}${colour.dim(text.slice(0, (stream.columns ?? 80) - 1))}`)
+    },
+    end: () => {
+      stream.write(CLEAR_LINE)
+    },
+  }
+}

@@ -1,11 +1,12 @@
 import type { WriteStream } from 'node:tty'
 import pc from 'picocolors'
-import { createMeter, type Meter } from './meter.ts'
+import { createLine, createMeter, type Line, type Meter } from './meter.ts'
 
 export type Colours = ReturnType<typeof pc.createColors>
 
 /** Width of a table when nobody looks. */
 const COLUMNS_DEFAULT = 100
+const ROWS_DEFAULT = 30
 
 /**
  * Where a command writes (spec/interfaces.md, "Command line"): with `--json` standard output carries JSON and nothing
@@ -15,12 +16,19 @@ export interface Terminal {
   readonly json: boolean
   readonly colours: Colours
   readonly columns: number
-  /** The command's result: one JSON document, or its text. Of a stream: one line of either. */
-  result(document: unknown, text: () => string): void
+  readonly rows: number
+  /** Whether a person sees what is said; if not, only what matters to a log is said. */
+  readonly isWatched: boolean
+  /** Whether results are drawn on a screen that can be drawn anew. */
+  readonly isScreen: boolean
+  /** The command's result: one JSON document, or its text (or bytes, as they are). Of a stream: one line of either. */
+  result(document: unknown, text: () => string | Uint8Array): void
   /** A word to the person at the screen; never part of the result. */
   say(text: string): void
   /** Progress of long work: a bar on a terminal, nothing elsewhere. */
   meter(label: string, total: number): Meter
+  /** A line that is written anew in its place: on a terminal, nothing elsewhere. */
+  line(): Line
 }
 
 export function openTerminal(json: boolean, env: Readonly<Record<string, string | undefined>> = process.env): Terminal {
@@ -29,12 +37,17 @@ export function openTerminal(json: boolean, env: Readonly<Record<string, string 
     json,
     colours,
     columns: process.stdout.columns ?? COLUMNS_DEFAULT,
+    rows: process.stdout.rows ?? ROWS_DEFAULT,
+    isWatched: process.stderr.isTTY === true,
+    isScreen: process.stdout.isTTY === true && env.TERM !== 'dumb',
     result: (document, text) => {
-      process.stdout.write(`${json ? JSON.stringify(document) : text()}\n`)
+      const shown = json ? JSON.stringify(document) : text()
+      process.stdout.write(typeof shown === 'string' ? `${shown}\n` : shown)
     },
     say: (text) => {
       process.stderr.write(`${text}\n`)
     },
+    line: () => createLine(process.stderr, wantsColours(process.stderr, env)),
     meter: (label, total) => createMeter(process.stderr, label, total, wantsColours(process.stderr, env)),
   }
 }

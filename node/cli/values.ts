@@ -26,6 +26,13 @@ export function parseCount(min: number, max: number): (text: string) => number {
   }
 }
 
+/** For commander: a number that is not negative. */
+export function parseAmount(text: string): number {
+  const amount = text.trim() === '' ? Number.NaN : Number(text)
+  if (Number.isFinite(amount) && amount >= 0) return amount
+  throw new InvalidArgumentError('It is a number that is not negative.')
+}
+
 /** For commander: an option that may be given several times. */
 export function collect(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text]
@@ -39,6 +46,30 @@ export function collectLabel(
   const at = text.indexOf('=')
   if (at < 1) throw new InvalidArgumentError('A label looks like key=value.')
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
+}
+
+/** For commander: `K=V` where V is an amount, several times. */
+export function collectAmount(
+  text: string,
+  before: Readonly<Record<string, number>> = {},
+): Readonly<Record<string, number>> {
+  const at = text.lastIndexOf('=')
+  if (at < 1) throw new InvalidArgumentError('It looks like memory=8.')
+  return { ...before, [text.slice(0, at)]: parseAmount(text.slice(at + 1)) }
+}
+
+export interface SkillFlag {
+  readonly name: string
+  readonly proficiency?: number
+}
+
+/** For commander: `S` or `S=P`, several times. */
+export function collectSkill(text: string, before: readonly SkillFlag[] = []): readonly SkillFlag[] {
+  const at = text.lastIndexOf('=')
+  if (at === -1) return [...before, { name: text }]
+  const proficiency = parseAmount(text.slice(at + 1))
+  if (at === 0 || proficiency > 1) throw new InvalidArgumentError('It looks like ocr or ocr=0.8, from 0 to 1.')
+  return [...before, { name: text.slice(0, at), proficiency }]
 }
 
 /** `1d 2h`, `3m 20s`, `42s`: the two largest units that say something. */

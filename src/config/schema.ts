@@ -209,6 +209,24 @@ const directory = z.strictObject({
   }),
 })
 
+const council = z.strictObject({
+  sizeMax: count(1, 64, {
+    help: 'Validators that the council takes in by itself, at most; the council can change it.',
+    fallback: 10,
+    cluster: true,
+  }),
+  admitAfterMs: duration(0, DAY_MS, {
+    help: 'A member with the role validator is taken into the council once it has been up for this long.',
+    fallback: 10_000,
+    profiles: { local: 5_000, wan: MINUTE_MS },
+  }),
+  absentAfterMs: duration(SECOND_MS, 30 * DAY_MS, {
+    help: 'A validator that has been gone for this long is let go by the others.',
+    fallback: 10 * MINUTE_MS,
+    profiles: { wan: 30 * MINUTE_MS },
+  }),
+})
+
 const claims = z.strictObject({
   leaseMs: duration(2 * SECOND_MS, MINUTE_MS, {
     help: 'How long an executor is left alone with a task without a word; the times of renewal and bidding follow from it.',
@@ -245,7 +263,7 @@ const storage = z.strictObject({
     fallback: 32 * MIB,
   }),
   compactAfterBytes: bytes(64 * KIB, 1024 * MIB, {
-    help: 'The log is rewritten in fewer words after so many bytes.',
+    help: 'The log is rewritten in fewer words after so many bytes, or after three times what that takes.',
     fallback: 8 * MIB,
   }),
 })
@@ -301,6 +319,7 @@ export const configSchema = z.strictObject({
   network,
   membership,
   directory,
+  council,
   claims,
   storage,
   http,

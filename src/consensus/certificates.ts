@@ -15,21 +15,6 @@ import type {
   Vote,
 } from './types.ts'
 
-/** What a certificate says, without who says it: two certificates with one key prove the same. */
-export function certificateKey(certificate: Certificate): string {
-  switch (certificate.kind) {
-    case 'prepare':
-    case 'commit':
-      return `${certificate.kind} ${certificate.epoch} ${certificate.view} ${certificate.digest}`
-    case 'skip':
-      return `skip ${certificate.epoch} ${certificate.view} ${highestTip(certificate)}`
-    case 'checkpoint': {
-      const { epoch, height, digest, root, members } = certificate.vote
-      return `checkpoint ${epoch} ${height} ${digest} ${root} ${members.join(' ')}`
-    }
-  }
-}
-
 /** The view above which a skip certificate's signers promise not to have committed. */
 export function highestTip(certificate: SkipCertificate): View {
   let tip = 0

@@ -1,5 +1,5 @@
-import { sameCheckpoint } from './evidence.ts'
 import type { CastVote, CheckpointVote, Height, Seat } from './types.ts'
+import { sameCheckpoint } from './votes.ts'
 
 /** A checkpoint vote as received. */
 export interface CheckpointSlot {

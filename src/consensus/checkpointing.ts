@@ -1,11 +1,12 @@
 import type { NodeId } from '../kernel/index.ts'
 import { CheckpointLedger } from './checkpoint-ledger.ts'
 import type { Context } from './context.ts'
-import { evidenceOf, sameCheckpoint } from './evidence.ts'
+import { evidenceOf } from './evidence.ts'
 import type { SavedState } from './execution.ts'
 import type { Group } from './group.ts'
 import { voteClaim } from './statements.ts'
 import type { CastVote, CheckpointCertificate, CheckpointVote, Digest, Evidence, Height, Seat, Vote } from './types.ts'
+import { sameCheckpoint } from './votes.ts'
 
 /** A state that a quorum signed, with the pieces that others may ask for. Absent certificate: the genesis. */
 export interface StableState {

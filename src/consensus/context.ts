@@ -9,6 +9,8 @@ import type { Rules } from './rules.ts'
 import { voteBytes } from './statements.ts'
 import type { CastVote, Claim, ConsensusObservation, Digest, Effect, Event, Message, Vote } from './types.ts'
 
+const NO_EFFECTS: readonly Effect[] = []
+
 /** What every desk of one core shares: who we are, what time it is, and the list of effects of the current step. */
 export class Context {
   readonly self: NodeId
@@ -20,6 +22,8 @@ export class Context {
   readonly logged = new Set<Digest>()
   readonly #inspection: Inspection
   #effects: Effect[] = []
+  /** How many of them are signature checks. */
+  #asked = 0
   #mark = 0
   #others: readonly NodeId[] = []
   #group: Group
@@ -113,8 +117,10 @@ export class Context {
       return true
     }
     const id = this.#inspection.open(claims, conclude)
-    if (id !== undefined) this.#effects.push({ kind: 'verify', id, claims })
-    return id !== undefined
+    if (id === undefined) return false
+    this.#effects.push({ kind: 'verify', id, claims })
+    this.#asked += 1
+    return true
   }
 
   conclude(id: number, valid: readonly boolean[]): void {
@@ -147,15 +153,17 @@ export class Context {
     this.#effects.push({ kind: 'observe', observation })
   }
 
-  /** Whether nothing has been asked for in this step so far. */
-  get idle(): boolean {
-    return this.#effects.length === 0
+  /** Whether this step has asked for anything but signatures to be checked. */
+  get changed(): boolean {
+    return this.#effects.length > this.#asked
   }
 
   /** Hands over what the step has asked for, in order. */
   take(): readonly Effect[] {
+    if (this.#effects.length === 0) return NO_EFFECTS
     const effects = this.#effects
     this.#effects = []
+    this.#asked = 0
     return effects
   }
 }

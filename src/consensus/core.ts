@@ -48,8 +48,6 @@ export interface ConsensusOptions {
 /** Inputs that lead on at once to more of the same are followed this often in a step; the rest waits for the next. */
 const ROUNDS_PER_STEP = 64
 
-const NO_EFFECTS: readonly Effect[] = []
-
 /** Whether an input can only have added to the count of a block's votes. */
 function isMereVote(input: Input | Tick): boolean {
   if (input.kind !== 'message' || input.message.kind !== 'votes') return false
@@ -115,8 +113,8 @@ export class ConsensusCore implements Core<Input, Effect> {
     this.#desks.context.now = now
     if (!this.#started) this.#start()
     this.#take(input)
-    // Most messages are votes that do not complete anything: then there is nothing to settle.
-    if (this.#desks.context.idle && isMereVote(input)) return NO_EFFECTS
+    // Most messages are votes that do not complete anything yet: then there is nothing to settle.
+    if (!this.#desks.context.changed && isMereVote(input)) return this.#desks.context.take()
     this.#settle()
     return this.#desks.context.take()
   }
@@ -137,6 +135,9 @@ export class ConsensusCore implements Core<Input, Effect> {
         return
       case 'submit':
         this.#desks.intake.submit(input.id, input.operation, input.as)
+        return
+      case 'follow':
+        this.#desks.syncing.follow(input.peer, this.epoch, this.height)
         return
       case 'clock':
         this.#desks.context.setClock(input.wall)
@@ -241,7 +242,7 @@ export class ConsensusCore implements Core<Input, Effect> {
         return
       }
       if (vote.kind === 'checkpoint') this.#desks.checkpointing.receive(seat, { ...cast, vote }, false)
-      else this.#desks.voting.receive(seat, from, { ...cast, vote })
+      else this.#desks.voting.receive(seat, from, cast, vote)
     }
   }
 

@@ -1,9 +1,9 @@
-import { encode, list } from '../wire/index.ts'
+import { encodeForCopy, list, type Shape } from '../wire/index.ts'
 import { digestShape, headerShape, payloadShape, requestShape } from './messages.ts'
 import { CHUNKS_MAX } from './params.ts'
 import type { Block, Digest, Header, Request } from './types.ts'
 
-/** SHA-256 of bytes as hex: given by the host, since cores do not reach for cryptography. Pure. */
+/** SHA-256 of bytes as hex: given by the host, since cores do not reach for cryptography. Pure, and keeps no hold of the bytes. */
 export type HashFunction = (bytes: Uint8Array) => Digest
 
 /**
@@ -12,8 +12,7 @@ export type HashFunction = (bytes: Uint8Array) => Digest
  */
 export class Hashing {
   readonly bytes: HashFunction
-  readonly #known = new WeakMap<object, Digest>()
-  readonly #lengths = new WeakMap<object, number>()
+  readonly #known = new WeakMap<object, Known>()
 
   private constructor(hash: HashFunction) {
     this.bytes = hash
@@ -31,53 +30,50 @@ export class Hashing {
 
   /** A block's digest is its header's: the header holds the payload's. */
   header(header: Header): Digest {
-    return this.#once(header, () => this.bytes(encode(headerShape, header)))
+    return this.#of(header, headerShape).digest
   }
 
   payload(body: Pick<Block, 'requests' | 'evidence'>): Digest {
-    return this.#once(body, () => {
-      const bytes = encode(payloadShape, body)
-      this.#lengths.set(body, bytes.length)
-      return this.bytes(bytes)
-    })
+    return this.#of(body, payloadShape).digest
   }
 
-  /** Length of the encoded payload; known once it has been hashed. */
+  /** Length of the encoded payload. */
   payloadBytes(body: Pick<Block, 'requests' | 'evidence'>): number {
-    this.payload(body)
-    return this.#lengths.get(body) ?? 0
+    return this.#of(body, payloadShape).bytes
   }
 
   request(request: Request): Digest {
-    return this.#once(request, () => {
-      const bytes = encode(requestShape, request)
-      this.#lengths.set(request, bytes.length)
-      return this.bytes(bytes)
-    })
+    return this.#of(request, requestShape).digest
   }
 
   requestBytes(request: Request): number {
-    this.request(request)
-    return this.#lengths.get(request) ?? 0
+    return this.#of(request, requestShape).bytes
   }
 
   chunk(chunk: Uint8Array): Digest {
-    return this.#once(chunk, () => this.bytes(chunk))
+    return this.#known.get(chunk)?.digest ?? this.#learn(chunk, chunk).digest
   }
 
   /** The root of a state: the hash of the list of its chunks' hashes (B-23). */
   root(chunks: readonly Digest[]): Digest {
-    return this.bytes(encode(list(digestShape, CHUNKS_MAX), chunks))
+    return this.bytes(encodeForCopy(list(digestShape, CHUNKS_MAX), chunks))
   }
 
-  #once(value: object, compute: () => Digest): Digest {
-    let digest = this.#known.get(value)
-    if (digest === undefined) {
-      digest = compute()
-      this.#known.set(value, digest)
-    }
-    return digest
+  #of<T extends object>(value: T, shape: Shape<T>): Known {
+    return this.#known.get(value) ?? this.#learn(value, encodeForCopy(shape, value))
   }
+
+  #learn(value: object, bytes: Uint8Array): Known {
+    const known = { digest: this.bytes(bytes), bytes: bytes.length }
+    this.#known.set(value, known)
+    return known
+  }
+}
+
+/** What was found out about a value: its digest, and the length of its encoding. */
+interface Known {
+  readonly digest: Digest
+  readonly bytes: number
 }
 
 const SHARED = new WeakMap<HashFunction, Hashing>()

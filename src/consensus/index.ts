@@ -1,6 +1,15 @@
 export { ConsensusCore, type ConsensusOptions } from './core.ts'
 export type { HashFunction } from './hashing.ts'
-export { type Addressed, CONSENSUS_BODIES, KIND_OF_MESSAGE } from './messages.ts'
+export {
+  type Addressed,
+  blockShape,
+  CONSENSUS_BODIES,
+  commitCertificateShape,
+  groupId,
+  headerShape,
+  KIND_OF_MESSAGE,
+  payloadShape,
+} from './messages.ts'
 export { type ConsensusParams, consensusParams } from './params.ts'
 export {
   type DecisionProof,
@@ -12,4 +21,5 @@ export {
 } from './proof.ts'
 export { type LogRecord, logRecordShape } from './records.ts'
 export { RULES, type Rules } from './rules.ts'
+export { requestBytes, voteBytes } from './statements.ts'
 export type * from './types.ts'

@@ -98,7 +98,7 @@ export class Judging {
       if (known.digest === digest) return
       // Two different proposals in one view are evidence; the second is looked at only if the first got nothing from us.
       const vote = { kind: 'prepare', epoch: proposal.epoch, view, digest } as const
-      this.#voting.receive(seat, from, { vote, signature: proposal.signature })
+      this.#voting.receive(seat, from, { vote, signature: proposal.signature }, vote)
       if (!this.#context.rules.mayPrepare(this.#voting.ballot.own, view)) return
     }
     const fault = this.#fault(proposal)

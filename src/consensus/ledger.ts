@@ -1,7 +1,7 @@
-import { conflict, sameVote } from './evidence.ts'
 import type { Group } from './group.ts'
 import type { Rules } from './rules.ts'
 import type { CastVote, CommitVote, Digest, PrepareVote, Seat, SkipVote, View } from './types.ts'
+import { conflict, sameVote } from './votes.ts'
 
 export type ViewVote = PrepareVote | CommitVote | SkipVote
 
@@ -18,6 +18,8 @@ interface Page {
   readonly prepare: Row
   readonly commit: Row
   readonly skip: Row
+  /** Places taken, so that a vote which cannot complete anything costs no counting. */
+  readonly cast: { prepare: number; commit: number; skip: number }
   /** What is certified here already, so that further votes for it need no counting. */
   readonly certified: { prepare: Digest | undefined; commit: Digest | undefined }
 }
@@ -43,8 +45,9 @@ export interface Tally {
 export class VoteLedger {
   readonly group: Group
   readonly #pages = new Map<View, Page>()
-
   readonly #rules: Rules
+  /** Highest view that each seat has skipped, ever: most never skip, and then nothing can contradict a commit. */
+  readonly #skippedUpTo: View[] = []
 
   constructor(group: Group, rules: Rules) {
     this.group = group
@@ -69,6 +72,8 @@ export class VoteLedger {
       return { kind: 'known' }
     }
     page[vote.kind][seat] = { seat, vote, signature: cast.signature, state: good ? 'good' : 'unchecked' }
+    page.cast[vote.kind] += 1
+    if (vote.kind === 'skip' && vote.view > (this.#skippedUpTo[seat] ?? 0)) this.#skippedUpTo[seat] = vote.view
     const earlier = this.#contradicted(seat, vote, page)
     return earlier === undefined ? { kind: 'added' } : { kind: 'conflict', earlier }
   }
@@ -76,6 +81,11 @@ export class VoteLedger {
   /** The vote held for a place. */
   held(kind: ViewVote['kind'], view: View, seat: Seat): Slot | undefined {
     return this.#pages.get(view)?.[kind][seat]
+  }
+
+  /** Whether a quorum's worth of votes of a kind is there in a view, whatever for. */
+  mayComplete(kind: ViewVote['kind'], view: View): boolean {
+    return (this.#pages.get(view)?.cast[kind] ?? 0) >= this.group.q
   }
 
   /** Votes for a block in a view. Counted by digest: others in the same view are others' votes. */
@@ -107,8 +117,11 @@ export class VoteLedger {
 
   /** A vote whose signature was found bad was never cast. */
   drop(slot: Slot): void {
-    const row = this.#pages.get(slot.vote.view)?.[slot.vote.kind]
-    if (row !== undefined && row[slot.seat] === slot) row[slot.seat] = undefined
+    const { kind, view } = slot.vote
+    const page = this.#pages.get(view)
+    if (page === undefined || page[kind][slot.seat] !== slot) return
+    page[kind][slot.seat] = undefined
+    page.cast[kind] -= 1
   }
 
   /** Digests with votes in a view, in order of seats. */
@@ -128,7 +141,13 @@ export class VoteLedger {
   #page(view: View): Page {
     let page = this.#pages.get(view)
     if (page === undefined) {
-      page = { prepare: [], commit: [], skip: [], certified: { prepare: undefined, commit: undefined } }
+      page = {
+        prepare: [],
+        commit: [],
+        skip: [],
+        cast: { prepare: 0, commit: 0, skip: 0 },
+        certified: { prepare: undefined, commit: undefined },
+      }
       this.#pages.set(view, page)
     }
     return page
@@ -139,6 +158,7 @@ export class VoteLedger {
     if (vote.kind === 'commit') {
       const prepare = conflicting(page.prepare[seat], vote)
       if (prepare !== undefined) return prepare
+      if ((this.#skippedUpTo[seat] ?? 0) < vote.view) return undefined
     }
     // A skip speaks about views below its own, so a commit is held against the skips of its view and above.
     const [kind, touches] =

@@ -63,7 +63,7 @@ const view = count<View>()
 const height = count<Height>()
 const seat = u8 as Shape<Seat>
 const signature = fixedBytes(SIGNATURE_BYTES)
-const groupId = text<GroupId>(GROUP_ID_BYTES_MAX)
+export const groupId = text<GroupId>(GROUP_ID_BYTES_MAX)
 const members: Shape<readonly NodeId[]> = list(nodeId, MEMBERS_MAX)
 
 const checkpointFields = { epoch, height, digest: digestShape, root: digestShape, members }

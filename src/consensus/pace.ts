@@ -66,10 +66,11 @@ export class Pace {
   }
 
   #isSlow(record: Record, tookMs: number): boolean {
+    if (tookMs * SLOW_SHARE <= this.#params.viewTimeoutMs) return false
     const others = this.#seats.flatMap((other) => (other === record ? [] : (other.tookMs ?? []))).sort((a, b) => a - b)
     const median = others[others.length >> 1]
     if (median === undefined || others.length * 2 < this.#seats.length - 1) return false
-    return tookMs > SLOW_RATIO * median && tookMs * SLOW_SHARE > this.#params.viewTimeoutMs
+    return tookMs > SLOW_RATIO * median
   }
 
   /** A view was left by a skip certificate. Views sat out say nothing about how long views take. */

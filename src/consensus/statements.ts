@@ -3,21 +3,31 @@ import { encode, record, type Statement, text } from '../wire/index.ts'
 import { requestShape, voteShape } from './messages.ts'
 import { GROUP_ID_BYTES_MAX } from './params.ts'
 import type { CastVote, Claim, GroupId, SignedRequest, Vote } from './types.ts'
+import { sameVote } from './votes.ts'
 
 const signedVote = record({ group: text<GroupId>(GROUP_ID_BYTES_MAX), vote: voteShape })
 const signedRequest = record({ group: text<GroupId>(GROUP_ID_BYTES_MAX), request: requestShape })
 
-/** The bytes a member signs for a vote. The group is in them, so that a vote says nothing in another group. */
-export function voteBytes(group: GroupId, vote: Vote): Uint8Array {
-  const known = KNOWN.get(vote)
-  if (known?.group === group) return known.bytes
-  const bytes = encode(signedVote, { group, vote })
-  KNOWN.set(vote, { group, bytes })
-  return bytes
+interface Known {
+  readonly group: GroupId
+  readonly vote: Vote
+  readonly bytes: Uint8Array
 }
 
-/** A certificate's signatures are all over the same vote. */
-const KNOWN = new WeakMap<Vote, { readonly group: GroupId; readonly bytes: Uint8Array }>()
+/** Places for votes met lately: every vote for a block is the same statement, signed and verified again and again. */
+const KNOWN_MAX = 256
+const KNOWN: (Known | undefined)[] = new Array(KNOWN_MAX).fill(undefined)
+const PLACE: Readonly<Record<Vote['kind'], number>> = { prepare: 0, commit: 1, skip: 2, checkpoint: 3 }
+
+/** The bytes a member signs for a vote. The group is in them, so that a vote says nothing in another group. */
+export function voteBytes(group: GroupId, vote: Vote): Uint8Array {
+  const at = (vote.kind === 'checkpoint' ? vote.height : vote.view) * 4 + PLACE[vote.kind]
+  const known = KNOWN[at % KNOWN_MAX]
+  if (known !== undefined && known.group === group && sameVote(known.vote, vote)) return known.bytes
+  const bytes = encode(signedVote, { group, vote })
+  KNOWN[at % KNOWN_MAX] = { group, vote, bytes }
+  return bytes
+}
 
 export function requestBytes(group: GroupId, request: SignedRequest['request']): Uint8Array {
   return encode(signedRequest, { group, request })

@@ -55,12 +55,13 @@ export class Syncing {
 
   /** Asks one peer for the blocks after ours; at most one such question is open. */
   askBlocks(from: NodeId, epoch: Epoch, height: Height): void {
-    if (
-      this.#blocksAskedAt !== undefined &&
-      this.#context.now < after(this.#blocksAskedAt, this.#context.params.fetchTimeoutMs)
-    ) {
-      return
-    }
+    const askedAt = this.#blocksAskedAt
+    if (askedAt !== undefined && this.#context.now < after(askedAt, this.#context.params.fetchTimeoutMs)) return
+    this.follow(from, epoch, height)
+  }
+
+  /** The same, whatever else is open: the host paces itself. */
+  follow(from: NodeId, epoch: Epoch, height: Height): void {
     this.#blocksAskedAt = this.#context.now
     this.#context.send(from, { kind: 'fetch', want: { kind: 'blocks', epoch, after: height } })
   }

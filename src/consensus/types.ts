@@ -1,4 +1,4 @@
-import type { Brand, Millis, NodeId, Observation, WallMillis } from '../kernel/index.ts'
+import type { Brand, ErrorCode, Millis, NodeId, Observation, WallMillis } from '../kernel/index.ts'
 import type { Height, Statement } from '../wire/index.ts'
 import type { LogRecord } from './records.ts'
 
@@ -222,6 +222,8 @@ export type Input =
       /** In whose name: this node's, unless it is one of the core's other `clients`. */
       readonly as?: NodeId
     }
+  /** This peer may have more than we do: ask it for what comes after ours. A member or anyone else; what it sends proves itself. */
+  | { readonly kind: 'follow'; readonly peer: NodeId }
   /** What the wall clock says now; send at start and when it is corrected. */
   | { readonly kind: 'clock'; readonly wall: WallMillis }
 
@@ -249,7 +251,7 @@ export type Effect =
 export type Outcome =
   | { readonly kind: 'applied'; readonly height: Height; readonly result: Uint8Array }
   /** Finalised and refused by the machine, or refused before it was proposed: nothing was changed. */
-  | { readonly kind: 'refused'; readonly code: string; readonly reason: string }
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string }
   /** No quorum in time; it may still be applied later, at most once. */
   | { readonly kind: 'uncertain'; readonly code: 'NO_QUORUM'; readonly missing: readonly NodeId[] }
 

@@ -1,6 +1,7 @@
 import { after, type Millis, NEVER, type NodeId } from '../kernel/index.ts'
 import { Ballot } from './ballot.ts'
-import { assemble, certificateKey } from './certificates.ts'
+import { Beliefs } from './beliefs.ts'
+import { assemble } from './certificates.ts'
 import type { Context } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 import { type Tally, type ViewVote, VoteLedger } from './ledger.ts'
@@ -53,8 +54,7 @@ export class Voting {
   readonly pace: Pace
   /** The block this epoch starts on. */
   readonly anchor: Digest
-  /** Certificates believed, by key, of the views in the window. */
-  readonly #believed = new Map<string, View>()
+  readonly #beliefs: Beliefs
   readonly #last = new Map<Vote['kind'], CastVote>()
   readonly #waiting: { readonly mark: number; readonly cast: CastVote }[] = []
   #view: View
@@ -72,6 +72,7 @@ export class Voting {
     this.ballot = new Ballot(group.epoch, rules)
     this.ledger = new VoteLedger(group, rules)
     this.pace = new Pace(params, rules, group.size, group.q)
+    this.#beliefs = new Beliefs(params.viewsBehindMax + params.viewsAheadMax)
     this.anchor = anchor
     this.#view = 1 as View
     this.#tip = { view: 0 as View, digest: anchor, certificate: undefined }
@@ -108,7 +109,7 @@ export class Voting {
   }
 
   believes(certificate: TipCertificate | SkipCertificate): boolean {
-    return this.#believed.has(certificateKey(certificate))
+    return this.#beliefs.holds(certificate)
   }
 
   /** Whether votes for a view are kept (B-9). */
@@ -118,8 +119,8 @@ export class Voting {
   }
 
   /** A vote straight from a member, its signature not yet looked at. */
-  receive(seat: Seat, from: NodeId, cast: CastVote & { readonly vote: ViewVote }): void {
-    const { vote } = cast
+  receive(seat: Seat, from: NodeId, cast: CastVote, vote: ViewVote): void {
+    // `vote` is the one that is cast: the caller has seen that it is no checkpoint.
     if (!this.inWindow(vote.view)) {
       if (vote.view > this.#view) this.#events.onAhead(from)
       else this.#events.onBehind(from)
@@ -153,7 +154,7 @@ export class Voting {
   }
 
   #countDigest(kind: 'prepare' | 'commit', view: View, digest: Digest): void {
-    if (this.ledger.isCertified(kind, view, digest)) return
+    if (!this.ledger.mayComplete(kind, view) || this.ledger.isCertified(kind, view, digest)) return
     const tally = this.ledger.tally(kind, view, digest)
     if (tally.good.length >= this.ledger.group.q) {
       this.ledger.setCertified(kind, view, digest)
@@ -167,7 +168,7 @@ export class Voting {
   }
 
   #countSkips(view: View): void {
-    if (view < this.#view) return
+    if (view < this.#view || !this.ledger.mayComplete('skip', view)) return
     const { q, epoch } = this.ledger.group
     const tally = this.ledger.skips(view, this.#tip.view)
     if (tally.good.length < q) {
@@ -203,8 +204,9 @@ export class Voting {
 
   /** A believed certificate for a block in a view: commit to it if that is still open, and leave the view. */
   certified(certificate: TipCertificate): void {
-    const { view, digest, epoch } = certificate
-    this.#believed.set(`prepare ${epoch} ${view} ${digest}`, view)
+    const { view, digest } = certificate
+    // A commit certificate shows as well that its block was certified.
+    this.#beliefs.add(view, 'prepare', digest)
     this.ledger.setCertified('prepare', view, digest)
     if (view > this.#tip.view) {
       this.#tip = { view, digest, certificate }
@@ -225,7 +227,7 @@ export class Voting {
   /** A believed skip certificate; its tip has been believed before it. */
   skipped(certificate: SkipCertificate): void {
     const { view } = certificate
-    this.#believed.set(certificateKey(certificate), view)
+    this.#beliefs.take(certificate)
     if (view < this.#view) return
     this.#skip = certificate
     this.#context.persist({ kind: 'certificate', certificate })
@@ -241,10 +243,9 @@ export class Voting {
 
   /** A believed commit certificate: it shows as well that its block was certified. */
   committedBy(certificate: CommitCertificate): void {
-    const { view, digest, epoch } = certificate
-    const key = `commit ${epoch} ${view} ${digest}`
-    if (this.#believed.has(key)) return
-    this.#believed.set(key, view)
+    const { view, digest } = certificate
+    if (this.#beliefs.holds(certificate)) return
+    this.#beliefs.take(certificate)
     this.ledger.setCertified('commit', view, digest)
     if (this.#committed === undefined || view > this.#committed.view) this.#committed = certificate
     if (view > this.#tip.view) this.certified(certificate)
@@ -257,7 +258,7 @@ export class Voting {
     this.#busySince = undefined
     const oldest = view - this.#context.params.viewsBehindMax
     this.ledger.prune(oldest as View)
-    for (const [key, of] of this.#believed) if (of < oldest && of < this.#tip.view) this.#believed.delete(key)
+    this.#beliefs.prune(Math.min(oldest, this.#tip.view) as View)
     this.#satOut = this.pace.sitsOut(this.ledger.group.primarySeat(view))
     this.#events.onView()
     // Votes for this view may have come before us.
@@ -337,7 +338,7 @@ export class Voting {
     this.#skip = skip
     if (tip !== undefined) {
       this.#tip = { view: tip.view, digest: tip.digest, certificate: tip }
-      this.#believed.set(`prepare ${tip.epoch} ${tip.view} ${tip.digest}`, tip.view)
+      this.#beliefs.add(tip.view, 'prepare', tip.digest)
     }
     if (seat === undefined) return
     for (const cast of casts) {

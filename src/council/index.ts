@@ -6,6 +6,7 @@ export {
   type ActOf,
   type CouncilResult,
   councilResultShape,
+  decodeCouncilResult,
   decodeOperation,
   encodeOperation,
   type Operation,

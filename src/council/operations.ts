@@ -1,4 +1,4 @@
-import type { NodeId, OrgId, Result } from '../kernel/index.ts'
+import { assert, type NodeId, type OrgId, type Result } from '../kernel/index.ts'
 import { MOTION_BYTES_MAX } from '../machine/index.ts'
 import {
   bytes,
@@ -103,6 +103,13 @@ export type CouncilResult =
   | { readonly kind: 'applied'; readonly revision: number }
   /** One voice for a motion that needs more. */
   | { readonly kind: 'voted'; readonly motion: string; readonly votes: number; readonly needed: number }
+
+/** Reads what an applied operation came to. Its bytes are this machine's own. */
+export function decodeCouncilResult(result: Uint8Array): CouncilResult {
+  const decoded = decode(councilResultShape, result)
+  assert(decoded.ok, 'a result of the council decodes')
+  return decoded.value
+}
 
 export const councilResultShape: Shape<CouncilResult> = variant({
   applied: record({ revision: count() }),

@@ -28,6 +28,7 @@ export const PARAMETERS: Readonly<Record<string, ParameterRule>> = {
   'membership.tombstoneMs': whole(MINUTE_MS, 30 * DAY_MS),
   'directory.heartbeatMs': whole(1000, HOUR_MS),
   'directory.expiryMs': whole(1000, DAY_MS),
+  'claims.leaseMs': whole(2000, MINUTE_MS),
   'council.sizeMax': whole(1, SEATS_MAX),
   'council.governance': words('founder', 'council'),
 }

@@ -18,10 +18,9 @@ export interface Standing {
   readonly adminAt: ReadonlySet<string>
 }
 
-/** GV-2: what the state says of a client. A revoked node has no standing; an authority's key is no node. */
+/** GV-2: what the state says of a client. Revoking a node takes seat and roles, and an authority's key is no node's (GV-8). */
 export function standingOf(client: NodeId, state: CouncilState, founder: OrgId): Standing {
   const org = state.organisationOf(client)
-  if (state.revocations.has(client)) return { org: undefined, founder: false, validator: false, adminAt: new Set() }
   const grants = state.roles.get(client)?.grants ?? []
   return {
     org,

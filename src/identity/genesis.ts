@@ -17,6 +17,7 @@ import { type KeyPair, NONCE_BYTES, publicKeyOf } from './keys.ts'
 import { isName } from './names.ts'
 import {
   AUTHORITIES_PER_ORGANISATION_MAX,
+  FOUNDING_VALIDATORS_MAX,
   GENESIS_BYTES_MAX,
   NAME_BYTES_MAX,
   ORGANISATIONS_MAX,
@@ -37,6 +38,12 @@ export interface Organisation {
   readonly validatorSeatsMax: number
 }
 
+/** A member of the first council. */
+export interface FoundingValidator {
+  readonly node: NodeId
+  readonly org: OrgId
+}
+
 /** What a swarm is founded on; never changes. */
 export interface Genesis {
   readonly name: string
@@ -44,6 +51,8 @@ export interface Genesis {
   /** Sixteen random bytes, so that two swarms of one name and moment differ. */
   readonly nonce: Uint8Array
   readonly organisations: readonly Organisation[]
+  /** The first council: whoever holds the genesis can check every decision since (A-13). */
+  readonly validators: readonly FoundingValidator[]
   /** Cluster-wide parameters, as `src/config` names and spells them. */
   readonly parameters: Readonly<Record<string, string>>
 }
@@ -53,6 +62,8 @@ export interface Founding {
   readonly swarm: SwarmId
   readonly bytes: Uint8Array
   readonly genesis: Genesis
+  /** The organisation whose authority signed it. */
+  readonly founder: OrgId
   readonly clusterHash: Uint8Array
 }
 
@@ -70,6 +81,7 @@ export const genesisBodyShape = record({
     }),
     ORGANISATIONS_MAX,
   ),
+  validators: list(record({ node: nodeId, org: text<OrgId>(NAME_BYTES_MAX) }), FOUNDING_VALIDATORS_MAX),
   parameters: parametersShape,
 })
 
@@ -122,6 +134,7 @@ export function decodeGenesis(genesisBytes: Uint8Array): Result<Founding, Refusa
     bytes: genesisBytes.slice(),
     // The nonce is a view into the caller's buffer until here.
     genesis: { ...body.value, nonce: body.value.nonce.slice() },
+    founder: organisationOf(body.value, signed.value.signer)?.name as OrgId,
     clusterHash: clusterHashOf(body.value.parameters),
   })
 }
@@ -141,6 +154,29 @@ function faultOfGenesis(genesis: Genesis, signer: NodeId): string | undefined {
       authorities.add(authority)
     }
   }
+  return faultOfValidators(genesis, authorities) ?? faultOfSigner(authorities, signer)
+}
+
+/** A-13. */
+function faultOfValidators(genesis: Genesis, authorities: ReadonlySet<NodeId>): string | undefined {
+  if (genesis.validators.length === 0) return 'it names no validator: nobody could ever decide anything'
+  const nodes = new Set<NodeId>()
+  const seats = new Map<OrgId, number>()
+  for (const { node, org } of genesis.validators) {
+    if (publicKeyOf(node) === undefined) return `the validator ${node} is not an Ed25519 key`
+    if (authorities.has(node)) return `the validator ${node} is an authority: a node has a key of its own`
+    if (nodes.has(node)) return `the validator ${node} stands twice`
+    nodes.add(node)
+    const organisation = genesis.organisations.find(({ name }) => name === org)
+    if (organisation === undefined) return `the validator ${node} is of ${org}, which it does not list`
+    const taken = (seats.get(org) ?? 0) + 1
+    if (taken > organisation.validatorSeatsMax) return `${org} has more validators than seats`
+    seats.set(org, taken)
+  }
+  return undefined
+}
+
+function faultOfSigner(authorities: ReadonlySet<NodeId>, signer: NodeId): string | undefined {
   return authorities.has(signer) ? undefined : 'it is not signed by an authority that it lists'
 }
 

@@ -11,6 +11,7 @@ export {
   clusterHashOf,
   decodeGenesis,
   type Founding,
+  type FoundingValidator,
   foundSwarm,
   type Genesis,
   genesisBodyShape,
@@ -34,7 +35,8 @@ export {
   TICKET_USES_MAX,
 } from './params.ts'
 export { errorOf, type Refusal } from './refusal.ts'
-export { createSigner, verifyStatement } from './signer.ts'
+export { checkSignatures } from './self-check.ts'
+export { createSigner, verifyStatement, verifyStatementLater } from './signer.ts'
 export {
   checkTicketAt,
   decodeTicket,

@@ -93,6 +93,15 @@ export function verifySignature(node: NodeId, bytes: Uint8Array, signature: Uint
   return key !== undefined && verify(null, bytes, key, signature)
 }
 
+/** The same, in a thread beside the loop; a failure to check is a failed check. */
+export function verifySignatureLater(node: NodeId, bytes: Uint8Array, signature: Uint8Array): Promise<boolean> {
+  const key = signature.length === SIGNATURE_BYTES ? keyObjectOf(node) : undefined
+  if (key === undefined) return Promise.resolve(false)
+  return new Promise((resolve) => {
+    verify(null, bytes, key, signature, (error, valid) => resolve(error === null && valid))
+  })
+}
+
 function keyObjectOf(node: NodeId): KeyObject | undefined {
   const cached = publicKeys.get(node)
   if (cached !== undefined) return cached

@@ -27,6 +27,8 @@ export const CERTIFICATE_BYTES_MAX = KIB + 128
 export const ORGANISATIONS_MAX = 32
 export const AUTHORITIES_PER_ORGANISATION_MAX = 8
 export const VALIDATOR_SEATS_MAX = 64
+/** Of the first council; the council takes in the rest. */
+export const FOUNDING_VALIDATORS_MAX = 16
 export const PARAMETERS_MAX = 64
 export const PARAMETER_NAME_BYTES_MAX = 48
 export const PARAMETER_VALUE_BYTES_MAX = 128

@@ -1,6 +1,6 @@
 import type { SwarmId } from '../kernel/index.ts'
 import type { Statement } from '../wire/index.ts'
-import { type KeyPair, verifySignature } from './keys.ts'
+import { type KeyPair, verifySignature, verifySignatureLater } from './keys.ts'
 import type { Domain, Signer } from './types.ts'
 
 const encoder = new TextEncoder()
@@ -20,6 +20,11 @@ export function createSigner(keyPair: KeyPair, swarm: SwarmId): Signer {
 /** Whether the signer made this statement for this domain in this swarm. */
 export function verifyStatement(domain: Domain, swarm: SwarmId, statement: Statement): boolean {
   return verifySignature(statement.signer, signatureInput(domain, swarm, statement.bytes), statement.signature)
+}
+
+/** The same, beside the loop. */
+export function verifyStatementLater(domain: Domain, swarm: SwarmId, statement: Statement): Promise<boolean> {
+  return verifySignatureLater(statement.signer, signatureInput(domain, swarm, statement.bytes), statement.signature)
 }
 
 /** Neither part of the prefix can hold a slash or NUL, so no two (domain, swarm, bytes) give the same input. */

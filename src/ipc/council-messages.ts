@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { GovernedRow, Proposal, Section, Shown } from '../council/index.ts'
+import { err, ok, type Result } from '../kernel/index.ts'
 import { dictionary, NAME_BYTES_MAX, rowLimit } from './fields.ts'
 
 /*
@@ -156,3 +157,26 @@ export interface CouncilProofFile {
 }
 
 export const COUNCIL_PROOF_FORMAT = 'swarm-node council decision 1'
+
+const base64 = z.base64()
+
+const proofFile = z.strictObject({
+  format: z.literal(COUNCIL_PROOF_FORMAT),
+  swarm: z.string(),
+  height: z.int(),
+  genesis: base64,
+  proof: base64,
+})
+
+/** Reads a proof's file as it was printed; what is wrong with it otherwise. */
+export function parseProofFile(text: string): Result<CouncilProofFile> {
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch {
+    return err('it is not JSON')
+  }
+  const judged = proofFile.safeParse(document)
+  if (judged.success) return ok(judged.data)
+  return err(judged.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`).join('; '))
+}

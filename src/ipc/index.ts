@@ -17,6 +17,7 @@ export {
   type CouncilProofFile,
   type CouncilShowReport,
   type CouncilStatusReport,
+  parseProofFile,
 } from './council-messages.ts'
 export type { Failure, Outcome, RequestId } from './frames.ts'
 export { JsonText } from './json-text.ts'

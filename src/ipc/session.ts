@@ -82,6 +82,11 @@ export class Session implements Core<SessionInput, SessionEffect> {
     return this.#subscriptions.size > 0
   }
 
+  /** The client takes what it is sent: whatever is told it now leaves at once. */
+  get keepsUp(): boolean {
+    return (this.#outbox?.size ?? 0) === 0 && this.#hasRoom
+  }
+
   deadline(): Millis {
     return this.#greeted || this.#closed ? NEVER : this.#helloBy
   }
@@ -275,7 +280,7 @@ export class Session implements Core<SessionInput, SessionEffect> {
 
   /** I-7: what has no room waits as it is, and behind it whatever comes later. */
   #post(message: Outgoing): void {
-    if ((this.#outbox?.size ?? 0) === 0 && this.#hasRoom) {
+    if (this.keepsUp) {
       this.#write(message)
       return
     }
@@ -393,8 +398,9 @@ export class Session implements Core<SessionInput, SessionEffect> {
 
 /** I-12: what is to be run is cut out of the line in which it came. */
 function withPayload(call: Call, line: string): Call {
-  if (call.method !== 'task.submit') return call
-  return { ...call, params: { ...call.params, input: JsonText.cut(line, 'params', 'input') } }
+  if (call.method !== 'task.submit' && call.method !== 'task.steer') return call
+  const input = JsonText.cut(line, 'params', 'input')
+  return { ...call, params: { ...call.params, input } } as Call
 }
 
 function byteLength(text: string): number {

@@ -72,6 +72,8 @@ export const submitParams = z
 export const taskParams = z.strictObject({ task: taskId })
 export const waitParams = z.strictObject({ task: taskId, timeoutMs: durationMs.optional() })
 export const cancelParams = z.strictObject({ task: taskId, reason: boundedText(256, 0).optional() })
+/** Any JSON value for the agent that runs it; at the node where it runs. */
+export const steerParams = z.strictObject({ task: taskId, input: z.unknown() })
 export const listParams = z.strictObject({
   state: z.enum(TASK_STATES).optional(),
   tenant: name.optional(),

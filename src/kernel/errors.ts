@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   STALE: { rpc: -32013, http: 409, exit: 1 },
   ALREADY_SO: { rpc: -32014, http: 409, exit: 1 },
   UNSAFE_CHANGE: { rpc: -32015, http: 409, exit: 1 },
+  PROOF_INVALID: { rpc: -32016, http: 422, exit: 1 },
   OVERLOADED: { rpc: -32005, http: 503, exit: 6 },
   TOO_LARGE: { rpc: -32006, http: 413, exit: 2 },
   TIMEOUT: { rpc: -32007, http: 504, exit: 5 },

@@ -100,6 +100,10 @@ export class Membership implements MembershipCore {
     return entry === undefined ? undefined : memberOf(entry)
   }
 
+  certificateOf(node: NodeId): Uint8Array | undefined {
+    return this.#ground.table.get(node)?.judged.entry.certificate
+  }
+
   self(): Member {
     const { self, table } = this.#ground
     const entry = table.get(self.node)

@@ -125,6 +125,8 @@ export interface MembershipView {
   /** Everyone known, this node included, in order of arrival in the table. */
   members(): IterableIterator<Member>
   member(node: NodeId): Member | undefined
+  /** The certificate that its latest word came with. */
+  certificateOf(node: NodeId): Uint8Array | undefined
   self(): Member
   state(node: NodeId): MemberState | undefined
   /** Alive or suspect: not yet given up. */

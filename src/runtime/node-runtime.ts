@@ -9,8 +9,9 @@ import type {
   LoadSample,
   NodeRecord,
   Swarm,
+  SwarmInput,
 } from '../swarm/index.ts'
-import { claimsRecords, SwarmHost } from '../swarm/index.ts'
+import { coreRecords, SwarmHost, type SwarmHostOptions } from '../swarm/index.ts'
 import type { LogPort, LogRefusal, NetworkPort } from '../wire/index.ts'
 import { Alarm, type Clock } from './clock.ts'
 import { LoadMeter } from './load.ts'
@@ -28,6 +29,10 @@ export interface NodeRuntimeOptions {
   observe(observation: HostObservation): void
   /** What the claims ask for. What it says to them in turn goes through {@link NodeRuntime.claims}. */
   perform(effect: ClaimsHostEffect): void
+  /** Checks signatures, at once or later. */
+  verify: SwarmHostOptions['verify']
+  /** What became of an operation that was proposed here. */
+  decided: NonNullable<SwarmHostOptions['decided']>
   /** Signs a certificate, or says why not. */
   issue(request: IssueRequest): Result<Uint8Array>
   /** This node's certificate was renewed, durably: handshakes are to show it. */
@@ -39,6 +44,9 @@ export interface NodeRuntimeOptions {
 /** How often the process's own load is measured, the wall clock told, and the log's size looked at. */
 const SAMPLE_INTERVAL_MS = 2000
 
+/** The log is rewritten when it has grown by so many times what it takes to say the same. */
+const SNAPSHOTS_BETWEEN = 3
+
 /** One node on a real host: the loop with a real clock and one timer, load samples, and compaction. */
 export class NodeRuntime {
   readonly host: SwarmHost
@@ -47,6 +55,7 @@ export class NodeRuntime {
   readonly #meter: LoadMeter
   #sampler: NodeJS.Timeout | undefined
   #load: LoadSample
+  #snapshotBytes = 0
   #halted = false
 
   constructor(options: NodeRuntimeOptions) {
@@ -66,6 +75,8 @@ export class NodeRuntime {
       schedule: (at) => this.#alarm.set(at),
       observe: (observation) => options.observe(observation),
       perform: (effect) => options.perform(effect),
+      verify: (claims, then) => options.verify(claims, (valid) => this.#guard(() => then(valid))),
+      decided: (id, outcome) => options.decided(id, outcome),
       recorded: (record) => this.#recorded(record),
       issue: (request) => this.#issue(request),
       certified: (certificate) => options.certified(certificate),
@@ -105,6 +116,11 @@ export class NodeRuntime {
     this.#guard(() => this.host.post({ kind: 'claims', input }))
   }
 
+  /** Has a group decide on an operation. */
+  propose(proposal: Omit<Extract<SwarmInput, { kind: 'propose' }>, 'kind'>): void {
+    this.#guard(() => this.host.post({ kind: 'propose', ...proposal }))
+  }
+
   /** Says good-bye to the swarm, so that nobody has to find out. */
   leave(): void {
     this.#guard(() => this.host.input({ kind: 'leave' }))
@@ -117,13 +133,19 @@ export class NodeRuntime {
   }
 
   #sample(): void {
-    const { log, state, ledger, compactAfterBytes } = this.#options
     this.#load = this.#meter.sample()
     this.host.input({ kind: 'load', sample: this.#load })
     this.#tellTime()
-    if (log.bytesSinceCompaction > compactAfterBytes) {
-      log.compact(state.snapshot(ledger.records(), claimsRecords(this.host.swarm.claims)))
-    }
+    this.#compactWhenDue()
+  }
+
+  /** A snapshot costs what it holds: it is worth its price once much more than that was written since the last one. */
+  #compactWhenDue(): void {
+    const { log, state, ledger, compactAfterBytes } = this.#options
+    if (log.bytesSinceCompaction <= Math.max(compactAfterBytes, SNAPSHOTS_BETWEEN * this.#snapshotBytes)) return
+    const records = state.snapshot(ledger.records(), coreRecords(this.host.swarm))
+    this.#snapshotBytes = records.reduce((sum, record) => sum + record.length, 0)
+    log.compact(records)
   }
 
   #tellTime(): void {
@@ -138,8 +160,10 @@ export class NodeRuntime {
   }
 
   #recorded(record: NodeRecord): void {
-    // Uses are counted by the ledger, tasks by the claims: they also know when they no longer matter.
-    if (record.kind !== 'ticket-use' && record.kind !== 'claims') this.#options.state.apply(record)
+    // The rest is kept by the ledger and the cores, which also know when it no longer matters.
+    if (record.kind === 'genesis' || record.kind === 'certificate' || record.kind === 'membership') {
+      this.#options.state.apply(record)
+    }
   }
 
   #guard(turn: () => void): void {

@@ -1,5 +1,6 @@
+import type { GroupId } from '../consensus/types.ts'
 import { type Incarnation, type NodeId, SwarmError } from '../kernel/index.ts'
-import { decodeNodeRecord, encodeNodeRecord, type NodeRecord } from '../swarm/index.ts'
+import { decodeNodeRecord, encodeNodeRecord, GroupLog, type NodeRecord } from '../swarm/index.ts'
 
 type RememberedPeer = { readonly node: NodeId; readonly addresses: readonly string[] }
 
@@ -16,6 +17,8 @@ export class NodeState {
   readonly ticketUses: Uint8Array[] = []
   /** What the log says of tasks, as found there; the claims core that is filled from it knows the rest. */
   readonly claims: Extract<NodeRecord, { kind: 'claims' }>['records'][number][] = []
+  /** What the log says of groups; whoever runs a group goes on with its own. */
+  readonly groups = new Map<GroupId, GroupLog>()
 
   /**
    * @throws SwarmError STORE_DAMAGED: a record that passed its checksum and yet says nothing to this program was
@@ -57,11 +60,19 @@ export class NodeState {
       case 'claims':
         for (const each of record.records) this.claims.push(each)
         return
+      default:
+        this.#groupLog(record.group).take(record)
     }
   }
 
-  /** The records of a snapshot. Ticket uses and tasks come from those that know which of them still matter. */
-  snapshot(ticketUses: readonly Uint8Array[], claims: readonly NodeRecord[] = []): readonly Uint8Array[] {
+  #groupLog(group: GroupId): GroupLog {
+    const known = this.groups.get(group) ?? new GroupLog()
+    this.groups.set(group, known)
+    return known
+  }
+
+  /** The records of a snapshot. What is not kept here comes from those that know which of it still matters. */
+  snapshot(ticketUses: readonly Uint8Array[], others: readonly NodeRecord[] = []): readonly Uint8Array[] {
     const records: NodeRecord[] = []
     if (this.genesis !== undefined) records.push({ kind: 'genesis', bytes: this.genesis })
     if (this.certificate !== undefined) records.push({ kind: 'certificate', bytes: this.certificate })
@@ -72,7 +83,7 @@ export class NodeState {
       records.push({ kind: 'membership', record: { kind: 'peers', peers: this.peers } })
     }
     for (const bytes of ticketUses) records.push({ kind: 'ticket-use', bytes })
-    records.push(...claims)
+    records.push(...others)
     return records.map(encodeNodeRecord)
   }
 }

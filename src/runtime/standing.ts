@@ -54,6 +54,7 @@ export function found(node: KeyPair, authority: KeyPair, terms: FoundingTerms, c
       organisations: [
         { name: terms.organisation as OrgId, authorities: [authority.node], validatorSeatsMax: FOUNDER_SEATS_MAX },
       ],
+      validators: [{ node: node.node, org: terms.organisation as OrgId }],
       parameters: terms.parameters,
     },
     authority,

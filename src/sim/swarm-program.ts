@@ -4,7 +4,7 @@ import type { MemberFacts, MembershipOptions, MembershipView } from '../membersh
 import {
   type ClaimsHostEffect,
   type ClaimsHostInput,
-  claimsRecords,
+  coreRecords,
   decodeNodeRecord,
   encodeNodeRecord,
   type NodeRecord,
@@ -51,6 +51,7 @@ export class SwarmProgram implements MembershipProgram {
   readonly #host: Host
 
   constructor(host: Host, options: SwarmBootOptions) {
+    const verifier = options.keys.verifier()
     const swarm = options.build(partsOf(host, options), host)
     this.#driver = new SwarmHost({
       swarm,
@@ -61,6 +62,7 @@ export class SwarmProgram implements MembershipProgram {
       schedule: (at) => host.schedule(at),
       observe: (observation) => host.observe(observation),
       perform: (effect) => options.perform?.(host, effect),
+      verify: (claims, then) => then(claims.map(({ domain, statement }) => verifier.verify(domain, statement))),
       fatal: (cause) => {
         throw cause
       },
@@ -83,11 +85,12 @@ export class SwarmProgram implements MembershipProgram {
     const kept = new Map<string, Uint8Array>()
     for (const bytes of this.#host.log.appended) {
       const entry = decodeNodeRecord(bytes)
-      if (!entry.ok || entry.value.kind === 'claims') continue
+      if (!entry.ok) continue
       const { value } = entry
+      if (value.kind !== 'membership' && value.kind !== 'genesis' && value.kind !== 'certificate') continue
       kept.set(value.kind === 'membership' ? `membership ${value.record.kind}` : value.kind, bytes)
     }
-    this.#host.log.compact([...kept.values(), ...claimsRecords(this.claims).map(encodeNodeRecord)])
+    this.#host.log.compact([...kept.values(), ...coreRecords(this.#driver.swarm).map(encodeNodeRecord)])
   }
 
   get membership(): MembershipView {

@@ -1,3 +1,4 @@
+import type { Claim, Outcome } from '../consensus/index.ts'
 import { assert, type Millis, type NodeId, unreachable, type WallMillis } from '../kernel/index.ts'
 import type { IssueRequest } from '../renewal/index.ts'
 import type {
@@ -21,10 +22,13 @@ import type { ClaimsHostEffect, SwarmEffect, SwarmInput } from './types.ts'
 /** How often the cores are told the wall time; they reckon on from there. */
 const CLOCK_INTERVAL_MS = 1000
 
-/** Effects that may wait for the disk at once. Beyond it the disk is hopelessly behind, which the log reports first. */
-const HELD_EFFECTS_MAX = 65_536
+/**
+ * Effects that may wait for the disk at once: several for every task that can be open, should all end in one step. Beyond
+ * it the disk is hopelessly behind, which the log reports first.
+ */
+const HELD_EFFECTS_MAX = 1_048_576
 /** From here on whoever asks is to be refused: what is under way finds room in the rest. */
-const HELD_EFFECTS_CROWDED = HELD_EFFECTS_MAX / 4
+const HELD_EFFECTS_CROWDED = 16_384
 
 export interface SwarmHostOptions {
   readonly swarm: Swarm
@@ -39,6 +43,10 @@ export interface SwarmHostOptions {
   perform?(effect: ClaimsHostEffect): void
   /** A record was appended (not yet durable): for whoever keeps the snapshot that compaction writes. */
   recorded?(record: NodeRecord): void
+  /** Checks signatures; `then` is called with one answer for each, at once or later. */
+  verify(claims: readonly Claim[], then: (valid: readonly boolean[]) => void): void
+  /** What became of an operation that was proposed here. */
+  decided?(id: number, outcome: Outcome): void
   /** Signs a certificate for a node that this one may certify. The outcome is an input `issued`, never at once. */
   issue?(request: IssueRequest): void
   /** This node's certificate was renewed, durably. */
@@ -236,6 +244,17 @@ export class SwarmHost implements NetworkHandler, LogHandler {
         return
       case 'claims':
         this.#options.perform?.(effect.effect)
+        return
+      case 'settle':
+        this.post({ kind: 'settled', group: effect.group, mark: effect.mark })
+        return
+      case 'verify':
+        this.#options.verify(effect.claims, (valid) =>
+          this.post({ kind: 'verified', group: effect.group, id: effect.id, valid }),
+        )
+        return
+      case 'decided':
+        this.#options.decided?.(effect.id, effect.outcome)
         return
       case 'issue':
         this.#options.issue?.(effect.request)

@@ -1,6 +1,9 @@
 export { DUE_SHARE_MAX, ISSUER_LABEL, type IssueRequest } from '../renewal/index.ts'
 export { BODIES, encodeBody, type Message } from './codec.ts'
 export { composeSwarm, type SwarmOptions } from './compose.ts'
+export { COUNCIL, CouncilDesk, type CouncilOptions } from './council-desk.ts'
+export { type ProvenBlock, verifyProof } from './decision-proof.ts'
+export { type Decided, decisionProofBytes, GroupLog, type GroupRecord } from './group-log.ts'
 export { SwarmHost, type SwarmHostOptions } from './host.ts'
 export {
   type CoreObservation,
@@ -10,5 +13,5 @@ export {
   rowOf,
 } from './observations.ts'
 export { decodeNodeRecord, encodeNodeRecord, type NodeRecord } from './records.ts'
-export { claimsRecords, Swarm, type SwarmCores } from './swarm.ts'
+export { coreRecords, Swarm, type SwarmCores } from './swarm.ts'
 export type { ClaimsHostEffect, ClaimsHostInput, LoadSample, SwarmEffect, SwarmInput } from './types.ts'

@@ -1,4 +1,5 @@
 import type { ClaimsObservation } from '../claims/index.ts'
+import type { ConsensusObservation } from '../consensus/index.ts'
 import type { DirectoryObservation } from '../directory/index.ts'
 import type { NodeId } from '../kernel/index.ts'
 import type { MembershipObservation } from '../membership/index.ts'
@@ -12,6 +13,8 @@ export type CoreObservation =
   | DirectoryObservation
   | RenewalObservation
   | ClaimsObservation
+  | ConsensusObservation
+  | CouncilObservation
 
 /** Members coming and going, as seen from this node: the composite core makes them from membership's events. */
 export type MemberObservation =
@@ -20,6 +23,13 @@ export type MemberObservation =
   | { readonly kind: 'member-suspect'; readonly node: NodeId }
   | { readonly kind: 'member-down'; readonly node: NodeId }
   | { readonly kind: 'member-left'; readonly node: NodeId }
+
+/** What the council has decided, as far as it concerns this node. */
+export type CouncilObservation =
+  | { readonly kind: 'council-revoked'; readonly node: NodeId }
+  /** This very node: whoever it is linked to ends that. */
+  | { readonly kind: 'council-revoked-here'; readonly node: NodeId }
+  | { readonly kind: 'council-parameter'; readonly name: string; readonly value: string }
 
 /** What the loop around them tells people. */
 export type HostObservation =
@@ -50,7 +60,7 @@ type Of<K extends Kind> = Extract<HostObservation, { readonly kind: K }>
 
 /** How one kind of observation reaches people. */
 export interface ObservationRow<K extends Kind> {
-  readonly module: 'membership' | 'directory' | 'renewal' | 'claims' | 'link' | 'net'
+  readonly module: 'membership' | 'directory' | 'renewal' | 'claims' | 'consensus' | 'council' | 'link' | 'net'
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   /** The log line, and the text of the event. */
   message(observation: Of<K>): string
@@ -310,6 +320,109 @@ export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
     event: false,
     help: 'Certificates of others that this node has renewed.',
     message: (o) => `renewed the certificate of ${o.node}`,
+  },
+  'consensus.finalised': {
+    module: 'consensus',
+    level: 'debug',
+    event: false,
+    help: 'Blocks that became final.',
+    message: (o) => `height ${o.height} is final, decided in view ${o.view} with ${o.operations} operations`,
+  },
+  'consensus.view-skipped': {
+    module: 'consensus',
+    level: 'info',
+    event: true,
+    help: 'Views that a quorum skipped.',
+    message: (o) => `view ${o.view} of ${o.primary} was skipped: it proposed nothing in time`,
+  },
+  'consensus.checkpoint-stable': {
+    module: 'consensus',
+    level: 'debug',
+    event: false,
+    help: 'Checkpoints that a quorum signed.',
+    message: (o) => `the state at height ${o.height} is certified: ${o.root}`,
+  },
+  'consensus.epoch-started': {
+    module: 'consensus',
+    level: 'info',
+    event: true,
+    help: 'Changes of a membership.',
+    message: (o) => `epoch ${o.epoch} has begun with ${o.members.length} members: ${o.members.join(', ')}`,
+  },
+  'consensus.equivocation': {
+    module: 'consensus',
+    level: 'error',
+    event: true,
+    help: 'Members caught signing two things of which no correct member signs both.',
+    message: (o) => `${o.signer} has signed ${o.votes}: it lies, or runs twice with one key`,
+  },
+  'consensus.bad-signature': {
+    module: 'consensus',
+    level: 'warn',
+    event: true,
+    help: 'Bad signatures on messages of consensus.',
+    message: (o) => `${o.from} sent a bad signature on ${o.what}`,
+  },
+  'consensus.refused': {
+    module: 'consensus',
+    level: 'warn',
+    event: true,
+    help: 'Messages of consensus that were refused.',
+    message: (o) => `${o.from}: ${o.why}`,
+  },
+  'consensus.abstaining': {
+    module: 'consensus',
+    level: 'warn',
+    event: true,
+    help: 'Times that this member stopped voting because it may have forgotten votes of its own.',
+    message: (o) => `this member does not vote until the others have said where they are: ${o.why}`,
+  },
+  'consensus.voting-again': {
+    module: 'consensus',
+    level: 'info',
+    event: true,
+    help: 'Times that this member could vote again.',
+    message: (o) => `this member votes again from view ${o.view} of epoch ${o.epoch} on`,
+  },
+  'consensus.state-transfer': {
+    module: 'consensus',
+    level: 'info',
+    event: false,
+    help: 'States that were taken over from others, begun and done.',
+    message: (o) => `taking over the state at height ${o.height}: ${o.phase}`,
+  },
+  'consensus.roots-differ': {
+    module: 'consensus',
+    level: 'error',
+    event: true,
+    help: 'Times that this node computed another state than a quorum: a bug, or damaged memory.',
+    message: (o) => `the state at height ${o.height} is ${o.ours} here and ${o.theirs} for a quorum: please report it`,
+  },
+  'council-revoked': {
+    module: 'council',
+    level: 'warn',
+    event: true,
+    help: 'Nodes whose membership the council ended.',
+    message: (o) => `the council has revoked ${o.node}: it is out for good`,
+  },
+  'council-parameter': {
+    module: 'council',
+    level: 'info',
+    event: true,
+    help: 'Cluster-wide parameters that the council has set.',
+    message: (o) =>
+      o.name.startsWith('council.')
+        ? `${o.name} is ${o.value} from now on`
+        : `${o.name} is ${o.value} from the next start of each node on: restart them one by one`,
+  },
+  'council-revoked-here': {
+    module: 'council',
+    level: 'error',
+    event: true,
+    help: 'Whether the council has ended the membership of this node.',
+    message: (o) =>
+      `the council has revoked this node (${o.node}): nobody talks to it any more, and it cannot come back. Stop it; ` +
+      `to join again, start with an empty data directory and a new ticket`,
   },
   'dial-failed': {
     module: 'net',

@@ -2,6 +2,7 @@ import { claimsRecord } from '../claims/index.ts'
 import type { Result } from '../kernel/index.ts'
 import { membershipRecord } from '../membership/index.ts'
 import { bytes, decode, encode, encodeForCopy, list, record, type Value, variant } from '../wire/index.ts'
+import { groupRecords } from './group-log.ts'
 
 /** Above what `src/identity` allows for any of its statements, which judges them when they are read back. */
 const STATEMENT_BYTES_MAX = 16 * 1024
@@ -23,6 +24,7 @@ export const nodeRecord = variant({
   'ticket-use': record({ bytes: bytes(STATEMENT_BYTES_MAX) }),
   /** What a step did to the tasks that this node coordinates. */
   claims: record({ records: list(claimsRecord, CLAIMS_RECORDS_MAX) }),
+  ...groupRecords,
 })
 export type NodeRecord = Value<typeof nodeRecord>
 

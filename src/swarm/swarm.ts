@@ -1,6 +1,16 @@
 import type { ClaimsCore, ClaimsEffect, ClaimsInput, ClaimsMessage, ClaimsRecord, ClaimsView } from '../claims/index.ts'
 import type { DirectoryCore, DirectoryInput, DirectoryMessage, DirectoryView, OwnReport } from '../directory/index.ts'
-import { type Core, earliest, type Millis, type NodeId, TICK, type Tick, unreachable } from '../kernel/index.ts'
+import {
+  type Core,
+  earliest,
+  type Millis,
+  NEVER,
+  type NodeId,
+  type Random,
+  TICK,
+  type Tick,
+  unreachable,
+} from '../kernel/index.ts'
 import type {
   Member,
   MembershipCore,
@@ -19,7 +29,10 @@ import {
   type RenewalView,
 } from '../renewal/index.ts'
 import type { Message } from './codec.ts'
+import { COUNCIL, type CouncilDesk } from './council-desk.ts'
+import { Groups } from './groups.ts'
 import { CLAIMS_RECORDS_MAX, type NodeRecord } from './records.ts'
+import type { Recruiter } from './recruiter.ts'
 import type { LoadSample, SwarmEffect, SwarmInput } from './types.ts'
 
 export interface SwarmCores {
@@ -27,6 +40,11 @@ export interface SwarmCores {
   readonly directory: DirectoryCore
   readonly claims: ClaimsCore
   readonly renewal: RenewalCore
+  /** The council on this node; absent where nothing is governed, in tests of other things. */
+  readonly council?: CouncilDesk | undefined
+  /** Proposes who comes into the council and who goes. */
+  readonly recruiter?: Recruiter | undefined
+  readonly random: Random
 }
 
 /**
@@ -40,6 +58,10 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   readonly #claims: ClaimsCore
   #renewalHolds: readonly NodeId[] = []
   #claimsHolds: readonly NodeId[] = []
+  #groupsHold: readonly NodeId[] = []
+  readonly #groups: Groups
+  readonly council: CouncilDesk | undefined
+  readonly #recruiter: Recruiter | undefined
   #load: LoadSample = { cpuShare: 0, rssBytes: 0, eventLoopLagMs: 0 }
 
   constructor(cores: SwarmCores) {
@@ -47,6 +69,17 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     this.#directory = cores.directory
     this.#claims = cores.claims
     this.#renewal = cores.renewal
+    this.council = cores.council
+    this.#recruiter = cores.recruiter
+    this.#groups = new Groups({
+      random: cores.random,
+      onNews: (now, _group, news, effects) => {
+        // What the recruiter proposed shows in the state, if it came to anything.
+        for (const outcome of news.outcomes) if (outcome.id > 0) effects.push({ ...outcome, kind: 'decided' })
+        this.#onCouncil(now, effects)
+      },
+    })
+    if (this.council !== undefined) this.#groups.add(this.council.host)
   }
 
   get membership(): MembershipView {
@@ -67,7 +100,9 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
 
   deadline(): Millis {
     const soonest = earliest(this.#membership.deadline(), this.#directory.deadline())
-    return earliest(soonest, earliest(this.#renewal.deadline(), this.#claims.deadline()))
+    const latest = earliest(this.#renewal.deadline(), this.#claims.deadline())
+    const groups = earliest(this.#groups.deadline(), this.#recruiter?.deadline() ?? NEVER)
+    return earliest(earliest(soonest, latest), groups)
   }
 
   step(now: Millis, input: SwarmInput): readonly SwarmEffect[] {
@@ -78,21 +113,14 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         if (this.#directory.deadline() <= now) this.#stepDirectory(now, TICK, effects)
         if (this.#claims.deadline() <= now) this.#stepClaims(now, TICK, effects)
         if (this.#renewal.deadline() <= now) this.#stepRenewal(now, TICK, effects)
+        this.#tickGroups(now, effects)
         break
       case 'message':
         this.#onMessage(now, input.from, input.message, effects)
         break
       case 'link-up':
-        this.#stepMembership(now, input, effects)
-        this.#stepDirectory(now, { kind: 'link-up', peer: input.peer.node }, effects)
-        this.#stepClaims(now, { kind: 'link-up', peer: input.peer.node }, effects)
-        this.#stepRenewal(now, input, effects)
-        break
       case 'link-down':
-        this.#stepMembership(now, input, effects)
-        this.#stepDirectory(now, { kind: 'link-down', peer: input.peer }, effects)
-        this.#stepClaims(now, { kind: 'link-down', peer: input.peer }, effects)
-        this.#stepRenewal(now, { kind: 'link-down', peer: input.peer }, effects)
+        this.#onLink(now, input, effects)
         break
       case 'facts':
       case 'introduce':
@@ -109,6 +137,12 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'clock':
         this.#stepRenewal(now, input, effects)
         this.#stepClaims(now, input, effects)
+        this.#groups.clock(now, input.wallNow, effects)
+        break
+      case 'settled':
+      case 'verified':
+      case 'propose':
+        this.#groups.tell(now, input, effects)
         break
       case 'load':
         this.#load = input.sample
@@ -131,12 +165,27 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     return effects
   }
 
+  #onLink(
+    now: Millis,
+    input: Extract<SwarmInput, { readonly kind: 'link-up' | 'link-down' }>,
+    effects: SwarmEffect[],
+  ): void {
+    const peer = input.kind === 'link-up' ? input.peer.node : input.peer
+    this.#stepMembership(now, input, effects)
+    this.#stepDirectory(now, { kind: input.kind, peer }, effects)
+    this.#stepClaims(now, { kind: input.kind, peer }, effects)
+    this.#stepRenewal(now, input.kind === 'link-up' ? input : { kind: input.kind, peer }, effects)
+    if (input.kind === 'link-up') this.#groups.linkUp(now, peer, effects)
+    else this.#groups.linkDown(peer)
+    this.#holdForGroups(now, effects)
+  }
+
   #onMessage(now: Millis, from: NodeId, message: Message, effects: SwarmEffect[]): void {
     if (isClaimsMessage(message)) this.#stepClaims(now, { kind: 'message', from, message }, effects)
     else if (isDirectoryMessage(message)) this.#stepDirectory(now, { kind: 'message', from, message }, effects)
     else if (isRenewalMessage(message)) this.#stepRenewal(now, { kind: 'message', from, message }, effects)
     else if (isMembershipMessage(message)) this.#stepMembership(now, { kind: 'message', from, message }, effects)
-    // What is left is for groups (consensus), and this node has no part in any.
+    else this.#groups.onMessage(now, from, message, effects)
   }
 
   #stepMembership(now: Millis, input: MembershipInput | Tick, effects: SwarmEffect[]): void {
@@ -183,8 +232,43 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
 
   /** Membership gets the union of what the cores ask for. */
   #hold(now: Millis, effects: SwarmEffect[]): void {
-    const peers = [...new Set([...this.#renewalHolds, ...this.#claimsHolds])]
+    const peers = [...new Set([...this.#groupsHold, ...this.#renewalHolds, ...this.#claimsHolds])]
     this.#stepMembership(now, { kind: 'hold', peers }, effects)
+  }
+
+  /** Members and links come and go, and with them the links that groups need. */
+  #holdForGroups(now: Millis, effects: SwarmEffect[]): void {
+    const wanted = this.#groups.wanted()
+    if (wanted.join() === this.#groupsHold.join()) return
+    this.#groupsHold = wanted
+    this.#hold(now, effects)
+  }
+
+  #tickGroups(now: Millis, effects: SwarmEffect[]): void {
+    if (this.#groups.deadline() <= now) this.#groups.tick(now, effects)
+    const { council } = this
+    if (council === undefined) return
+    for (const operation of this.#recruiter?.proposals(now) ?? []) {
+      this.#groups.tell(now, { kind: 'propose', group: COUNCIL, id: 0, operation, as: council.self }, effects)
+    }
+  }
+
+  /** What the council decided takes effect in the same step, whether it was decided here or read from others. */
+  #onCouncil(now: Millis, effects: SwarmEffect[]): void {
+    this.#holdForGroups(now, effects)
+    const news = this.council?.news()
+    if (news === undefined) return
+    for (const node of news.revoked) {
+      const isSelf = node === this.council?.self
+      const kind = isSelf ? 'council-revoked-here' : 'council-revoked'
+      effects.push({ kind: 'observe', observation: { kind, node } })
+      this.#stepMembership(now, { kind: 'revoke', node }, effects)
+      this.#stepRenewal(now, { kind: 'revoke', node }, effects)
+    }
+    if (news.weights !== undefined) this.#stepClaims(now, { kind: 'weights', weights: news.weights }, effects)
+    for (const { name, value } of news.parameters) {
+      effects.push({ kind: 'observe', observation: { kind: 'council-parameter', name, value } })
+    }
   }
 
   #stepRenewal(now: Millis, input: RenewalInput | Tick, effects: SwarmEffect[]): void {
@@ -281,9 +365,13 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   }
 }
 
-/** A snapshot in records of a size that a log likes. */
-export function claimsRecords(claims: ClaimsView): readonly NodeRecord[] {
-  return claims.snapshot().map((record: ClaimsRecord) => ({ kind: 'claims', records: [record] }))
+/** What only the cores know how to say to a new log, in records of a size that a log likes. */
+export function coreRecords(swarm: Swarm): readonly NodeRecord[] {
+  const claims = swarm.claims.snapshot().map((record: ClaimsRecord): NodeRecord => {
+    return { kind: 'claims', records: [record] }
+  })
+  const { council } = swarm
+  return council === undefined ? claims : [...claims, ...council.host.log.snapshot(council.host.id)]
 }
 
 function isClaimsMessage(message: Message): message is ClaimsMessage {

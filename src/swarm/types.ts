@@ -1,4 +1,5 @@
 import type { ClaimsEffect, ClaimsInput } from '../claims/index.ts'
+import type { Claim, GroupId, Outcome } from '../consensus/index.ts'
 import type { NodeId } from '../kernel/index.ts'
 import type { MembershipEffect, MembershipInput } from '../membership/index.ts'
 import type { RenewalEffect, RenewalInput } from '../renewal/index.ts'
@@ -22,6 +23,18 @@ export type SwarmInput =
   | { readonly kind: 'load'; readonly sample: LoadSample }
   /** Messages that must not be lost may have been, in either direction. */
   | { readonly kind: 'gap'; readonly peer: NodeId }
+  /** All that a group had persisted up to this mark is durable: the answer to `settle`. */
+  | { readonly kind: 'settled'; readonly group: GroupId; readonly mark: number }
+  /** The answer to a `verify`, in its order. */
+  | { readonly kind: 'verified'; readonly group: GroupId; readonly id: number; readonly valid: readonly boolean[] }
+  /** An operation for a group, in this node's name or in that of a key it holds; answered by `decided` with the same id. */
+  | {
+      readonly kind: 'propose'
+      readonly group: GroupId
+      readonly id: number
+      readonly operation: Uint8Array
+      readonly as: NodeId
+    }
   /** That message did not leave: its lane is full, or the link is gone. */
   | { readonly kind: 'refused'; readonly peer: NodeId; readonly message: Message }
   /** Agents, tasks and questions about them: see `src/claims/README.md`. */
@@ -51,6 +64,12 @@ export type SwarmEffect =
   /** What stands behind it leaves only when all that was persisted before, in any step, is durable. */
   | { readonly kind: 'barrier' }
   | { readonly kind: 'claims'; readonly effect: ClaimsHostEffect }
+  /** Come back with `settled` once everything before it is durable. */
+  | { readonly kind: 'settle'; readonly group: GroupId; readonly mark: number }
+  /** Check these signatures, wherever that is cheapest, and come back with `verified`. */
+  | { readonly kind: 'verify'; readonly group: GroupId; readonly id: number; readonly claims: readonly Claim[] }
+  /** What became of a `propose`. */
+  | { readonly kind: 'decided'; readonly id: number; readonly outcome: Outcome }
   | { readonly kind: 'observe'; readonly observation: CoreObservation }
   | Extract<MembershipEffect, { kind: 'connect' | 'disconnect' | 'penalise' }>
   /** This node's new certificate is durable: handshakes show it from now on. */

@@ -1,7 +1,14 @@
 import { assert } from '../kernel/index.ts'
+import { Interned } from './interned.ts'
 
 const encoder = new TextEncoder()
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+const SLAB_BYTES = 8192
+/** Whoever keeps a short value keeps its slab: this bounds how much more than itself that is. */
+const SHARING_BYTES_MAX = 512
+let slab = new ArrayBuffer(SLAB_BYTES)
+let slabUsed = 0
 
 /** Appends canonical bytes to a buffer that grows by doubling. Values out of their shape's range are our own bug. */
 export class ByteWriter {
@@ -53,6 +60,18 @@ export class ByteWriter {
     this.#length += bytes.length
   }
 
+  /** Lower-case hex digits as the bytes they stand for. */
+  hex(digits: string): void {
+    const length = digits.length >> 1
+    this.#reserve(length)
+    const bytes = this.#bytes
+    const at = this.#length
+    for (let i = 0; i < length; i++) {
+      bytes[at + i] = (nibble(digits.charCodeAt(2 * i)) << 4) | nibble(digits.charCodeAt(2 * i + 1))
+    }
+    this.#length = at + length
+  }
+
   /** Length-prefixed UTF-8. Returns the number of bytes the text took. */
   text(value: string): number {
     if (this.#ascii(value)) return value.length
@@ -93,9 +112,17 @@ export class ByteWriter {
     this.#length = 0
   }
 
-  /** A copy of what was written. */
+  /** A copy of what was written. Short ones share a slab, as Node's own buffers do: a buffer each costs several times as much. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length)
+    if (this.#length > SHARING_BYTES_MAX) return this.#bytes.slice(0, this.#length)
+    if (slabUsed + this.#length > SLAB_BYTES) {
+      slab = new ArrayBuffer(SLAB_BYTES)
+      slabUsed = 0
+    }
+    const copy = new Uint8Array(slab, slabUsed, this.#length)
+    slabUsed += this.#length
+    copy.set(this.#bytes.subarray(0, this.#length))
+    return copy
   }
 
   /** What was written, until something else is. */
@@ -118,13 +145,11 @@ export class ByteWriter {
  */
 export class ByteReader {
   readonly #bytes: Uint8Array
-  readonly #view: DataView
   #offset = 0
   #fault: string | undefined
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   /** Why the bytes are not what they should be; undefined while all is well. */
@@ -150,19 +175,19 @@ export class ByteReader {
 
   u8(): number {
     if (!this.#has(1)) return 0
-    return this.#view.getUint8(this.#offset++)
+    return this.#bytes[this.#offset++] as number
   }
 
   u32(): number {
     if (!this.#has(4)) return 0
-    const value = this.#view.getUint32(this.#offset)
+    const value = this.#viewed().getUint32(this.#offset)
     this.#offset += 4
     return value
   }
 
   f64(): number {
     if (!this.#has(8)) return 0
-    const value = this.#view.getFloat64(this.#offset)
+    const value = this.#viewed().getFloat64(this.#offset)
     this.#offset += 8
     return value
   }
@@ -172,7 +197,7 @@ export class ByteReader {
     let scale = 1
     for (let i = 0; i < 8; i++) {
       if (!this.#has(1)) return 0
-      const byte = this.#view.getUint8(this.#offset++)
+      const byte = this.#bytes[this.#offset++] as number
       value += (byte & 0x7f) * scale
       if (byte < 0x80) {
         if (byte === 0 && i > 0) this.fail('a number is not in its shortest form')
@@ -193,22 +218,35 @@ export class ByteReader {
     return bytes
   }
 
+  /** The next bytes as lower-case hex. */
+  hex(length: number): string {
+    if (!this.#has(length)) return ''
+    const text = DIGESTS.of(this.#bytes, this.#offset, length, hexOf)
+    this.#offset += length
+    return text
+  }
+
   /** Length-prefixed UTF-8 of at most `bytesMax` bytes. */
   text(bytesMax: number): string {
     const length = this.varint()
     if (length > bytesMax) this.fail(`a text is longer than ${bytesMax} bytes`)
-    const bytes = this.raw(this.failed ? 0 : length)
-    if (this.failed) return ''
-    if (bytes.length <= SHORT_TEXT_BYTES) {
-      const ascii = shortAscii(bytes)
-      if (ascii !== undefined) return ascii
+    if (this.failed || !this.#has(length)) return ''
+    if (length <= SHORT_TEXT_BYTES && isAscii(this.#bytes, this.#offset, length)) {
+      const text = NAMES.of(this.#bytes, this.#offset, length, asciiOf)
+      this.#offset += length
+      return text
     }
     try {
-      return strictUtf8.decode(bytes)
+      return strictUtf8.decode(this.raw(length))
     } catch {
       this.fail('a text is not UTF-8')
       return ''
     }
+  }
+
+  /** Few values need one, and making it costs as much as reading a small message. */
+  #viewed(): DataView {
+    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength)
   }
 
   #has(bytes: number): boolean {
@@ -219,14 +257,30 @@ export class ByteReader {
   }
 }
 
-/** Up to this length building the string by hand is faster than a call into the text decoder (about 70 ns whatever it reads). */
-const SHORT_TEXT_BYTES = 8
+/** Longest text that is handled by hand, and remembered: the names of nodes, groups and kinds are no longer. */
+const SHORT_TEXT_BYTES = 64
 
-function shortAscii(bytes: Uint8Array): string | undefined {
+const NAMES = new Interned()
+const DIGESTS = new Interned()
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+/** The value of a lower-case hex digit. */
+function nibble(code: number): number {
+  return code < 58 ? code - 48 : code - 87
+}
+
+function hexOf(bytes: Uint8Array): string {
   let text = ''
-  for (const byte of bytes) {
-    if (byte >= 0x80) return undefined
-    text += String.fromCharCode(byte)
-  }
+  for (const byte of bytes) text += HEX[byte]
   return text
+}
+
+function isAscii(bytes: Uint8Array, from: number, length: number): boolean {
+  for (let i = from; i < from + length; i++) if ((bytes[i] as number) >= 0x80) return false
+  return true
+}
+
+function asciiOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes)
 }

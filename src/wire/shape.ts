@@ -172,27 +172,15 @@ export function fixedBytes(length: number): Shape<Uint8Array> {
   }
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-
-/** The value of a lower-case hex digit. */
-function nibble(code: number): number {
-  return code < 58 ? code - 48 : code - 87
-}
-
 /** Exactly `length` bytes, raw on the wire and lower-case hex in memory, where digests are keys. */
 export function hex<T extends string = string>(length: number): Shape<T> {
   return {
     schema: { type: 'hex', bytes: length },
     write: (w, value) => {
       assert(value.length === 2 * length, 'a hex text has another length', { value, bytes: length })
-      for (let i = 0; i < value.length; i += 2)
-        w.u8((nibble(value.charCodeAt(i)) << 4) | nibble(value.charCodeAt(i + 1)))
+      w.hex(value)
     },
-    read: (r) => {
-      let value = ''
-      for (const byte of r.raw(length)) value += HEX[byte]
-      return value as T
-    },
+    read: (r) => r.hex(length) as T,
   }
 }
 

@@ -31,7 +31,7 @@ async function main(): Promise<void> {
 
 async function withDaemon(measure: (daemon: BenchDaemon) => Promise<void>): Promise<void> {
   const profiling = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`]
-  const daemon = await BenchDaemon.start(profiling)
+  const daemon = await BenchDaemon.start({ nodeArgs: profiling })
   try {
     await measure(daemon)
   } finally {

@@ -11,30 +11,47 @@ import { LineReader, line } from './work-lines.ts'
 const WORKER = fileURLToPath(new URL('./work-child.ts', import.meta.url))
 const START_MS = 30_000
 
-/** A real daemon of the sources as they are now, bundled as it ships, in a process of its own. */
+let bundle: Promise<string> | undefined
+
+/** The command line as it ships, of the sources as they are now; bundled once, and gone with this process. */
+export function bundledProgram(): Promise<string> {
+  bundle ??= makeBundle()
+  return bundle
+}
+
+async function makeBundle(): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'snb-program-'))
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  await build({
+    input: fileURLToPath(new URL('../../node/bin.ts', import.meta.url)),
+    platform: 'node',
+    logLevel: 'warn',
+    output: { dir: directory, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: '[name].mjs' },
+  })
+  return join(directory, 'bin.mjs')
+}
+
+export interface BenchDaemonOptions {
+  /** For the runtime, such as `--cpu-prof`. */
+  readonly nodeArgs?: readonly string[]
+  /** For `swarm-node start`, such as `--join`. */
+  readonly startArgs?: readonly string[]
+}
+
+/** A real daemon in a process of its own. */
 export class BenchDaemon {
   readonly socket: string
   readonly #child: ChildProcess
   readonly #directory: string
   readonly #workers: ChildProcess[] = []
 
-  /** `nodeArgs` are for the runtime, such as `--cpu-prof`. */
-  static async start(
-    nodeArgs: readonly string[] = [],
-    env: Readonly<Record<string, string>> = {},
-  ): Promise<BenchDaemon> {
+  static async start({ nodeArgs = [], startArgs = [] }: BenchDaemonOptions = {}): Promise<BenchDaemon> {
+    const program = await bundledProgram()
     const directory = mkdtempSync(join(tmpdir(), 'snb-'))
-    const input = fileURLToPath(new URL('../../node/bin.ts', import.meta.url))
-    await build({
-      input,
-      platform: 'node',
-      logLevel: 'warn',
-      output: { dir: directory, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: '[name].mjs' },
-    })
     const data = join(directory, 'data')
-    const args = [...nodeArgs, join(directory, 'bin.mjs'), 'start', '--data', data, '--profile', 'local']
-    const stdio: 'ignore'[] = ['ignore', 'ignore', 'ignore']
-    const child = spawn(process.execPath, args, { stdio, env: { ...process.env, ...env } })
+    const args = [...nodeArgs, program, 'start', '--data', data, '--profile', 'local', ...startArgs]
+    const child = spawn(process.execPath, args, { stdio: 'ignore' })
+    process.once('exit', () => child.kill('SIGKILL'))
     const daemon = new BenchDaemon(child, directory, join(data, 'swarm.sock'))
     const until = performance.now() + START_MS
     while (!(await daemon.#answers())) {
@@ -131,5 +148,46 @@ export class BenchClient {
     if (error !== undefined) throw new Error(`${error.data?.code}: ${error.message}`)
     this.#waiting.get(id)?.(result)
     this.#waiting.delete(id)
+  }
+}
+
+/** An agent in this process: tells of each task as it comes, and answers it at once. */
+export class BenchAgent {
+  /** @param onRun gets the input */
+  static async attach(path: string, facts: object, onRun: (input: unknown) => void): Promise<BenchAgent> {
+    const socket = connect(path)
+    await once(socket, 'connect')
+    const agent = new BenchAgent(socket)
+    await new Promise<void>((resolve) => {
+      let out = ''
+      const reader = new LineReader((text) => {
+        const { id, params, error } = JSON.parse(text)
+        if (error !== undefined) throw new Error(`${error.data?.code}: ${error.message}`)
+        if (id === 2) resolve()
+        if (params?.input === undefined) return
+        onRun(params.input)
+        if (out === '') {
+          setImmediate(() => {
+            socket.write(out)
+            out = ''
+          })
+        }
+        out += `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{"output":null}}\n`
+      })
+      socket.on('data', (bytes) => reader.push(bytes))
+      socket.write(line(1, 'hello', { protocol: 1, client: 'bench-agent/1' }) + line(2, 'agent.attach', facts))
+    })
+    return agent
+  }
+
+  readonly #socket: Socket
+
+  private constructor(socket: Socket) {
+    this.#socket = socket
+    socket.on('error', () => {})
+  }
+
+  close(): void {
+    this.#socket.destroy()
   }
 }

@@ -1,9 +1,11 @@
+import { fakeHash, GENESIS, GROUP, type Host, verifies, type Watcher, type World } from '../../src/byzantine/index.ts'
 import type {
   CastVote,
   Certificate,
   Decision,
   Digest,
   Evidence,
+  Header,
   LogRecord,
   Message,
   SignedRequest,
@@ -11,9 +13,9 @@ import type {
 } from '../../src/consensus/index.ts'
 import { headerShape, requestShape, voteShape } from '../../src/consensus/messages.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
-import { encode, record, text } from '../../src/wire/index.ts'
-import { fakeHash, verifies } from './fakes.ts'
-import { GENESIS, GROUP, type Host, type Watcher, type World } from './world.ts'
+import { encodeForCopy, record, text } from '../../src/wire/index.ts'
+
+import { covers, Signed, voteKey } from './signed.ts'
 
 /** A broken clause, and how it showed. */
 export interface Violation {
@@ -32,13 +34,6 @@ const SEGMENT_HEIGHTS = 5
 const thirds = (n: number): number => Math.floor((n - 1) / 3)
 const needed = (n: number): number => Math.floor((n + thirds(n)) / 2) + 1
 
-interface Signed {
-  readonly prepares: Map<string, Set<Digest>>
-  readonly commits: Map<string, Set<Digest>>
-  readonly skips: Map<string, { readonly epoch: number; readonly view: number; tips: Set<number> }>
-  readonly checkpoints: Map<number, Set<string>>
-}
-
 /** Watches everything ever sent and decided, and says which clauses were broken. */
 export class Checker implements Watcher {
   readonly violations: Violation[] = []
@@ -47,14 +42,17 @@ export class Checker implements Watcher {
   readonly #signed = new Map<NodeId, Signed>()
   /** What each honest host signed. */
   readonly #own = new Map<number, Signed>()
-  readonly #persisted = new Set<string>()
+  /** Votes written down, by host: as objects, and by name for a host that has read its log again. */
+  readonly #persisted = new Map<number, { readonly casts: Set<CastVote>; readonly names: Set<string> }>()
   readonly #finals = new Map<number, Map<number, Decision>>()
   readonly #prints = new Map<number, { readonly print: string; readonly host: NodeId }>()
   readonly #applied = new Map<number, Map<string, number>>()
   readonly #members = new Map<number, readonly NodeId[]>()
   readonly #blocks = new Map<Digest, { readonly parent: Digest; readonly height: number; readonly epoch: number }>()
-  readonly #seen = new WeakSet<object>()
-  readonly #believed = new WeakSet<object>()
+  readonly #seen = new Set<object>()
+  readonly #believed = new Set<object>()
+  readonly #digests = new Map<Header, Digest>()
+  readonly #goodRequests = new Set<SignedRequest>()
   readonly #decided = new Set<string>()
   /** Views with a decision of their own, when an honest host first knew (B-11). */
   readonly decisions: { readonly at: number; readonly epoch: number; readonly view: number }[] = []
@@ -74,7 +72,10 @@ export class Checker implements Watcher {
   }
 
   onPersist(host: Host, item: LogRecord): void {
-    if (item.kind === 'vote') this.#persisted.add(`${host.index} ${voteKey(item.cast.vote)}`)
+    if (item.kind !== 'vote') return
+    const known = this.#persisted.get(host.index)
+    if (known === undefined) this.#persisted.set(host.index, { casts: new Set([item.cast]), names: new Set() })
+    else known.casts.add(item.cast)
   }
 
   onSend(host: Host, message: Message): void {
@@ -86,7 +87,7 @@ export class Checker implements Watcher {
         const { header } = message.block
         if (!this.#seen.has(message)) {
           this.#seen.add(message)
-          const digest = fakeHash(encode(headerShape, header))
+          const digest = this.#digestOf(header)
           this.#blocks.set(digest, { parent: header.parent, height: header.height, epoch: header.epoch })
           const vote: Vote = { kind: 'prepare', epoch: message.epoch, view: message.view, digest }
           this.#onCast(host, host.node, { vote, signature: message.signature }, true)
@@ -109,27 +110,43 @@ export class Checker implements Watcher {
     }
   }
 
+  /** Objects are never changed after they were made, so each is looked at once. */
+  #digestOf(header: Header): Digest {
+    let digest = this.#digests.get(header)
+    if (digest === undefined) {
+      digest = fakeHash(encodeForCopy(headerShape, header))
+      this.#digests.set(header, digest)
+    }
+    return digest
+  }
+
   #onCast(host: Host, signer: NodeId, cast: CastVote, direct: boolean): void {
     if (this.#seen.has(cast)) return
     this.#seen.add(cast)
     const { vote, signature } = cast
-    const bytes = encode(voteBytes, { group: GROUP, vote })
-    if (!verifies({ domain: 'consensus-vote', statement: { signer, bytes, signature } })) {
+    if (!isSignedBy(signer, vote, signature)) {
       if (host.honest && direct) this.#break('B-3', `${host.node} sent a vote with a bad signature`)
       return
     }
-    note(this.#of(this.#signed, signer), vote)
+    this.#of(this.#signed, signer).note(vote)
     if (!host.honest || !direct) return
-    note(this.#of(this.#own, host.index), vote)
+    this.#of(this.#own, host.index).note(vote)
     // B-19 in the small: what an honest member says was written down before.
-    if (!this.#persisted.has(`${host.index} ${voteKey(vote)}`))
-      this.#break('B-4', `${host.node} sent an unlogged ${vote.kind}`)
+    if (!this.#wasPersisted(host, cast)) this.#break('B-4', `${host.node} sent an unlogged ${vote.kind}`)
+  }
+
+  #wasPersisted(host: Host, cast: CastVote): boolean {
+    const known = this.#persisted.get(host.index)
+    if (known === undefined) return false
+    if (known.casts.has(cast)) return true
+    for (const { vote } of known.casts) known.names.add(voteKey(vote))
+    return known.names.has(voteKey(cast.vote))
   }
 
   #of<K>(table: Map<K, Signed>, key: K): Signed {
     let entry = table.get(key)
     if (entry === undefined) {
-      entry = { prepares: new Map(), commits: new Map(), skips: new Map(), checkpoints: new Map() }
+      entry = new Signed()
       table.set(key, entry)
     }
     return entry
@@ -167,10 +184,9 @@ export class Checker implements Watcher {
     for (const { seat, vote, signature } of entries) {
       const signer = members[seat]
       if (signer === undefined) continue
-      const bytes = encode(voteBytes, { group: GROUP, vote })
-      if (!verifies({ domain: 'consensus-vote', statement: { signer, bytes, signature } })) continue
+      if (!isSignedBy(signer, vote, signature)) continue
       seats.add(seat)
-      note(this.#of(this.#signed, signer), vote)
+      this.#of(this.#signed, signer).note(vote)
     }
     if (host.honest && seats.size < needed(members.length)) {
       this.#break('B-3', `${host.node} passed on a ${certificate.kind} certificate with ${seats.size} good signatures`)
@@ -194,7 +210,7 @@ export class Checker implements Watcher {
     const { header, requests } = decision.block
     const { height } = header
     this.height = Math.max(this.height, height)
-    const digest = fakeHash(encode(headerShape, header))
+    const digest = this.#digestOf(header)
     let finals = this.#finals.get(host.index)
     if (finals === undefined) {
       finals = new Map()
@@ -250,9 +266,12 @@ export class Checker implements Watcher {
   /** B-2: authorised, valid, once. */
   #onApplied(host: Host, signed: SignedRequest, decision: Decision, index: number): void {
     const { request, signature } = signed
-    const bytes = encode(requestBytes, { group: GROUP, request })
-    if (!verifies({ domain: 'consensus-request', statement: { signer: request.client, bytes, signature } })) {
-      this.#break('B-2', `a forged request of ${request.client} was finalised`)
+    if (!this.#goodRequests.has(signed)) {
+      const bytes = encodeForCopy(requestBytes, { group: GROUP, request })
+      if (!verifies({ domain: 'consensus-request', statement: { signer: request.client, bytes, signature } })) {
+        this.#break('B-2', `a forged request of ${request.client} was finalised`)
+      }
+      this.#goodRequests.add(signed)
     }
     const applied = decision.results[index]?.outcomes.some((outcome) => outcome.kind === 'applied') === true
     if (applied && request.client.startsWith('z')) this.#break('B-2', `an operation of ${request.client} was applied`)
@@ -266,8 +285,11 @@ export class Checker implements Watcher {
     if (before !== undefined && before !== decision.block.header.height && applied) {
       this.#break('B-2', `a request of ${request.client} was applied at ${before} and ${decision.block.header.height}`)
     }
-    if (decision.block.requests.filter((other) => other.request === request).length > 1) {
-      this.#break('B-2', 'a request stands twice in a block')
+    for (let i = 0; i < index; i++) {
+      const other = decision.block.requests[i]?.request
+      if (other?.nonce === request.nonce && other.client === request.client && other.session === request.session) {
+        this.#break('B-2', 'a request stands twice in a block')
+      }
     }
     counts.set(name, decision.block.header.height)
   }
@@ -299,7 +321,7 @@ export class Checker implements Watcher {
 
   #checkOwnVotes(): void {
     for (const [index, signed] of this.#own) {
-      for (const contradiction of contradictions(signed)) {
+      for (const contradiction of signed.contradictions()) {
         this.#break('B-4', `${this.#world.hosts[index]?.node} signed ${contradiction}`)
       }
     }
@@ -325,11 +347,10 @@ export class Checker implements Watcher {
   #certified(kind: 'prepares' | 'commits'): { epoch: number; view: number; digest: Digest }[] {
     const counts = new Map<string, { epoch: number; view: number; digest: Digest; signers: number }>()
     for (const [signer, signed] of this.#signed) {
-      for (const [place, digests] of signed[kind]) {
-        const [epoch, view] = place.split(' ').map(Number) as [number, number]
+      for (const { epoch, view, digests } of signed[kind].values()) {
         if (this.#members.get(epoch)?.includes(signer) !== true) continue
         for (const digest of digests) {
-          const key = `${place} ${digest}`
+          const key = `${epoch} ${view} ${digest}`
           const entry = counts.get(key) ?? { epoch, view, digest, signers: 0 }
           entry.signers += 1
           counts.set(key, entry)
@@ -345,8 +366,7 @@ export class Checker implements Watcher {
     for (const [signer, signed] of this.#signed) {
       if (this.#members.get(epoch)?.includes(signer) !== true) continue
       for (const skip of signed.skips.values()) {
-        if (skip.epoch !== epoch || skip.view < view) continue
-        if ([...skip.tips].some((tip) => tip < view)) counts.set(skip.view, (counts.get(skip.view) ?? 0) + 1)
+        if (covers(skip, epoch, view)) counts.set(skip.view, (counts.get(skip.view) ?? 0) + 1)
       }
     }
     return counts
@@ -397,7 +417,9 @@ export class Checker implements Watcher {
   /** B-10: a disagreement convicts more than f, by votes that somebody sent. */
   #checkAccountability(): void {
     if (!this.disagreement) return
-    const guilty = [...this.#signed].filter(([, signed]) => contradictions(signed).length > 0).map(([signer]) => signer)
+    const guilty = [...this.#signed]
+      .filter(([, signed]) => signed.contradictions().length > 0)
+      .map(([signer]) => signer)
     const f = thirds(this.#world.members.length)
     if (guilty.length < f + 1)
       this.#break('B-10', `a disagreement, and only ${guilty.length} convicted: ${guilty.join(' ')}`)
@@ -407,53 +429,7 @@ export class Checker implements Watcher {
   }
 }
 
-function voteKey(vote: Vote): string {
-  switch (vote.kind) {
-    case 'skip':
-      return `skip ${vote.epoch} ${vote.view} ${vote.tip}`
-    case 'checkpoint':
-      return `checkpoint ${vote.epoch} ${vote.height} ${vote.digest} ${vote.root} ${vote.members.join(' ')}`
-    default:
-      return `${vote.kind} ${vote.epoch} ${vote.view} ${vote.digest}`
-  }
-}
-
-function note(signed: Signed, vote: Vote): void {
-  const place = vote.kind === 'checkpoint' ? '' : `${vote.epoch} ${vote.view}`
-  if (vote.kind === 'prepare' || vote.kind === 'commit') {
-    const table = vote.kind === 'prepare' ? signed.prepares : signed.commits
-    const digests = table.get(place)
-    if (digests === undefined) table.set(place, new Set([vote.digest]))
-    else digests.add(vote.digest)
-  } else if (vote.kind === 'skip') {
-    const skip = signed.skips.get(place)
-    if (skip === undefined) signed.skips.set(place, { epoch: vote.epoch, view: vote.view, tips: new Set([vote.tip]) })
-    else skip.tips.add(vote.tip)
-  } else {
-    const states = signed.checkpoints.get(vote.height)
-    if (states === undefined) signed.checkpoints.set(vote.height, new Set([voteKey(vote)]))
-    else states.add(voteKey(vote))
-  }
-}
-
-/** Votes of one signer that no correct member could all have signed. */
-function contradictions(signed: Signed): readonly string[] {
-  const found: string[] = []
-  for (const [place, digests] of signed.prepares) if (digests.size > 1) found.push(`two prepares in ${place}`)
-  for (const [place, digests] of signed.commits) {
-    if (digests.size > 1) found.push(`two commits in ${place}`)
-    const prepared = signed.prepares.get(place)
-    if (prepared !== undefined) {
-      for (const digest of digests) {
-        for (const other of prepared) if (other !== digest) found.push(`a prepare and another commit in ${place}`)
-      }
-    }
-    const [epoch, view] = place.split(' ').map(Number) as [number, number]
-    for (const skip of signed.skips.values()) {
-      if (skip.epoch !== epoch || skip.view < view) continue
-      if ([...skip.tips].some((tip) => tip < view)) found.push(`a commit in ${place} and a skip of ${skip.view}`)
-    }
-  }
-  for (const [height, states] of signed.checkpoints) if (states.size > 1) found.push(`two states at ${height}`)
-  return found
+function isSignedBy(signer: NodeId, vote: Vote, signature: Uint8Array): boolean {
+  const bytes = encodeForCopy(voteBytes, { group: GROUP, vote })
+  return verifies({ domain: 'consensus-vote', statement: { signer, bytes, signature } })
 }

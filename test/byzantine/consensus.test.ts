@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { BEHAVIOURS, GROUP, type Host, nodes, World } from '../../src/byzantine/index.ts'
 import {
   CONSENSUS_BODIES,
   KIND_OF_MESSAGE,
@@ -6,14 +7,13 @@ import {
   logRecordShape,
   type Message,
 } from '../../src/consensus/index.ts'
+import type { NodeId } from '../../src/kernel/index.ts'
 import { decode, encode, rulesOf, type Shape } from '../../src/wire/index.ts'
-import { BEHAVIOURS } from './behaviours.ts'
 import { BUGS } from './bugs.ts'
 import { Checker } from './checkers.ts'
 import { KINDS, type Kind, runScenario } from './scenario.ts'
-import { GROUP, nodes, World } from './world.ts'
 
-/** Few, for every run of the tests; `node test/byzantine/run.ts --count N` goes on for as long as one likes. */
+/** Few, for every run of the tests; `npm run sim -- consensus --count N` goes on for as long as one likes. */
 const SCENARIOS: Readonly<Record<Kind, number>> = {
   twins: 150,
   fuzz: 150,
@@ -31,7 +31,7 @@ describe('B-1 to B-13 hold, with up to f liars', () => {
     it(`in ${kind} scenarios`, { timeout: 120_000 }, () => {
       for (let seed = 0; seed < SCENARIOS[kind]; seed++) {
         const { violations, about } = runScenario(kind, seed)
-        expect(violations, `node test/byzantine/run.ts --replay ${kind}:${seed} (${about})`).toEqual([])
+        expect(violations, `npm run sim -- consensus --replay ${kind}:${seed} (${about})`).toEqual([])
       }
     })
   }
@@ -59,11 +59,11 @@ describe('B-1 to B-13 hold, with up to f liars', () => {
 })
 
 describe('the suites', () => {
-  it('run the same from the same seed', () => {
+  it('BZ-1 run the same from the same seed', () => {
     for (const kind of KINDS) expect(runScenario(kind, 7)).toEqual(runScenario(kind, 7))
   })
 
-  // The rest of the table takes minutes: `node test/byzantine/run.ts --bugs`.
+  // The rest of the table takes minutes: `npm run sim -- consensus --bugs`.
   for (const name of [
     'quorum of 2f',
     'commit after skip',
@@ -79,6 +79,67 @@ describe('the suites', () => {
       expect(found).toBe(true)
     })
   }
+})
+
+describe('the world', () => {
+  it('BZ-2 carries bytes: receivers hold nothing of the sender, and noise is refused by the codec', () => {
+    const members = nodes(4)
+    const sent = new Set<Message>()
+    const refused: string[] = []
+    const heard: Message[] = []
+    const listening = {
+      name: 'listens',
+      hears: (_host: Host, _from: NodeId, message: Message) => {
+        heard.push(message)
+        return message
+      },
+    }
+    const hosts = members.map((node, i) => ({ node, behaviour: [BEHAVIOURS.malformed?.(), listening][i] }))
+    const world = new World({ seed: 'bytes', members, hosts })
+    world.watcher = {
+      onSend: (_host, message) => sent.add(message),
+      onRefused: (_host, reason) => refused.push(reason),
+    }
+    world.submit(world.hosts[2] as Host, 'w:1')
+    world.run(300, () => false)
+    expect(heard.length).toBeGreaterThan(10)
+    expect(heard.some((message) => sent.has(message))).toBe(false)
+    expect(refused.length).toBeGreaterThan(10)
+  })
+
+  it('BZ-3 a power cut takes what was not durable, and what waited for it is never said', () => {
+    const members = nodes(4)
+    const world = new World({ seed: 'cut', members, hosts: members.map((node) => ({ node })), diskMs: 1000 })
+    const host = world.hosts[0] as Host
+    const said: Message[] = []
+    world.watcher = { onSend: (from, message) => from === host && said.push(message) }
+    world.submit(host, 'w:1')
+    world.run(100, () => host.disk.held.length > 0)
+    const before = said.length
+    const written = host.disk.buffered.reduce((sum, { records }) => sum + records.length, 0)
+    world.crash(host)
+    expect(host.disk.durable.length).toBeLessThanOrEqual(written)
+    world.run(5_000, () => false)
+    expect(said.length).toBe(before)
+  })
+
+  it('BZ-4 what a liar says under another name comes over its own link', () => {
+    const members = nodes(4)
+    const from = new Set<NodeId>()
+    const listening = {
+      name: 'listens',
+      hears: (_host: Host, node: NodeId, message: Message) => {
+        from.add(node)
+        return message
+      },
+    }
+    const hosts = members
+      .slice(0, 2)
+      .map((node, i) => ({ node, behaviour: [BEHAVIOURS.impersonate?.(), listening][i] }))
+    const world = new World({ seed: 'names', members, hosts })
+    world.run(200, () => false)
+    expect([...from]).toEqual(['a'])
+  })
 })
 
 describe('everything said and written in a run', () => {

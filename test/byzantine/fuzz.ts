@@ -1,8 +1,15 @@
+import {
+  altered,
+  type Behaviour,
+  type Host,
+  proposing,
+  requestBy,
+  signed,
+  someDigest,
+} from '../../src/byzantine/index.ts'
 import type { Certificate, Digest, Epoch, Height, Message, Proposal, View, Vote } from '../../src/consensus/index.ts'
-import type { NodeId, Random } from '../../src/kernel/index.ts'
-import { altered, proposing, requestOf, signed, someDigest } from './behaviours.ts'
+import type { Random } from '../../src/kernel/index.ts'
 import { roundOf } from './scenario.ts'
-import type { Behaviour, Host } from './world.ts'
 
 /**
  * ByzzFuzz (Winter et al.): in a few chosen rounds, what a faulty member sends to a chosen part of the others is mutated;
@@ -53,9 +60,9 @@ function remember(seen: Digest[], message: Message): void {
 function mutated(host: Host, message: Message, pick: Pick): Message {
   switch (message.kind) {
     case 'votes':
-      return { kind: 'votes', votes: message.votes.map(({ vote }) => signed(host.node, mutatedVote(vote, pick))) }
+      return { kind: 'votes', votes: message.votes.map(({ vote }) => signed(host, mutatedVote(vote, pick))) }
     case 'proposal':
-      return mutatedProposal(host.node, message, pick)
+      return mutatedProposal(host, message, pick)
     case 'certificates':
       return { kind: 'certificates', certificates: message.certificates.map((c) => mutatedCertificate(c, pick)) }
     case 'status':
@@ -98,30 +105,34 @@ function mutatedVote(vote: Vote, pick: Pick): Vote {
   }
 }
 
-function mutatedProposal(node: NodeId, proposal: Proposal, pick: Pick): Proposal {
+function mutatedProposal(host: Host, proposal: Proposal, pick: Pick): Proposal {
   const { block } = proposal
   const { random } = pick
   switch (pick.mutation) {
     case 0:
       return proposing(
-        node,
+        host,
         proposal,
-        altered(block, { requests: [requestOf(node, 1 + random.below(9), 'w:fuzz', 902)] }),
+        altered(host, block, { requests: [requestBy(host.signer, 1 + random.below(9), 'w:fuzz', 902)] }),
       )
     case 1:
-      return proposing(node, proposal, altered(block, {}, { parent: digestFor(pick) }))
+      return proposing(host, proposal, altered(host, block, {}, { parent: digestFor(pick) }))
     case 2:
-      return proposing(node, proposal, altered(block, {}, { height: shifted(block.header.height, pick) as Height }))
+      return proposing(
+        host,
+        proposal,
+        altered(host, block, {}, { height: shifted(block.header.height, pick) as Height }),
+      )
     case 3:
-      return proposing(node, proposal, block, { view: shifted(proposal.view, pick) as View })
+      return proposing(host, proposal, block, { view: shifted(proposal.view, pick) as View })
     case 4:
-      return proposing(node, proposal, block, { skip: undefined, tip: undefined })
+      return proposing(host, proposal, block, { skip: undefined, tip: undefined })
     case 5:
-      return proposing(node, proposal, altered(block, {}, { boundary: !block.header.boundary }), {
+      return proposing(host, proposal, altered(host, block, {}, { boundary: !block.header.boundary }), {
         checkpoint: undefined,
       })
     case 6:
-      return proposing(node, proposal, altered(block, { requests: block.requests.slice(1) }))
+      return proposing(host, proposal, altered(host, block, { requests: block.requests.slice(1) }))
     default:
       return { ...proposal, signature: new Uint8Array(64) }
   }

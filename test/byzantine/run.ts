@@ -2,7 +2,7 @@ import { BUGS } from './bugs.ts'
 import { KINDS, type Kind, runScenario } from './scenario.ts'
 
 /**
- * The campaign: `node test/byzantine/run.ts [--count N] [--from SEED] [--kind KIND] [--seconds S]`, or one scenario
+ * The campaign: `npm run sim -- consensus [--count N] [--from SEED] [--kind KIND] [--seconds S]`, or one scenario
  * again: `--replay KIND:SEED [--bug NAME]`, or the planted bugs: `--bugs [--limit N]`.
  */
 function flag(name: string): string | undefined {
@@ -13,7 +13,7 @@ function flag(name: string): string | undefined {
 function campaign(): number {
   const count = Number(flag('count') ?? 2000)
   const from = Number(flag('from') ?? 0)
-  const seconds = Number(flag('seconds') ?? 600)
+  const seconds = Number(flag('seconds') ?? Number.POSITIVE_INFINITY)
   const wanted = flag('kind')
   const kinds = wanted === undefined ? KINDS : KINDS.filter((kind) => wanted.split(',').includes(kind))
   const started = performance.now()
@@ -57,7 +57,7 @@ function report(kind: Kind, seed: number): { readonly passed: boolean; readonly 
   } catch (error) {
     console.log(`FAILED ${kind}:${seed}  threw`, error)
   }
-  console.log(`  again: node test/byzantine/run.ts --replay ${kind}:${seed}${bug === undefined ? '' : ` --bug ${bug}`}`)
+  console.log(`  again: npm run sim -- consensus --replay ${kind}:${seed}${bug === undefined ? '' : ` --bug ${bug}`}`)
   return { passed: false, messages: 0 }
 }
 

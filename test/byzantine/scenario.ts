@@ -1,10 +1,9 @@
+import { BEHAVIOURS, type Envelope, type Host, nodes, World, type WorldOptions } from '../../src/byzantine/index.ts'
 import type { LogRecord, Rules } from '../../src/consensus/index.ts'
 import { faultsTolerated, type NodeId, Random } from '../../src/kernel/index.ts'
-import { BEHAVIOURS } from './behaviours.ts'
 import { Checker, type Violation } from './checkers.ts'
 import { fuzzBehaviour } from './fuzz.ts'
 import { drawTwins, twinsRoute, twinsRules } from './twins.ts'
-import { type Envelope, type Host, nodes, World, type WorldOptions } from './world.ts'
 
 /** What is replaced to plant a bug. */
 export interface Wiring {

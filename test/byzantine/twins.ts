@@ -1,7 +1,7 @@
+import type { Envelope, World } from '../../src/byzantine/index.ts'
 import { RULES, type Rules, type Seat } from '../../src/consensus/index.ts'
 import type { Random } from '../../src/kernel/index.ts'
 import { roundOf } from './scenario.ts'
-import type { Envelope, World } from './world.ts'
 
 /** A Twins scenario (Bano et al.): who is primary in each of the first views, and who hears whom. */
 export interface Twins {

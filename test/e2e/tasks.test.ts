@@ -182,6 +182,24 @@ describe('what goes wrong with agents', () => {
     expect(await ended(client, unlucky)).toMatchObject({ state: 'dead-lettered', attempts: 2 })
   })
 
+  it('T-7: the capacity of the host is for all its agents together', async () => {
+    const daemon = await TestDaemon.start({ env: { SWARM_NODE_NODE_CAPACITY: 'gpu=1' } })
+    const client = await WireAgent.connect(daemon.socket)
+    const facts = { skills: [{ name: 'train' }], resources: { gpu: 1 } }
+    const one = await WireAgent.connect(daemon.socket, { name: 'one', ...facts })
+    const two = await WireAgent.connect(daemon.socket, { name: 'two', ...facts })
+    const tasks: string[] = []
+    for (let i = 0; i < 3; i++) tasks.push(await submit(client, { skill: 'train', resources: { gpu: 1 } }))
+    for (const [i, task] of tasks.entries()) {
+      const handed = await eventually('a task to be handed over', () => [...one.handed, ...two.handed][i])
+      await whyOf(client, tasks[i + 1] ?? task, i === 2 ? 'RUNNING' : 'SHORT_OF_RESOURCES')
+      expect([...one.handed, ...two.handed]).toHaveLength(i + 1)
+      const agent = one.handed.includes(handed) ? one : two
+      agent.complete(handed, i)
+      await ended(client, task)
+    }
+  })
+
   it('SIGSTOP: the run times out, another agent does it, and the late answer changes nothing', async () => {
     const daemon = await TestDaemon.start({ env: SHORT_LEASES })
     const stopped = startScript(AGENT_PROCESS, [daemon.socket, 'sleeper', 'work'])

@@ -40,6 +40,7 @@ export function makeWorld(): World {
       createdAt: NOW,
       nonce: new Uint8Array(16),
       organisations: [{ name: ACME, authorities: [authority.node], validatorSeatsMax: 1 }],
+      validators: [{ node: ann.node, org: ACME }],
       parameters: { fullMeshMax: '32' },
     },
     authority,

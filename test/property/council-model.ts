@@ -177,6 +177,7 @@ export class NaiveCouncil {
       if (!roles.includes('validator')) return 'CERTIFICATE_INVALID'
       if (at < notBefore - 300_000 || at > notAfter + 300_000) return 'CERTIFICATE_EXPIRED'
       if (this.revoked.has(node)) return 'CERTIFICATE_REVOKED'
+      if (this.orgOf(node) !== undefined) return 'BAD_REQUEST'
       if (this.seats.has(node)) return 'ALREADY_SO'
       named.push(node)
       after.set(node, org)

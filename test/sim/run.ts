@@ -10,6 +10,7 @@ import { run } from './wiring.ts'
 const HELP = `usage: npm run sim -- NAME [--count N] [--seed S] [--nodes N] [--trace] [--json]
 
 ${CAMPAIGNS.map(({ name, help, count }) => `  ${name.padEnd(12)} ${help} (${count} seeds)`).join('\n')}
+  ${'consensus'.padEnd(12)} one group and its liars: B-1 to B-13 (--kind, --seconds, --replay KIND:SEED, --bugs)
   ${'planted'.padEnd(12)} every seeded bug (or those named after it), and the first seed that finds it
 
   --count N   that many seeds, from --seed on (default: see above, from 1)
@@ -158,4 +159,6 @@ function usage(code: number, problem?: string): number {
   return code
 }
 
-process.exitCode = main()
+// Consensus has a world of its own, and the same way in.
+if (process.argv[2] === 'consensus') await import('../byzantine/run.ts')
+else process.exitCode = main()

@@ -50,6 +50,8 @@ const TABLE: Readonly<Record<string, Allowed>> = {
   },
   net: { folders: ['kernel', 'wire', 'identity', 'link'], packages: /^(?:node:)|multiformats/ },
   storage: { folders: ['kernel', 'wire'], packages: /^node:/ },
+  // The consensus core in virtual time, and members that lie: what suites and the self-test run.
+  byzantine: { folders: ['kernel', 'wire', 'consensus'], types: ['identity'] },
   sim: { folders: ['kernel', 'wire', 'swarm'], types: ['identity', ...PROTOCOLS, ...MACHINES] },
 }
 

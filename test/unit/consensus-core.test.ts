@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { fakeHash, fakeSigner, GROUP, nodes, operation, verifies, World } from '../../src/byzantine/index.ts'
 import {
   type Decision,
   type DecisionProof,
@@ -11,11 +12,19 @@ import {
 } from '../../src/consensus/index.ts'
 import { type Millis, type NodeId, TICK } from '../../src/kernel/index.ts'
 import { decode, encode } from '../../src/wire/index.ts'
-import { requestOf } from '../byzantine/behaviours.ts'
 import { Checker } from '../byzantine/checkers.ts'
-import { fakeHash, fakeSigner, operation, verifies } from '../byzantine/fakes.ts'
-import { GROUP, nodes, World } from '../byzantine/world.ts'
-import { cast, certificate, digest, EPOCH, messagesIn, penaltiesIn, solo, view, votesIn } from './consensus-fixtures.ts'
+import {
+  cast,
+  certificate,
+  digest,
+  EPOCH,
+  messagesIn,
+  penaltiesIn,
+  requestOf,
+  solo,
+  view,
+  votesIn,
+} from './consensus-fixtures.ts'
 
 const [a, b, c, d] = nodes(4) as [NodeId, NodeId, NodeId, NodeId]
 

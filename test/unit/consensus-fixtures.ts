@@ -1,4 +1,17 @@
 import {
+  fakeHash,
+  fakeSignature,
+  fakeSigner,
+  GENESIS,
+  GROUP,
+  nodes,
+  operation,
+  PARAMS,
+  Register,
+  requestBy,
+  verifies,
+} from '../../src/byzantine/index.ts'
+import {
   type CastVote,
   type Certificate,
   ConsensusCore,
@@ -9,13 +22,12 @@ import {
   type Height,
   type Message,
   type Seat,
+  type SignedRequest,
   type View,
   type Vote,
 } from '../../src/consensus/index.ts'
 import { voteBytes } from '../../src/consensus/statements.ts'
 import { type Millis, type NodeId, TICK } from '../../src/kernel/index.ts'
-import { fakeHash, fakeSignature, fakeSigner, operation, Register, verifies } from '../byzantine/fakes.ts'
-import { GENESIS, GROUP, nodes, PARAMS } from '../byzantine/world.ts'
 
 export const EPOCH = 1 as Epoch
 export const view = (n: number): View => n as View
@@ -39,6 +51,10 @@ export function certificate(
     signature: cast(nodes(16)[seat] as NodeId, vote).signature,
   }))
   return { kind, epoch: EPOCH, view: view(at), digest: what, signatures }
+}
+
+export function requestOf(client: NodeId, nonce: number, text: string, session = 1): SignedRequest {
+  return requestBy(fakeSigner(client), nonce, text, session)
 }
 
 export interface Solo {

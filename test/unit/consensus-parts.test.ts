@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { altered, FAKE_CRYPTO, fakeHash, GENESIS, GROUP, nodes } from '../../src/byzantine/index.ts'
 import { Ballot } from '../../src/consensus/ballot.ts'
 import { wellFormed } from '../../src/consensus/certificates.ts'
 import { Chain, onto } from '../../src/consensus/chain.ts'
 import { CheckpointLedger } from '../../src/consensus/checkpoint-ledger.ts'
-import { conflict } from '../../src/consensus/evidence.ts'
 import { Group } from '../../src/consensus/group.ts'
 import { Hashing } from '../../src/consensus/hashing.ts'
 import {
@@ -21,12 +21,10 @@ import {
 import { VoteLedger } from '../../src/consensus/ledger.ts'
 import { Pace } from '../../src/consensus/pace.ts'
 import { RequestPool } from '../../src/consensus/pool.ts'
+import { conflict } from '../../src/consensus/votes.ts'
 import { ClientWindows } from '../../src/consensus/windows.ts'
 import type { NodeId, WallMillis } from '../../src/kernel/index.ts'
-import { altered, requestOf } from '../byzantine/behaviours.ts'
-import { fakeHash } from '../byzantine/fakes.ts'
-import { GENESIS, GROUP, nodes } from '../byzantine/world.ts'
-import { cast, certificate, digest, EPOCH, height, view } from './consensus-fixtures.ts'
+import { cast, certificate, digest, EPOCH, height, requestOf, view } from './consensus-fixtures.ts'
 
 const A = digest('a')
 const B = digest('b')
@@ -306,7 +304,7 @@ describe('chain', () => {
       boundary,
       payload: A,
     } as Header
-    return altered({ header, requests: [], evidence: [] }, {})
+    return altered({ crypto: FAKE_CRYPTO }, { header, requests: [], evidence: [] }, {})
   }
 
   it('finds the way down to the final head, or what is missing of it', () => {

@@ -270,6 +270,8 @@ describe('seats', () => {
     const bench = four()
     expect(bench.apply('keyacme', act.org('edge', { authorities: [node('keybeta')] }))).toEqual(refused('BAD_REQUEST'))
     expect(bench.apply('keyacme', act.org('edge', { authorities: [node('beta1')] }))).toEqual(refused('BAD_REQUEST'))
+    const posing = certificateOf('keybeta', { org: 'acme' })
+    expect(bench.apply('keyacme', act.swap([posing], ['acme1']))).toEqual(refused('BAD_REQUEST'))
     bench.apply('keyacme', act.revoke('w'))
     expect(bench.apply('keyacme', act.org('edge', { authorities: [node('w')] }))).toEqual(refused('BAD_REQUEST'))
   })

@@ -56,6 +56,7 @@ export function founding(
           { name: ACME, authorities: [acmeAuthority.node], validatorSeatsMax: 4 },
           { name: GLOBEX, authorities: [globexAuthority.node], validatorSeatsMax: 4 },
         ],
+        validators: [{ node: keyPair(90).node, org: ACME }],
         parameters,
       },
       acmeAuthority,

@@ -4,6 +4,7 @@ import {
   clusterHashOf,
   createSigner,
   decodeGenesis,
+  type FoundingValidator,
   foundSwarm,
   GENESIS_BYTES_MAX,
   genesisBodyShape,
@@ -30,6 +31,8 @@ const base = founding().genesis
 function organisation(name: string, ...authorities: NodeId[]): Organisation {
   return { name: name as OrgId, authorities, validatorSeatsMax: 1 }
 }
+
+const validator = (number: number): FoundingValidator => ({ node: keyPair(number).node, org: ACME })
 
 describe('genesis', () => {
   it('A-3 reads back as founded; its hash is the swarm id', () => {
@@ -74,7 +77,13 @@ describe('genesis', () => {
       { ...base, organisations: [...base.organisations, organisation('c', 'n1' as NodeId)] },
     ],
     ['no organisation', { ...base, organisations: [] }],
-  ])('A-3 refuses %s, founded here or elsewhere', (_what, genesis) => {
+    ['no validator', { ...base, validators: [] }],
+    ['a validator that is no key', { ...base, validators: [{ node: 'n1' as NodeId, org: ACME }] }],
+    ['a validator that is an authority', { ...base, validators: [{ node: acmeAuthority.node, org: ACME }] }],
+    ['a validator twice', { ...base, validators: [...base.validators, ...base.validators] }],
+    ['a validator of no organisation', { ...base, validators: [{ node: keyPair(91).node, org: 'nobody' as OrgId }] }],
+    ['more validators than seats', { ...base, validators: [91, 92, 93, 94, 95].map((i) => validator(i)) }],
+  ])('A-3, A-13 refuses %s, founded here or elsewhere', (_what, genesis) => {
     expect(codeOf(foundSwarm(genesis, acmeAuthority))).toBe('BAD_CONFIGURATION')
     const signed = createSigner(acmeAuthority, '' as SwarmId).sign('genesis', encode(genesisBodyShape, genesis))
     expect(codeOf(decodeGenesis(encode(genesisShape, signed)))).toBe('WRONG_SWARM')

@@ -9,17 +9,25 @@ import { ControlClient, SwarmError } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeNode } from '../support/fake-node.ts'
 import { scratchDirectory } from '../support/scratch.ts'
+import { WireAgent } from '../support/wire-agent.ts'
 
 const log = openLog({ level: 'fatal', to: 'stderr' }).module('ipc')
 const servers: IpcServer[] = []
 
-async function serve(options: { path?: string; token?: string; connectionsMax?: number } = {}) {
+interface ServeOptions {
+  readonly path?: string
+  readonly token?: string
+  readonly access?: 'owner' | 'group' | 'everyone'
+  readonly connectionsMax?: number
+}
+
+async function serve(options: ServeOptions = {}) {
   const path = options.path ?? join(scratchDirectory(), 's')
   const node = new FakeNode()
   const stops: string[] = []
   const faults: unknown[] = []
   const server = await IpcServer.listen({
-    access: 'owner',
+    access: options.access ?? 'owner',
     connectionsMax: options.connectionsMax ?? 1_000,
     path,
     node,
@@ -57,6 +65,15 @@ describe('the socket', () => {
     expect(statSync(join(path, '..')).mode & 0o777).toBe(0o700)
     await server.stop()
     expect(existsSync(path)).toBe(false)
+  })
+
+  it.each([
+    ['group', 0o660],
+    ['everyone', 0o666],
+  ] as const)('shared with %s, others of this host may connect', async (access, mode) => {
+    const { path } = await serve({ access, token: 'x'.repeat(16) })
+    expect(statSync(path).mode & 0o777).toBe(mode)
+    expect(await codeOf(client(path))).toBe('UNAUTHORISED')
   })
 
   it('takes the place of a stale one, on which nobody answers', async () => {
@@ -209,6 +226,42 @@ describe('events', () => {
     const control = await client(path)
     const { events } = await control.call('node.events', { kinds: ['even'], limit: 2 })
     expect(events.map((event) => event.i)).toEqual([2, 4])
+  })
+})
+
+describe('agents', () => {
+  const facts = { name: 'one', skills: [{ name: 'work' }] }
+
+  it('are lost with their connection, and with its sending side', async () => {
+    const { path, node } = await serve()
+    for (const end of ['destroy', 'end'] as const) {
+      const socket = connect(path)
+      // One that reads on, because it is subscribed, answers no more all the same.
+      socket.write(
+        '{"jsonrpc":"2.0","id":1,"method":"hello","params":{"protocol":1,"client":"x"}}\n' +
+          '{"jsonrpc":"2.0","id":2,"method":"events.subscribe","params":{}}\n' +
+          `{"jsonrpc":"2.0","id":3,"method":"agent.attach","params":${JSON.stringify(facts)}}\n`,
+      )
+      await eventually('the agent to attach', () => node.work.agentCount === 1)
+      socket[end]()
+      await eventually('the agent to be lost', () => node.work.agentCount === 0)
+      expect(node.told.map(({ kind }) => kind)).toEqual(['agent-attach', 'agent-lost'])
+      node.told.length = 0
+      socket.destroy()
+    }
+  })
+
+  it('that let go of nothing are sent away with a word', async () => {
+    const { path, node } = await serve()
+    const agent = await WireAgent.connect(path, facts)
+    const attached = node.told[0]
+    if (attached?.kind !== 'agent-attach') throw new Error('an agent was to attach')
+    const waiting = agent.ask('task.wait', { task: 't1' })
+    await eventually('the question to be asked', () => node.told.length === 2)
+    node.work.perform({ kind: 'expel', agent: attached.agent, reason: 'it hangs' })
+    await eventually('the connection to be closed', () => agent.isClosed)
+    expect(node.told.map(({ kind }) => kind)).toEqual(['agent-attach', 'request', 'agent-lost', 'abandon'])
+    expect(await Promise.race([waiting, 'not answered'])).toBe('not answered')
   })
 })
 

@@ -73,6 +73,8 @@ describe('a node whose log fails (U-5)', () => {
     }
     runtime = new NodeRuntime({
       swarm,
+      verify: () => {},
+      decided: () => {},
       perform: () => {},
       network,
       log,

@@ -147,6 +147,7 @@ describe('AdmissionDesk', () => {
       createdAt: WALL,
       nonce: newNonce(),
       organisations: [{ name: 'acme' as OrgId, authorities: [authority.node], validatorSeatsMax: 4 }],
+      validators: [{ node, org: 'acme' as OrgId }],
       parameters: {},
     },
     authority,

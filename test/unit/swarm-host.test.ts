@@ -84,6 +84,7 @@ function scripted(...script: (readonly SwarmEffect[])[]) {
     wallNow: () => 0 as WallMillis,
     schedule: (at) => void scheduled.push(at),
     observe: (observation) => void observed.push(observation),
+    verify: (claims) => void calls.push(`verify ${claims.length}`),
     issue: ({ id }) => void calls.push(`issue ${id}`),
     certified: (certificate) => void calls.push(`certified ${certificate}`),
     fatal: (cause) => {
@@ -280,7 +281,7 @@ describe('the table of observations (R-5)', () => {
   it('has a readable line and a help text for every kind', () => {
     for (const [kind, row] of Object.entries(OBSERVATIONS)) {
       expect(row.help, kind).toMatch(/\.$/)
-      expect(kind).toMatch(/^[a-z-]+$/)
+      expect(kind).toMatch(/^[a-z.-]+$/)
     }
     const observation: HostObservation = { kind: 'member-up', node: A, region: 'eu', zone: '' }
     expect(rowOf(observation).message(observation)).toBe('nodeA is up in eu')

@@ -10,6 +10,7 @@ import {
   JsonText,
   type NodeEvent,
   type Order,
+  type RunParams,
   SwarmError,
 } from '../../src/index.ts'
 
@@ -33,12 +34,13 @@ class Desk {
   /** A connection that remembers what it was told. */
   connect() {
     const said: unknown[] = []
-    const line: AgentLine = {
-      run: (order, params) => said.push(['run', order.agent, params.task, params.input]),
-      notify: (method, params) => said.push([method, params]),
-      hangUp: (reason) => said.push(['hang up', reason]),
-    }
-    return { said, visit: this.desk.visit(line) }
+    const line = {
+      keepsUp: true as boolean,
+      run: (order: Order, params: RunParams) => said.push(['run', order.agent, params.task, params.input]),
+      notify: (method: string, params: unknown) => said.push([method, params]),
+      hangUp: (reason: string) => said.push(['hang up', reason]),
+    } satisfies AgentLine
+    return { said, line, visit: this.desk.visit(line) }
   }
 
   kinds(): readonly string[] {
@@ -151,6 +153,20 @@ describe('agents of a connection', () => {
     t.desk.perform({ kind: 'expel', agent, reason: 'it hangs' } as Parameters<WorkDesk['perform']>[0])
     expect(said[0]).toEqual(['task.cancel', { task: 't1', attempt: 1, reason: 'run-timeout' }])
     expect(said[1]).toEqual(['hang up', expect.stringContaining('it hangs')])
+  })
+
+  it('are steered while they run it, here and if they take what they are sent', () => {
+    const t = new Desk()
+    const { visit, said, line } = t.connect()
+    const { agent } = visit.attach(FACTS)
+    const order = t.run(agent)
+    const client = t.connect().visit
+    expect(client.steer({ task: 't1', input: { left: true } })).toEqual({})
+    expect(said.at(-1)).toEqual(['task.steer', { task: 't1', attempt: 1, input: { left: true } }])
+    line.keepsUp = false
+    expect(codeOf(() => client.steer({ task: 't1', input: 1 }))).toBe('OVERLOADED')
+    visit.onOutcome(order, DONE)
+    expect(codeOf(() => client.steer({ task: 't1', input: 1 }))).toBe('NOT_FOUND')
   })
 
   it('detached, they are forgotten with the last answer, and room is made', () => {

@@ -94,7 +94,9 @@ function signedThings(): Readonly<Record<string, string>> {
   const later = (now + 86_400_000) as WallMillis
   const org = 'acme' as OrgId
   const organisations = [{ name: org, authorities: [authority.node], validatorSeatsMax: 1 }]
-  const genesis = { name: 'vectors', createdAt: now, nonce: new Uint8Array(16), organisations, parameters: { a: '1' } }
+  const validators = [{ node: node.node, org }]
+  const nonce = new Uint8Array(16)
+  const genesis = { name: 'vectors', createdAt: now, nonce, organisations, validators, parameters: { a: '1' } }
   const founding = foundSwarm(genesis, authority)
   assert(founding.ok, 'the swarm is founded')
   const { swarm } = founding.value

@@ -1,57 +1,5 @@
-import type { Claim, Digest, HashFunction } from '../../src/consensus/index.ts'
-import type { Domain, Signer } from '../../src/identity/types.ts'
-import type { NodeId } from '../../src/kernel/index.ts'
-import type { Machine, MachineRefusal } from '../../src/wire/index.ts'
-
-/** 64 bits of FNV-1a in two lanes: quick, and nobody in the harness looks for collisions. */
-function fnv(bytes: Uint8Array, seed: number): [number, number] {
-  let a = 0x811c9dc5 ^ seed
-  let b = 0x9747b28c ^ (seed << 1)
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] as number
-    a = Math.imul(a ^ byte, 0x01000193)
-    b = Math.imul(b ^ byte, 0x85ebca6b) ^ (b >>> 13)
-  }
-  return [a >>> 0, b >>> 0]
-}
-
-export const fakeHash: HashFunction = (bytes) => {
-  const [a, b] = fnv(bytes, bytes.length)
-  return (a.toString(16).padStart(8, '0') + b.toString(16).padStart(8, '0')).padEnd(64, '0') as Digest
-}
-
-const keySeeds = new Map<NodeId, number>()
-function keySeed(signer: NodeId, domain: Domain): number {
-  let seed = keySeeds.get(signer)
-  if (seed === undefined) {
-    seed = fnv(new TextEncoder().encode(signer), 7)[0]
-    keySeeds.set(signer, seed)
-  }
-  return seed ^ domain.length
-}
-
-export function fakeSignature(signer: NodeId, domain: Domain, bytes: Uint8Array): Uint8Array {
-  const signature = new Uint8Array(64)
-  const [a, b] = fnv(bytes, keySeed(signer, domain))
-  for (let i = 0; i < 4; i++) {
-    signature[i] = a >>> (8 * i)
-    signature[4 + i] = b >>> (8 * i)
-  }
-  return signature
-}
-
-export function fakeSigner(node: NodeId): Signer {
-  return { node, sign: (domain, bytes) => ({ signer: node, bytes, signature: fakeSignature(node, domain, bytes) }) }
-}
-
-/** Whether the signer made this statement; without allocating. */
-export function verifies({ domain, statement: { signer, bytes, signature } }: Claim): boolean {
-  const [a, b] = fnv(bytes, keySeed(signer, domain))
-  for (let i = 0; i < 4; i++) {
-    if (signature[i] !== ((a >>> (8 * i)) & 0xff) || signature[4 + i] !== ((b >>> (8 * i)) & 0xff)) return false
-  }
-  return true
-}
+import type { NodeId } from '../kernel/index.ts'
+import type { Machine, MachineRefusal } from '../wire/index.ts'
 
 /**
  * A register of words with a membership. `w:N` notes N, `add:NODE` and `del:NODE` change the wanted membership, `no`
@@ -61,6 +9,7 @@ export class Register implements Machine {
   readonly #members: Set<NodeId>
   #noted = 0
   #hash = 17
+  #sorted: readonly NodeId[] | undefined
 
   constructor(members: readonly NodeId[]) {
     this.#members = new Set(members)
@@ -86,6 +35,7 @@ export class Register implements Machine {
     for (const byte of operation) this.#hash = Math.imul(this.#hash ^ byte, 0x01000193) >>> 0
     if (operation[0] !== WRITE) {
       const [verb, node] = new TextDecoder().decode(operation).split(':') as [string, NodeId]
+      this.#sorted = undefined
       if (verb === 'add') this.#members.add(node)
       if (verb === 'del' && this.#members.size > 1) this.#members.delete(node)
     }
@@ -93,7 +43,8 @@ export class Register implements Machine {
   }
 
   members(): readonly NodeId[] {
-    return [...this.#members].sort()
+    this.#sorted ??= [...this.#members].sort()
+    return this.#sorted
   }
 
   snapshot(): readonly Uint8Array[] {
@@ -115,6 +66,7 @@ export class Register implements Machine {
     this.#noted = noted
     this.#hash = hash
     this.#members.clear()
+    this.#sorted = undefined
     for (const node of members) this.#members.add(node)
     return true
   }

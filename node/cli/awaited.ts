@@ -1,0 +1,106 @@
+import type { SwarmClient, TaskRecord } from '../../src/index.ts'
+import { jsonable, outputText } from '../agents/text-payload.ts'
+import { CLIENT_NAME } from '../version.ts'
+import type { Context } from './command.ts'
+import { formatSeconds } from './values.ts'
+
+/** Of a task that ended otherwise than well (spec/interfaces.md, "exit"). */
+const EXIT_NOT_COMPLETED = 4
+
+/** A daemon that is restarted is back within it. */
+const GIVE_UP_AFTER_MS = 30_000
+
+const TICK_MS = 1_000
+
+/** Runs with a client that outlives a restart of the daemon. */
+export async function withSwarm<T>(
+  { socket, token, terminal }: Context,
+  run: (swarm: SwarmClient) => Promise<T>,
+): Promise<T> {
+  const { connect } = await import('../../src/index.ts')
+  const onConnection = (state: 'lost' | 'connected') => {
+    terminal.say(state === 'lost' ? 'the daemon is away; waiting for it to come back' : 'the daemon is back')
+  }
+  const swarm = await connect({ socket, token, client: CLIENT_NAME, giveUpAfterMs: GIVE_UP_AFTER_MS, onConnection })
+  try {
+    return await run(swarm)
+  } finally {
+    swarm.close()
+  }
+}
+
+/**
+ * Waits until the task has ended and prints its output; on a terminal, meanwhile, how far it is.
+ *
+ * @returns the exit code
+ * @throws SwarmError TIMEOUT, with the task in `data`: it goes on
+ */
+export async function printOutcome(
+  { terminal, sameDaemon }: Context,
+  swarm: SwarmClient,
+  task: string,
+  timeoutMs: number | undefined,
+): Promise<number> {
+  const stop = terminal.isWatched ? await watch(terminal.line(), swarm, task) : () => {}
+  let record: TaskRecord
+  try {
+    record = await swarm.wait(task, { timeoutMs })
+  } catch (cause) {
+    const { SwarmError } = await import('../../src/index.ts')
+    if (!(cause instanceof SwarmError) || cause.code !== 'TIMEOUT') throw cause
+    const message = `task ${task} has not ended within ${timeoutMs} ms and goes on; ask again: swarm-node task wait ${task}${sameDaemon}`
+    throw new SwarmError('TIMEOUT', message, { data: { task } })
+  } finally {
+    stop()
+  }
+  if (record.state === 'completed') {
+    terminal.result(jsonRecord(record), () => outputText(record.output))
+    return 0
+  }
+  const { code = '', message = 'no reason is known' } = record.error ?? {}
+  if (terminal.json) terminal.result(jsonRecord(record), () => '')
+  terminal.say(`swarm-node: task ${task} is ${record.state}: ${message} [${code}]`)
+  return EXIT_NOT_COMPLETED
+}
+
+/** With bytes as the socket has them. */
+export function jsonRecord(record: TaskRecord): TaskRecord {
+  return record.output === undefined ? record : { ...record, output: jsonable(record.output) }
+}
+
+/** Shows what is heard of a task until the returned function is called. */
+async function watch(
+  line: { update(text: string): void; end(): void },
+  swarm: SwarmClient,
+  task: string,
+): Promise<() => void> {
+  const startedAt = performance.now()
+  let state = 'accepted'
+  let progress = ''
+  const draw = () => {
+    const since = formatSeconds((performance.now() - startedAt) / 1000)
+    line.update([task, state, progress, since].filter((part) => part !== '').join(' · '))
+  }
+  const events = await swarm.events({ kinds: ['task-changed', 'task-progress'], task })
+  const follow = async () => {
+    for await (const event of events) {
+      if (event.kind === 'task-changed') state = String(event.state)
+      if (event.kind === 'task-progress') progress = progressText(event)
+      draw()
+    }
+  }
+  // Only for the eye: that it ends is told by the wait.
+  follow().catch(() => {})
+  const timer = setInterval(draw, TICK_MS)
+  draw()
+  return () => {
+    clearInterval(timer)
+    void events.return()
+    line.end()
+  }
+}
+
+function progressText({ fraction, message }: Readonly<Record<string, unknown>>): string {
+  const share = typeof fraction === 'number' ? `${Math.round(fraction * 100)}%` : ''
+  return [share, typeof message === 'string' ? message : ''].filter((part) => part !== '').join(' ')
+}

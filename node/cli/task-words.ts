@@ -1,0 +1,115 @@
+import type { AgentReport, HistoryReport, PlacementReport, TaskRecord, TaskState, WhyReport } from '../../src/index.ts'
+import { table } from './table.ts'
+import type { Colours, Terminal } from './terminal.ts'
+
+/** Tasks and agents in words for people. */
+
+export function describeTask(record: TaskRecord, { colours }: Terminal): string {
+  const { task, state, tenant, priority, attempts, executions, guarantee, executor, coordinator, error } = record
+  const rows: readonly (readonly [string, string | undefined])[] = [
+    ['task', colours.bold(task)],
+    ['state', paintState(state, colours)],
+    ['skill', skillsOf(record)],
+    ['tenant', `${tenant}, priority ${priority}`],
+    ['attempts', `${attempts}, begun ${executions}${record.executionsUncertain ? ' or more' : ''}`],
+    ['guarantee', guarantee],
+    ['submitted', record.submittedAt],
+    ['started', record.startedAt],
+    ['ended', record.endedAt],
+    ['kept by', coordinator],
+    ['run by', executor === undefined ? undefined : placeOf(executor)],
+    ['error', error === undefined ? undefined : `${error.message} [${error.code}]`],
+    ['output', 'output' in record ? JSON.stringify(record.output) : undefined],
+  ]
+  return rows
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${colours.dim(name.padEnd(10))} ${value}`]))
+    .join('\n')
+}
+
+export function describeTasks(tasks: readonly TaskRecord[], { colours, columns }: Terminal): string {
+  if (tasks.length === 0) return 'no such tasks are kept by this node'
+  const rows = tasks.map((task) => [
+    task.task,
+    paintState(task.state, colours),
+    skillsOf(task),
+    task.tenant,
+    String(task.priority),
+    String(task.attempts),
+    task.submittedAt,
+    task.executor?.agent ?? task.executor?.node ?? '-',
+  ])
+  return table(['TASK', 'STATE', 'SKILL', 'TENANT', 'PRIORITY', 'ATTEMPTS', 'SUBMITTED', 'RUN BY'], rows, columns)
+}
+
+export function describeWhy({ state, reasons, placement }: WhyReport, terminal: Terminal): string {
+  const { colours } = terminal
+  const said = reasons.map(({ code, message }) => `  ${message} ${colours.dim(`[${code}]`)}`)
+  const placed = placement === undefined ? [] : ['', ...placementLines(placement, terminal)]
+  return [paintState(state, colours), ...said, ...placed].join('\n')
+}
+
+const PLACED: Readonly<Record<PlacementReport['kind'], string>> = {
+  local: 'an idle agent of the node that keeps it',
+  round: 'the best bid of its round',
+  claim: 'the first of those that kept a place for it to have it free',
+}
+
+function placementLines(placement: PlacementReport, { columns }: Terminal): readonly string[] {
+  const { kind, candidates, bids } = placement
+  const head = `placed at ${placeOf(placement)}: ${PLACED[kind]}`
+  if (bids.length === 0) return [head]
+  const rows = bids.map(({ node, score, runMs, waitMs, price, answer }) => [
+    node,
+    answer,
+    score.toFixed(3),
+    `${Math.round(runMs)} ms`,
+    `${Math.round(waitMs)} ms`,
+    String(price),
+  ])
+  const count = `${candidates} ${candidates === 1 ? 'node' : 'nodes'} could do it`
+  return [`${head}; ${count}`, table(['NODE', 'ANSWER', 'SCORE', 'RUN', 'WAIT', 'PRICE'], rows, columns)]
+}
+
+export function describeHistory({ entries }: HistoryReport, { colours }: Terminal): string {
+  return entries
+    .map(({ at, kind, node, agent, attempt, text }) => {
+      const where = node === undefined ? [] : [`at ${placeOf({ node, ...(agent === undefined ? {} : { agent }) })}`]
+      const which = attempt === undefined ? [] : [`attempt ${attempt}`]
+      return [colours.dim(at), colours.cyan(kind), ...which, ...where, ...(text === undefined ? [] : [text])].join(' ')
+    })
+    .join('\n')
+}
+
+export function describeAgents(agents: readonly AgentReport[], { columns }: Terminal): string {
+  if (agents.length === 0) {
+    return 'no agents are attached to this node\nto attach a command: swarm-node agent --skill shout -- tr a-z A-Z'
+  }
+  const rows = agents.map((agent) => [
+    agent.agent,
+    agent.name,
+    agent.kind,
+    agent.skills.map(({ name, proficiency }) => (proficiency === 1 ? name : `${name}=${proficiency}`)).join(','),
+    `${agent.running}/${agent.slots}${agent.stuck > 0 ? ` (${agent.stuck} stuck)` : ''}`,
+    Object.entries(agent.resources)
+      .map(([unit, amount]) => `${unit}=${amount}`)
+      .join(',') || '-',
+    String(agent.price),
+    agent.attachedAt,
+  ])
+  return table(['AGENT', 'NAME', 'KIND', 'SKILLS', 'RUNNING', 'RESOURCES', 'PRICE', 'SINCE'], rows, columns)
+}
+
+export function paintState(state: TaskState, colours: Colours): string {
+  if (state === 'completed') return colours.green(state)
+  if (state === 'failed' || state === 'dead-lettered') return colours.red(state)
+  if (state === 'cancelled') return colours.dim(state)
+  return state === 'running' ? colours.cyan(state) : colours.yellow(state)
+}
+
+function skillsOf({ skill, skills }: TaskRecord): string {
+  return skills === undefined ? skill : skills.join('+')
+}
+
+function placeOf({ node, agent }: { readonly node: string; readonly agent?: string }): string {
+  return agent === undefined ? node : `${agent} at ${node}`
+}

@@ -1,0 +1,207 @@
+import {
+  actOf,
+  COUNCIL,
+  COUNCIL_PROOF_FORMAT,
+  type CouncilDecision,
+  type CouncilDesk,
+  type CouncilLogReport,
+  type CouncilMemberState,
+  type CouncilOutcome,
+  type CouncilProofFile,
+  type CouncilShowReport,
+  type CouncilStatusReport,
+  certificateReader,
+  type Decided,
+  decisionProofBytes,
+  decodeCouncilResult,
+  decodeOperation,
+  encodeOperation,
+  type Founding,
+  type MembershipView,
+  type Millis,
+  type NodeId,
+  type NodeRuntime,
+  overviewOf,
+  type ParamsOf,
+  type ProposalOutcome,
+  SwarmError,
+  shownOf,
+  type WallMillis,
+} from '../src/index.ts'
+import type { CouncilHandle } from './node-handle.ts'
+import type { Proposals } from './proposals.ts'
+
+export interface CouncilViewParts {
+  readonly desk: CouncilDesk
+  readonly proposals: Proposals
+  readonly founding: Founding
+  readonly runtime: NodeRuntime
+  now(): Millis
+  wallNow(): WallMillis
+}
+
+const ROWS_DEFAULT = 50
+
+/** A member that has said nothing for so long is silent; they speak every five seconds. */
+const SILENT_AFTER_MS = 16_000
+
+/** The council as people and scripts see it on this node. */
+export class CouncilView implements CouncilHandle {
+  readonly #parts: CouncilViewParts
+  readonly #readCertificate: ReturnType<typeof certificateReader>
+
+  constructor(parts: CouncilViewParts) {
+    this.#parts = parts
+    this.#readCertificate = certificateReader(parts.founding.swarm)
+  }
+
+  status(): CouncilStatusReport {
+    const { desk } = this.#parts
+    const { state } = desk
+    const status = desk.host.core.status()
+    return {
+      members: status.members.map((member) => ({
+        node: member.node,
+        org: state.validators.get(member.node)?.org ?? '',
+        state: this.#stateOf(member, status),
+        height: member.height ?? null,
+      })),
+      f: status.f,
+      quorum: status.quorum,
+      epoch: status.epoch,
+      view: status.view,
+      height: status.height,
+      primary: status.primary,
+      checkpoint: status.checkpoint ?? null,
+      role: status.role,
+      revision: state.revision,
+      pending: status.pendingRequests,
+    }
+  }
+
+  log({ limit = ROWS_DEFAULT, since }: ParamsOf<'council.log'>): CouncilLogReport {
+    const { decisions } = this.#parts.desk.host.log
+    const wanted = since === undefined ? decisions : decisions.filter(({ block }) => block.header.height >= since)
+    const rows = wanted.flatMap((decided) => this.#rowsOf(decided))
+    return { decisions: since === undefined ? rows.slice(-limit) : rows.slice(0, limit) }
+  }
+
+  show({ section, limit = ROWS_DEFAULT, after }: ParamsOf<'council.show'>): CouncilShowReport {
+    const overview = overviewOf(
+      this.#parts.desk.state,
+      section,
+      { after, limit },
+      this.#parts.wallNow(),
+      this.#readCertificate,
+    )
+    return { section, rows: overview.rows, ...(overview.next === undefined ? {} : { next: overview.next }) }
+  }
+
+  async propose({ expect, ...proposal }: ParamsOf<'council.propose'>): Promise<CouncilOutcome> {
+    const { desk, runtime, proposals } = this.#parts
+    const act = actOf(proposal, (node) => this.#membership.certificateOf(node))
+    if (!act.ok) throw new SwarmError(act.error.code, act.error.reason)
+    const operation = encodeOperation({ expect, act: act.value })
+    const as = desk.voiceFor(operation)
+    const outcome = await proposals.make((id) => runtime.propose({ group: COUNCIL, id, operation, as }))
+    return this.#outcome(outcome)
+  }
+
+  proof({ height }: ParamsOf<'council.proof'>): CouncilProofFile {
+    const { desk, founding } = this.#parts
+    const { core, log } = desk.host
+    const decided = log.decisions.find(({ block }) => block.header.height === height)
+    if (decided === undefined) {
+      throw new SwarmError('NOT_FOUND', `nothing is known of a decision at height ${height}: 'council log' lists them`)
+    }
+    return {
+      format: COUNCIL_PROOF_FORMAT,
+      swarm: founding.swarm,
+      height,
+      genesis: Buffer.from(founding.bytes).toString('base64'),
+      proof: Buffer.from(decisionProofBytes(decided, core.handovers)).toString('base64'),
+    }
+  }
+
+  #outcome(outcome: ProposalOutcome): CouncilOutcome {
+    switch (outcome.kind) {
+      case 'applied':
+        return shownResult(outcome.height, outcome.result)
+      case 'refused':
+        throw new SwarmError(outcome.code, outcome.reason)
+      case 'uncertain': {
+        const missing = this.#missing(outcome.missing)
+        const who = missing.length === 0 ? 'some of its members' : missing.join(', ')
+        throw new SwarmError(
+          'NO_QUORUM',
+          `the council did not decide in time; it waits for ${who}. Start those nodes, or see that they can be reached; ` +
+            "the proposal may still be decided: look at 'council log' before you make it again",
+          { data: { missing } },
+        )
+      }
+    }
+  }
+
+  /** A follower hears little of members: who is up is not missing. */
+  #missing(silent: readonly NodeId[]): readonly NodeId[] {
+    return silent.filter((node) => this.#membership.state(node) !== 'alive')
+  }
+
+  #stateOf(
+    member: ReturnType<CouncilDesk['host']['core']['status']>['members'][number],
+    status: ReturnType<CouncilDesk['host']['core']['status']>,
+  ): CouncilMemberState {
+    const { desk, now } = this.#parts
+    if (member.convicted) return 'convicted'
+    if (member.node === desk.self) return status.abstaining && status.role === 'member' ? 'abstaining' : 'voting'
+    if (status.role === 'follower') return this.#membership.state(member.node) === 'alive' ? 'voting' : 'silent'
+    if (member.heardAt === undefined || now() - member.heardAt > SILENT_AFTER_MS) return 'silent'
+    return (member.height ?? 0) < status.height ? 'lagging' : 'voting'
+  }
+
+  #rowsOf({ block, commit, outcomes }: Decided): readonly CouncilDecision[] {
+    const { height, at } = block.header
+    const signers = this.#signersOf(commit)
+    return block.requests.flatMap(({ request }, i) =>
+      request.operations.flatMap((bytes, j) => {
+        const operation = decodeOperation(bytes)
+        const outcome = outcomes[i]?.[j]
+        if (!operation.ok || outcome?.kind !== 'applied') return []
+        return [
+          {
+            ...shownOf(operation.value.act, this.#readCertificate),
+            ...shownResult(height, outcome.result),
+            proposer: request.client,
+            at: new Date(at).toISOString(),
+            signers,
+          },
+        ]
+      }),
+    )
+  }
+
+  #signersOf({ epoch, signatures }: Decided['commit']): readonly string[] {
+    const members = this.#membersOf(epoch)
+    return signatures.flatMap(({ seat }) => members[seat] ?? [])
+  }
+
+  /** By seat; none for an epoch that this node knows nothing of. */
+  #membersOf(epoch: number): readonly string[] {
+    const { desk, founding } = this.#parts
+    const { core } = desk.host
+    if (epoch === core.epoch) return core.members
+    if (epoch === 1) return founding.genesis.validators.map(({ node }) => node).sort()
+    return core.handovers.find(({ vote }) => vote.epoch === epoch - 1)?.vote.members ?? []
+  }
+
+  get #membership(): MembershipView {
+    return this.#parts.runtime.host.swarm.membership
+  }
+}
+
+function shownResult(height: number, result: Uint8Array): CouncilOutcome {
+  const decoded = decodeCouncilResult(result)
+  if (decoded.kind === 'applied') return { outcome: 'applied', height, revision: decoded.revision }
+  const { motion, votes, needed } = decoded
+  return { outcome: 'voted', height, motion, votes, needed }
+}

@@ -1,0 +1,67 @@
+interface Scheduled {
+  readonly at: number
+  readonly order: number
+  readonly run: () => void
+}
+
+/** Virtual time in milliseconds and what is to happen in it, in order of time and then of asking. */
+export class Timeline {
+  now = 0
+  events = 0
+  readonly #heap: Scheduled[] = []
+  #order = 0
+
+  at(at: number, run: () => void): void {
+    const item = { at, order: this.#order++, run }
+    const heap = this.#heap
+    let i = heap.length
+    heap.push(item)
+    while (i > 0) {
+      const parent = (i - 1) >> 1
+      const above = heap[parent] as Scheduled
+      // Whoever came earlier has the lower order, so equals stay above.
+      if (above.at <= at) break
+      heap[i] = above
+      i = parent
+    }
+    heap[i] = item
+  }
+
+  /** Runs until a condition holds, the time is up, or the events are used up. True if the condition holds. */
+  run(untilMs: number, done: () => boolean, eventsMax: number): boolean {
+    while (!done()) {
+      const next = this.#heap[0]
+      if (next === undefined || next.at > untilMs || this.events >= eventsMax) return false
+      this.#pop()
+      this.now = next.at
+      this.events += 1
+      next.run()
+    }
+    return true
+  }
+
+  #pop(): void {
+    const heap = this.#heap
+    const last = heap.pop()
+    if (last === undefined || heap.length === 0) return
+    let i = 0
+    for (;;) {
+      let child = 2 * i + 1
+      if (child >= heap.length) break
+      let least = heap[child] as Scheduled
+      const right = heap[child + 1]
+      if (right !== undefined && before(right, least)) {
+        child += 1
+        least = right
+      }
+      if (before(last, least)) break
+      heap[i] = least
+      i = child
+    }
+    heap[i] = last
+  }
+}
+
+function before(a: Scheduled, b: Scheduled): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order)
+}

@@ -1,0 +1,120 @@
+import {
+  ConsensusCore,
+  type ConsensusParams,
+  type Digest,
+  type GroupId,
+  type HashFunction,
+  type Outcome,
+} from '../consensus/index.ts'
+import { type CouncilFounding, CouncilMachine, type CouncilPorts, type CouncilState } from '../council/index.ts'
+import type { Signer } from '../identity/index.ts'
+import type { NodeId } from '../kernel/index.ts'
+import { GroupHost } from './group-host.ts'
+import { GroupLog } from './group-log.ts'
+
+/** The group that governs the whole swarm. */
+export const COUNCIL = 'council' as GroupId
+
+export interface CouncilOptions {
+  /** The swarm's id, which stands for the block before the first. */
+  readonly genesis: Digest
+  readonly founding: CouncilFounding
+  readonly ports: CouncilPorts
+  readonly signer: Signer
+  /** The organisation's key, where this node holds it: it proposes in its name. */
+  readonly authority?: Signer | undefined
+  readonly hash: HashFunction
+  /** Larger at every start (B-21). */
+  readonly session: number
+  /** What this node's log says of the council. */
+  readonly log?: GroupLog | undefined
+  /** Whether votes may be missing from it (B-20). */
+  readonly suspect: boolean
+  readonly params?: Partial<ConsensusParams>
+}
+
+/** What the council has decided since this was last asked for. */
+export interface CouncilNews {
+  readonly revoked: readonly NodeId[]
+  /** Of all tenants, if any has changed. */
+  readonly weights: Readonly<Record<string, number>> | undefined
+  /** Set since this node started. */
+  readonly parameters: readonly { readonly name: string; readonly value: string }[]
+}
+
+/** The council on this node, member or follower: its state, and what of it is news to the other cores. */
+export class CouncilDesk {
+  readonly host: GroupHost
+  readonly self: NodeId
+  readonly authority: NodeId | undefined
+  readonly #machine: CouncilMachine
+  readonly #revoked = new Set<NodeId>()
+  #revision = -1
+
+  constructor(options: CouncilOptions) {
+    const { signer, authority, founding, ports, log = new GroupLog() } = options
+    this.self = signer.node
+    this.authority = authority?.node
+    this.#machine = new CouncilMachine(founding, ports)
+    const core = new ConsensusCore({
+      group: COUNCIL,
+      genesis: options.genesis,
+      genesisMembers: founding.validators.map(({ node }) => node),
+      machine: this.#machine,
+      signer,
+      clients: authority === undefined ? [] : [authority],
+      hash: options.hash,
+      session: options.session,
+      records: log.records,
+      log: options.suspect ? 'suspect' : 'intact',
+      params: { ...COUNCIL_PARAMS, ...options.params },
+    })
+    this.host = new GroupHost(COUNCIL, this.self, core, log)
+  }
+
+  /** What is decided, as far as this node knows. */
+  get state(): CouncilState {
+    return this.#machine.state
+  }
+
+  isRevoked(node: NodeId): boolean {
+    return this.state.revocations.has(node)
+  }
+
+  /** In whose name this node would best propose an operation: its organisation's, if that may do it; else its own. */
+  voiceFor(operation: Uint8Array): NodeId {
+    const { authority, self } = this
+    if (authority === undefined) return self
+    const refused = this.#machine.check(operation, authority)
+    return refused === undefined || this.#machine.check(operation, self) !== undefined ? authority : self
+  }
+
+  /** Why an operation would be refused now; undefined if it would not. */
+  check(operation: Uint8Array, client: NodeId): Extract<Outcome, { kind: 'refused' }> | undefined {
+    const refused = this.#machine.check(operation, client)
+    return refused === undefined ? undefined : { kind: 'refused', ...refused }
+  }
+
+  /** News for the other cores; undefined if there is none. */
+  news(): CouncilNews | undefined {
+    const { state } = this
+    if (state.revision === this.#revision) return undefined
+    const since = this.#revision
+    const isNew = ({ value }: { readonly value: { readonly revision: number } }): boolean => value.revision > since
+    this.#revision = state.revision
+    const revoked = state.revocations.rows().flatMap(({ key }) => (this.#revoked.has(key) ? [] : [key]))
+    for (const node of revoked) this.#revoked.add(node)
+    const tenants = state.tenants.rows()
+    const weights = tenants.some(isNew)
+      ? Object.fromEntries(tenants.map(({ key, value }) => [key, value.weight]))
+      : undefined
+    const set = since < 0 ? [] : state.parameters.rows().filter(isNew)
+    return { revoked, weights, parameters: set.map(({ key, value }) => ({ name: key, value: value.value })) }
+  }
+}
+
+/**
+ * An idle council says little: its members tell each other every few seconds that they are there. Decisions are rare and
+ * a state small, so segments are short: what a newcomer has to replay is little.
+ */
+const COUNCIL_PARAMS: Partial<ConsensusParams> = { statusMs: 5_000, segmentBlocksMax: 64 }

@@ -1,0 +1,139 @@
+import {
+  type Block,
+  blockShape,
+  type CheckpointCertificate,
+  type CommitCertificate,
+  commitCertificateShape,
+  decisionProofShape,
+  type GroupId,
+  groupId,
+  type Header,
+  headerShape,
+  type LogRecord,
+  logRecordShape,
+  type Outcome,
+} from '../consensus/index.ts'
+import type { NodeId } from '../kernel/index.ts'
+import {
+  bytes,
+  count,
+  encode,
+  list,
+  nodeId,
+  OPERATION_BYTES_MAX,
+  record,
+  type Shape,
+  text,
+  variant,
+} from '../wire/index.ts'
+
+/** Decisions that a node can show; of more, the oldest is forgotten. */
+const DECISIONS_MAX = 512
+/** Headers between a decision and the certificate above it. */
+const HEADERS_MAX = 256
+const REQUESTS_MAX = 1024
+const OPERATIONS_MAX = 512
+const CODE_BYTES_MAX = 64
+const REASON_BYTES_MAX = 4096
+const MISSING_MAX = 64
+
+/** A finalised block that decided something, with all that proves it but for the epochs before. */
+export interface Decided {
+  readonly block: Block
+  /** Headers above it, in order, up to the one that the certificate is for; none if that is the block itself. */
+  readonly headers: readonly Header[]
+  readonly commit: CommitCertificate
+  /** What became of each operation of each request; none if the request as a whole was not applied. */
+  readonly outcomes: readonly (readonly Outcome[])[]
+}
+
+const outcomeShape: Shape<Outcome> = variant({
+  applied: record({ height: count(), result: bytes(OPERATION_BYTES_MAX) }),
+  refused: record({ code: text(CODE_BYTES_MAX), reason: text(REASON_BYTES_MAX) }),
+  uncertain: record({ code: text(CODE_BYTES_MAX), missing: list(nodeId as Shape<NodeId>, MISSING_MAX) }),
+}) as Shape<Outcome>
+
+const decidedShape: Shape<Decided> = record({
+  block: blockShape,
+  headers: list(headerShape, HEADERS_MAX),
+  commit: commitCertificateShape,
+  outcomes: list(list(outcomeShape, OPERATIONS_MAX), REQUESTS_MAX),
+})
+
+/** What stands in a node's log about its groups. */
+export const groupRecords = {
+  /** A record of a group's consensus. */
+  group: record({ group: groupId, record: logRecordShape }),
+  /** One of the records that are to replace all that the log says of a group; alone it says nothing. */
+  'group-draft': record({ group: groupId, record: logRecordShape }),
+  /** GR-1: from here on the last so many drafts stand in place of all that came before. */
+  'group-rewritten': record({ group: groupId, drafts: count() }),
+  /** Something that was decided, for people. */
+  decided: record({ group: groupId, decided: decidedShape }),
+} as const
+
+export type GroupRecord =
+  | { readonly kind: 'group' | 'group-draft'; readonly group: GroupId; readonly record: LogRecord }
+  | { readonly kind: 'group-rewritten'; readonly group: GroupId; readonly drafts: number }
+  | { readonly kind: 'decided'; readonly group: GroupId; readonly decided: Decided }
+
+/**
+ * What the log says of one group: read back from it at the start, and kept in step with it afterwards, so that the
+ * compaction of the log as a whole finds the records that still matter.
+ */
+export class GroupLog {
+  #records: LogRecord[] = []
+  #drafts: LogRecord[] = []
+  #decisions: Decided[] = []
+
+  /** All that was said since the last rewriting. */
+  get records(): readonly LogRecord[] {
+    return this.#records
+  }
+
+  /** The latest decisions, oldest first. */
+  get decisions(): readonly Decided[] {
+    return this.#decisions
+  }
+
+  take(record: GroupRecord): void {
+    switch (record.kind) {
+      case 'group':
+        this.#records.push(record.record)
+        return
+      case 'group-draft':
+        this.#drafts.push(record.record)
+        return
+      case 'group-rewritten':
+        // Drafts of a rewriting that a crash cut short come first.
+        this.#records = this.#drafts.slice(Math.max(0, this.#drafts.length - record.drafts))
+        this.#drafts = []
+        return
+      case 'decided':
+        this.#decisions.push(record.decided)
+        if (this.#decisions.length > DECISIONS_MAX) this.#decisions.shift()
+        return
+    }
+  }
+
+  /** The records that say the same to a new log. */
+  snapshot(group: GroupId): readonly GroupRecord[] {
+    const records = this.#records.map((record): GroupRecord => ({ kind: 'group', group, record }))
+    return [...records, ...this.#decisions.map((decided): GroupRecord => ({ kind: 'decided', group, decided }))]
+  }
+}
+
+/** What proves a decision to whoever has the genesis (GOV-5); `handovers`: of the epochs so far, from the first on. */
+export function decisionProofBytes(
+  { block, headers, commit }: Decided,
+  handovers: readonly CheckpointCertificate[],
+): Uint8Array {
+  const before = handovers.filter(({ vote }) => vote.epoch < commit.epoch)
+  return encode(decisionProofShape, { block, headers, commit, handovers: before })
+}
+
+/** GR-1: what replaces all that the log says of a group: drafts, and then the one record that makes them count. */
+export function rewriting(group: GroupId, records: readonly LogRecord[]): readonly GroupRecord[] {
+  const drafts = records.map((record): GroupRecord => ({ kind: 'group-draft', group, record }))
+  return [...drafts, { kind: 'group-rewritten', group, drafts: drafts.length }]
+}

@@ -1,0 +1,149 @@
+import { encodeOperation } from '../council/index.ts'
+import { after, BoundedMap, type Millis, NEVER, type NodeId } from '../kernel/index.ts'
+import type { Member, MembershipView } from '../membership/index.ts'
+import type { CouncilDesk } from './council-desk.ts'
+
+/** When the council changes by itself, in milliseconds. */
+export interface RecruiterParams {
+  /** How long a member must have been up without a break before it is taken in. */
+  readonly admitAfterMs: number
+  /** How long a validator must have been gone before the others let it go. */
+  readonly absentAfterMs: number
+}
+
+/** How often it is looked at. */
+const INTERVAL_MS = 2_000
+/** How much later each further validator acts, should those before it not. */
+const RANK_MS = 4_000
+/** How long the same is not proposed again by the same node. */
+const AGAIN_MS = 60_000
+/** Taken in at once; the council has the last word. */
+const NEWCOMERS_MAX = 4
+const PROPOSED_MAX = 64
+
+/**
+ * The council fills and renews itself (RC-1 to RC-4 in README.md). Every validator runs this; it says what this one is to
+ * propose now. Reachability only makes proposals: what is decided, and by whom, is the council's (M-3).
+ */
+export class Recruiter {
+  readonly #desk: CouncilDesk
+  readonly #membership: MembershipView
+  readonly #params: RecruiterParams
+  readonly #proposed = new BoundedMap<string, Millis>(PROPOSED_MAX)
+  #lookAt = 0 as Millis
+  /** Since when there has been something to do that nobody has done. */
+  #dueSince: Millis | undefined
+
+  constructor(desk: CouncilDesk, membership: MembershipView, params: RecruiterParams) {
+    this.#desk = desk
+    this.#membership = membership
+    this.#params = params
+  }
+
+  deadline(): Millis {
+    return this.#desk.host.isMember ? this.#lookAt : NEVER
+  }
+
+  /** What to propose now, in this node's own name; most of the time nothing. */
+  proposals(now: Millis): readonly Uint8Array[] {
+    if (!this.#desk.host.isMember || now < this.#lookAt) return []
+    this.#lookAt = after(now, INTERVAL_MS)
+    // One change at a time: the last one is in force when the epoch that it makes has begun.
+    if (this.#isChanging()) return []
+    const admission = this.#admission(now)
+    if (admission === undefined) this.#dueSince = undefined
+    else this.#dueSince ??= now
+    const mayAct = this.#dueSince !== undefined && now >= after(this.#dueSince, RANK_MS * this.#rank())
+    const removals = this.#absent(now).map((node) => operation([], [node]))
+    return [...(mayAct && admission !== undefined ? [admission] : []), ...removals].filter((bytes) => {
+      return this.#isFresh(now, bytes) && this.#mayPropose(bytes)
+    })
+  }
+
+  #isChanging(): boolean {
+    const seats = this.#desk.state.validators
+    const { members } = this.#desk.host.core
+    return seats.size !== members.length || members.some((node) => !seats.has(node))
+  }
+
+  /** RC-1, RC-2: whom to take in, if the council would. */
+  #admission(now: Millis): Uint8Array | undefined {
+    const { state } = this.#desk
+    const room = Number(state.parameter('council.sizeMax')) - state.validators.size
+    const candidates = room > 0 ? this.#candidates(now) : []
+    let chosen: readonly Uint8Array[] = []
+    for (const certificate of candidates) {
+      if (chosen.length >= Math.min(room, NEWCOMERS_MAX)) break
+      if (this.#mayPropose(operation([...chosen, certificate], []))) chosen = [...chosen, certificate]
+    }
+    // Two are worse than one: either one's absence would stop both.
+    const isEnough = chosen.length > 0 && state.validators.size + chosen.length !== 2
+    return isEnough ? operation(chosen, []) : undefined
+  }
+
+  /** Certificates of who could be taken in: organisations with the fewest seats first, then zones, then the longest up. */
+  #candidates(now: Millis): readonly Uint8Array[] {
+    const { state } = this.#desk
+    const eligible = [...this.#membership.members()].filter((member) => {
+      const isStable = member.state === 'alive' && now - member.since >= this.#params.admitAfterMs
+      const { node, roles } = member
+      const isWanted = !state.validators.has(node) && !state.barred.has(node) && !state.revocations.has(node)
+      return isStable && isWanted && roles.includes('validator')
+    })
+    const seats = state.validators.rows().map(({ key, value }) => {
+      return { org: value.org as string, place: placeOf(this.#membership.member(key)) }
+    })
+    const crowd = (member: Member): number => {
+      const orgs = seats.filter(({ org }) => org === member.org).length
+      return orgs * PLACES_MAX + seats.filter(({ place }) => place === placeOf(member)).length
+    }
+    return eligible
+      .toSorted((a, b) => crowd(a) - crowd(b) || a.since - b.since || (a.node < b.node ? -1 : 1))
+      .flatMap(({ node }) => this.#membership.certificateOf(node) ?? [])
+  }
+
+  /** RC-3: validators gone for long. Each of the others says so; q of them carry it (GV-7). */
+  #absent(now: Millis): readonly NodeId[] {
+    const { validators } = this.#desk.state
+    if (validators.size < ABSENT_SIZE_MIN) return []
+    const gone = validators.rows().flatMap(({ key }) => {
+      const member = this.#membership.member(key)
+      const isGone = member !== undefined && (member.state === 'dead' || member.state === 'left')
+      return isGone && now - member.since >= this.#params.absentAfterMs ? [key] : []
+    })
+    return gone.slice(0, 1)
+  }
+
+  /** This node's place among the validators that are up: the first acts, the others stand in for it. */
+  #rank(): number {
+    const { self, host } = this.#desk
+    const up = host.core.members.filter((node) => node === self || this.#membership.state(node) === 'alive')
+    return up.indexOf(self)
+  }
+
+  #mayPropose(bytes: Uint8Array): boolean {
+    return this.#desk.check(bytes, this.#desk.self) === undefined
+  }
+
+  #isFresh(now: Millis, bytes: Uint8Array): boolean {
+    const key = String.fromCharCode(...bytes)
+    const last = this.#proposed.get(key)
+    if (last !== undefined && now < after(last, AGAIN_MS)) return false
+    this.#proposed.set(key, now)
+    return true
+  }
+}
+
+/** More than there are places to tell apart. */
+const PLACES_MAX = 1000
+
+/** Three without one still decide; two of three would be two that need each other. */
+const ABSENT_SIZE_MIN = 4
+
+function placeOf(member: Member | undefined): string {
+  return member === undefined ? '' : `${member.region}/${member.zone}`
+}
+
+function operation(add: readonly Uint8Array[], remove: readonly NodeId[]): Uint8Array {
+  return encodeOperation({ expect: undefined, act: { kind: 'validator', add, remove } })
+}

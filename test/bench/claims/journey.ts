@@ -1,0 +1,62 @@
+import { performance } from 'node:perf_hooks'
+import { PAYLOAD } from '../peers/work-system.ts'
+import type { BenchClient } from '../work-daemon.ts'
+
+/** Tasks on their way from a submitter to an agent, both in this process, so that one clock sees both ends. */
+export class Journeys {
+  readonly #skill: string
+  readonly #isDurable: boolean
+  readonly #open = new Map<number, { readonly at: number; readonly arrived: (tookMs: number) => void }>()
+  #count = 0
+
+  constructor(skill: string, isDurable: boolean) {
+    this.#skill = skill
+    this.#isDurable = isDurable
+  }
+
+  /** For the agents. */
+  readonly onRun = (input: unknown): void => {
+    const number = (input as { readonly number: number }).number
+    const journey = this.#open.get(number)
+    this.#open.delete(number)
+    journey?.arrived(performance.now() - journey.at)
+  }
+
+  /** Milliseconds from submitting it to its arrival at an agent. */
+  one(client: BenchClient): Promise<number> {
+    this.#count += 1
+    const number = this.#count
+    return new Promise((arrived) => {
+      this.#open.set(number, { at: performance.now(), arrived })
+      const input = { number, text: PAYLOAD }
+      client.send('task.submit', { skill: this.#skill, input, durable: this.#isDurable }, () => undefined)
+    })
+  }
+
+  /** One after the other. */
+  async sequential(client: BenchClient, count: number): Promise<readonly number[]> {
+    const times: number[] = []
+    for (let i = 0; i < count; i++) times.push(await this.one(client))
+    return times
+  }
+
+  /** So many a second, each at its time however long others take. Clients take turns. */
+  async paced(clients: readonly BenchClient[], perSecond: number, seconds: number): Promise<readonly number[]> {
+    const count = Math.ceil(perSecond * seconds)
+    const startedAt = performance.now()
+    const journeys: Promise<number>[] = []
+    await new Promise<void>((resolve) => {
+      const next = (): void => {
+        const due = Math.min(count, Math.floor(((performance.now() - startedAt) * perSecond) / 1000) + 1)
+        while (journeys.length < due) {
+          const client = clients[journeys.length % clients.length]
+          if (client !== undefined) journeys.push(this.one(client))
+        }
+        if (journeys.length === count) resolve()
+        else setTimeout(next, Math.max(0, startedAt + (journeys.length * 1000) / perSecond - performance.now()))
+      }
+      next()
+    })
+    return Promise.all(journeys)
+  }
+}

@@ -1,0 +1,91 @@
+import type { Digest, Vote } from '../../src/consensus/index.ts'
+
+/** A view's votes of one kind of one signer. */
+interface InView {
+  readonly epoch: number
+  readonly view: number
+  readonly digests: Digest[]
+}
+
+interface Skipped {
+  readonly epoch: number
+  readonly view: number
+  readonly tips: number[]
+}
+
+/** Names a view. Numbers are quick keys; what only a liar would say becomes a text. */
+type Place = number | string
+
+function placeOf(epoch: number, view: number): Place {
+  return epoch < 2 ** 20 && view < 2 ** 32 ? epoch * 2 ** 32 + view : `${epoch} ${view}`
+}
+
+/** All that one signer has signed: what contradicts what is worked out here, without the code that is checked. */
+export class Signed {
+  readonly prepares = new Map<Place, InView>()
+  readonly commits = new Map<Place, InView>()
+  readonly skips = new Map<Place, Skipped>()
+  readonly #checkpoints = new Map<number, string[]>()
+
+  note(vote: Vote): void {
+    if (vote.kind === 'checkpoint') {
+      const states = this.#checkpoints.get(vote.height)
+      if (states === undefined) this.#checkpoints.set(vote.height, [voteKey(vote)])
+      else addTo(states, voteKey(vote))
+      return
+    }
+    const { epoch, view } = vote
+    const place = placeOf(epoch, view)
+    if (vote.kind === 'skip') {
+      const skip = this.skips.get(place)
+      if (skip === undefined) this.skips.set(place, { epoch, view, tips: [vote.tip] })
+      else addTo(skip.tips, vote.tip)
+      return
+    }
+    const table = vote.kind === 'prepare' ? this.prepares : this.commits
+    const known = table.get(place)
+    if (known === undefined) table.set(place, { epoch, view, digests: [vote.digest] })
+    else addTo(known.digests, vote.digest)
+  }
+
+  /** Votes that no correct member could all have signed. */
+  contradictions(): readonly string[] {
+    const found: string[] = []
+    for (const { epoch, view, digests } of this.prepares.values()) {
+      if (digests.length > 1) found.push(`two prepares in ${epoch} ${view}`)
+    }
+    for (const [place, commit] of this.commits) {
+      const { epoch, view, digests } = commit
+      if (digests.length > 1) found.push(`two commits in ${epoch} ${view}`)
+      const prepared = this.prepares.get(place)?.digests ?? []
+      if (digests.some((digest) => prepared.some((other) => other !== digest))) {
+        found.push(`a prepare and another commit in ${epoch} ${view}`)
+      }
+      for (const skip of this.skips.values()) {
+        if (covers(skip, epoch, view)) found.push(`a commit in ${epoch} ${view} and a skip of ${skip.view}`)
+      }
+    }
+    for (const [height, states] of this.#checkpoints) if (states.length > 1) found.push(`two states at ${height}`)
+    return found
+  }
+}
+
+/** Whether a signer has promised, by one of the skips of this view, not to have committed in that one. */
+export function covers(skip: Skipped, epoch: number, view: number): boolean {
+  return skip.epoch === epoch && skip.view >= view && skip.tips.some((tip) => tip < view)
+}
+
+function addTo<T>(values: T[], value: T): void {
+  if (!values.includes(value)) values.push(value)
+}
+
+export function voteKey(vote: Vote): string {
+  switch (vote.kind) {
+    case 'skip':
+      return `skip ${vote.epoch} ${vote.view} ${vote.tip}`
+    case 'checkpoint':
+      return `checkpoint ${vote.epoch} ${vote.height} ${vote.digest} ${vote.root} ${vote.members.join(' ')}`
+    default:
+      return `${vote.kind} ${vote.epoch} ${vote.view} ${vote.digest}`
+  }
+}

@@ -1,0 +1,144 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { environmentOf } from '../../node/agents/command-agent.ts'
+import { type CommandLine, OUTPUT_BYTES_MAX, runCommand } from '../../node/agents/command-process.ts'
+import { inputFor, outputText, payloadOf, typedPayloadOf } from '../../node/agents/text-payload.ts'
+import { isRunning } from '../../node/processes.ts'
+import { eventually } from '../support/eventually.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+
+/** Commands as agents: what crosses their pipes, how they end, and that nothing of them is left. */
+
+const errors: string[] = []
+
+function run(script: string, options: Partial<CommandLine> = {}) {
+  errors.length = 0
+  const line = {
+    command: 'sh',
+    args: ['-c', script],
+    env: process.env,
+    input: '',
+    signal: new AbortController().signal,
+  }
+  const onError = (bytes: Uint8Array) => errors.push(Buffer.from(bytes).toString())
+  return runCommand({ ...line, onError, ...options })
+}
+
+async function failure(running: Promise<unknown>) {
+  return running.then(
+    () => 'no failure',
+    ({ code, message, retryable }) => ({ code, message, retryable }),
+  )
+}
+
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
+const bytes = (written: string) => Buffer.from(written)
+
+describe('a command', () => {
+  it('gets its input and gives its output', async () => {
+    expect(text(await run('tr a-z A-Z', { input: '"hello"\n' }))).toBe('"HELLO"\n')
+  })
+
+  it('need not read its input', async () => {
+    expect(text(await run('exec <&-; echo done', { input: 'x'.repeat(1_000_000) }))).toBe('done\n')
+  })
+
+  it.each([
+    ['echo no such page >&2; exit 1', { code: 'EXIT_1', message: 'no such page', retryable: false }],
+    ['echo try later >&2; exit 75', { code: 'EXIT_75', message: 'try later', retryable: true }],
+    ['exit 3', { code: 'EXIT_3', message: expect.stringContaining('wrote nothing'), retryable: false }],
+    ['kill -9 $$', { code: 'SIGNAL_SIGKILL', message: expect.anything(), retryable: false }],
+  ])('fails: %s', async (script, expected) => expect(await failure(run(script))).toEqual(expected))
+
+  it('of its standard error the end is the message, all of it is passed on', async () => {
+    const failed = await failure(run('seq 1 2000 >&2; exit 1'))
+    expect(failed).toMatchObject({ message: expect.stringMatching(/^….*1999\n2000$/s) })
+    expect((failed as { message: string }).message.length).toBeLessThanOrEqual(2049)
+    expect(errors.join('')).toMatch(/^1\n2\n3\n/)
+  })
+
+  it('that writes without end is ended', async () => {
+    expect(await failure(run('yes'))).toMatchObject({ code: 'TOO_LARGE', retryable: false })
+    expect((await run(`head -c ${OUTPUT_BYTES_MAX} /dev/zero`)).length).toBe(OUTPUT_BYTES_MAX)
+  })
+
+  it('that is not there', async () => {
+    expect(await failure(run('', { command: '/nowhere/cmd' }))).toMatchObject({ code: 'NOT_STARTED', retryable: true })
+  })
+
+  it('is ended with all it has started when it is cancelled', async () => {
+    const pids = join(scratchDirectory(), 'pids')
+    const controller = new AbortController()
+    const script = `sleep 300 & echo $! > ${pids}.tmp; echo $$ >> ${pids}.tmp; mv ${pids}.tmp ${pids}; wait`
+    const failed = failure(run(script, { signal: controller.signal }))
+    await eventually('it to run', () => existsSync(pids))
+    controller.abort()
+    expect(await failed).toMatchObject({ code: 'CANCELLED' })
+    const numbers = readFileSync(pids, 'utf8').trim().split('\n').map(Number)
+    expect(numbers).toHaveLength(2)
+    await eventually('both to be gone', () => !numbers.some(isRunning))
+  })
+
+  it('that ignores the request to stop is ended by force', async () => {
+    const started = join(scratchDirectory(), 'started')
+    const controller = new AbortController()
+    const script = `trap '' TERM; touch ${started}; while :; do sleep 0.1; done`
+    const failed = failure(run(script, { signal: controller.signal }))
+    await eventually('it to run', () => existsSync(started))
+    controller.abort()
+    expect(await failed).toMatchObject({ code: 'CANCELLED' })
+  })
+
+  it('is over when it has ended, whatever it has left behind', async () => {
+    const pid = Number(text(await run('sleep 300 & echo $!')))
+    await eventually('the rest to be gone', () => !isRunning(pid))
+  })
+
+  it('cancelled before it began, does not go on', async () => {
+    expect(await failure(run('sleep 300', { signal: AbortSignal.abort() }))).toMatchObject({ code: 'CANCELLED' })
+  })
+})
+
+describe('payloads', () => {
+  it.each([
+    ['{"a":[1]}\n', { a: [1] }],
+    ['5', 5],
+    ['"x"', 'x'],
+    ['hello\n', 'hello'],
+    ['two\nlines\n\n', 'two\nlines\n'],
+    ['', ''],
+    ['{"a":', '{"a":'],
+  ])('%j is JSON if it parses, else text', (written, payload) => expect(payloadOf(bytes(written))).toEqual(payload))
+
+  it('what is not UTF-8 is bytes', () => {
+    expect(payloadOf(Buffer.from([0xff, 0xfe]))).toEqual(Buffer.from([0xff, 0xfe]))
+    expect(outputText(Buffer.from([0xff]))).toEqual(Buffer.from([0xff]))
+  })
+
+  it('a text is a text if that was said', () => {
+    expect(payloadOf(bytes('5\n'), { isText: true })).toBe('5')
+    expect(typedPayloadOf(bytes('[note] hi'), { isText: true })).toBe('[note] hi')
+    expect([inputFor('hi', { isText: true }), inputFor('hi'), inputFor({ a: 1 }, { isText: true })]).toEqual([
+      'hi',
+      '"hi"\n',
+      '{"a":1}\n',
+    ])
+  })
+
+  it.each(['{"a":', '[1,', '"x'])('typed, %j is a mistake', (written) => {
+    expect(() => typedPayloadOf(bytes(written))).toThrow(/looks like JSON and is not/)
+  })
+
+  it('what a command learns of its task', () => {
+    const task = { agent: 'a1', task: 't1', attempt: 2, skill: 's', input: null, tenant: 'default', leaseMs: 1000 }
+    expect(environmentOf(task, 0)).toEqual({
+      SWARM_TASK_ID: 't1',
+      SWARM_SKILL: 's',
+      SWARM_ATTEMPT: '2',
+      SWARM_DEADLINE: undefined,
+    })
+    const late = environmentOf({ ...task, deadlineMs: 60_000, runTimeoutMs: 1_500 }, 0)
+    expect(late.SWARM_DEADLINE).toBe('1970-01-01T00:00:01.500Z')
+  })
+})

@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest'
+import { COUNCIL, GroupLog } from '../../src/swarm/index.ts'
+import { act } from '../support/council.ts'
+import { GovernedWorld, groupRecordsOf } from '../support/governed.ts'
+
+function founded(...others: readonly string[]): GovernedWorld {
+  const world = new GovernedWorld()
+  for (const name of ['a', ...others]) world.add(name, name === 'a' ? ['worker', 'validator'] : ['worker'])
+  world.linkAll()
+  return world
+}
+
+describe('the council in a node', () => {
+  it('decides alone at once, in the name of the organisation whose key it holds', () => {
+    const world = founded()
+    world.propose('a', act.tenant('gold'))
+    expect(world.outcomes).toMatchObject([{ id: 1, outcome: { kind: 'applied', height: 1 } }])
+    const { log } = world.nodes.get('a') ?? {}
+    expect(log?.decisions.map(({ block }) => block.requests[0]?.request.client)).toEqual(['keyacme'])
+  })
+
+  it('GR-2 what it sends and announces waits for all that it has persisted', () => {
+    const world = founded('b')
+    const { effects } = world.nodes.get('a') ?? { effects: [] }
+    effects.length = 0
+    world.propose('a', act.tenant('gold'))
+    const published = effects.findIndex((e) => e.kind === 'publish' && e.message.kind === 'consensus.announce')
+    const commit = effects.findIndex(
+      (e) => e.kind === 'persist' && e.record.kind === 'group' && e.record.record.kind === 'certificate',
+    )
+    expect(commit).toBeGreaterThanOrEqual(0)
+    expect(commit).toBeLessThan(published)
+  })
+
+  it('GR-1 goes on from its log, also one cut short in the middle of a rewriting', () => {
+    const world = founded()
+    const { effects } = world.nodes.get('a') ?? { effects: [] }
+    // More than a segment, so that the log is rewritten; each tenant is a decision of its own.
+    for (let i = 0; i < 80; i++) world.propose('a', act.tenant(`t${i}`))
+    const records = groupRecordsOf(effects)
+    const rewritten = records.findIndex(({ kind }) => kind === 'group-rewritten')
+    expect(rewritten).toBeGreaterThan(0)
+
+    for (const length of [rewritten, rewritten - 1, rewritten + 1, records.length]) {
+      const log = new GroupLog()
+      for (const record of records.slice(0, length)) log.take(record)
+      // A later rewriting counts its own drafts only.
+      const again = new GovernedWorld()
+      again.now = 2_000
+      const { desk } = again.add('a', ['validator'], log)
+      again.propose('a', act.tenant('after'))
+      expect(again.outcomes).toMatchObject([{ outcome: { kind: 'applied' } }])
+      expect(desk.state.tenants.size).toBe(1 + tenantsIn(records.slice(0, length)))
+      const copy = new GroupLog()
+      for (const record of log.snapshot(COUNCIL)) copy.take(record)
+      expect(copy.records).toEqual(log.records)
+      expect(copy.decisions).toEqual(log.decisions)
+    }
+  })
+
+  it('GR-4 followers have a decision at once, and one that missed the news finds out', () => {
+    const world = founded('b', 'c')
+    world.propose('a', act.tenant('gold'))
+    for (const name of ['b', 'c']) expect(world.nodes.get(name)?.desk.state.tenants.has('gold')).toBe(true)
+    world.add('late', ['worker'])
+    world.link('late', 'c')
+    world.pass(2_000)
+    expect(world.nodes.get('late')?.desk.state.tenants.has('gold')).toBe(true)
+  })
+
+  it('GR-3 whom it revokes everyone puts out in the step in which they learn of it', () => {
+    const world = founded('b', 'c', 'd')
+    expect(world.linked('b', 'd')).toBe(true)
+    world.propose('a', act.revoke('d'))
+    for (const name of ['a', 'b', 'c']) {
+      expect(world.linked(name, 'd')).toBe(false)
+      const told = world.nodes
+        .get(name)
+        ?.effects.filter((e) => e.kind === 'observe' && e.observation.kind === 'council-revoked')
+      expect(told).toHaveLength(1)
+    }
+    world.link('b', 'd')
+    expect(world.linked('b', 'd')).toBe(false)
+  })
+})
+
+describe('who sits in the council', () => {
+  /** Members that may all be validators. */
+  function members(...names: readonly string[]): GovernedWorld {
+    const world = new GovernedWorld()
+    for (const name of ['a', ...names]) world.add(name)
+    world.linkAll()
+    return world
+  }
+  const seatsAt = (world: GovernedWorld, name: string) => world.nodes.get(name)?.desk.host.core.members.join(' ')
+
+  it('RC-1 fills up by itself from members that have been up for long enough', () => {
+    const world = members('b', 'c', 'd', 'e')
+    world.pass(4_000)
+    expect(seatsAt(world, 'a')).toBe('a')
+    world.pass(8_000)
+    for (const name of world.nodes.keys()) expect(seatsAt(world, name)).toBe('a b c d e')
+    world.propose('a', act.tenant('gold'))
+    expect(world.outcomes).toMatchObject([{ outcome: { kind: 'applied' } }])
+  })
+
+  it('RC-1 keeps to the size that the council has set', () => {
+    const world = members('b', 'c', 'd', 'e')
+    world.propose('a', act.parameter('council.sizeMax', '3'))
+    world.pass(20_000)
+    expect(seatsAt(world, 'e')).toBe('a b c')
+    world.propose('a', act.parameter('council.sizeMax', '5'))
+    world.pass(20_000)
+    expect(seatsAt(world, 'e')).toBe('a b c d e')
+  })
+
+  it('RC-2 does not grow to two', () => {
+    const world = members('b')
+    world.pass(30_000)
+    expect(seatsAt(world, 'a')).toBe('a')
+    world.add('c')
+    world.link('a', 'c')
+    world.link('b', 'c')
+    world.pass(30_000)
+    expect(seatsAt(world, 'c')).toBe('a b c')
+  })
+
+  it('RC-3 lets go of a validator that is gone for long, and RC-4 of one that is revoked', () => {
+    const world = members('b', 'c', 'd', 'e', 'f')
+    world.pass(20_000)
+    expect(seatsAt(world, 'a')).toBe('a b c d e f')
+    world.stop('f')
+    world.pass(50_000)
+    expect(seatsAt(world, 'a')).toBe('a b c d e f')
+    world.pass(40_000)
+    expect(seatsAt(world, 'a')).toBe('a b c d e')
+    world.propose('a', act.revoke('e'))
+    world.pass(2_000)
+    expect(seatsAt(world, 'b')).toBe('a b c d')
+  })
+
+  it('GR-3 gives tenants the weights and nodes the news of parameters', () => {
+    const world = members('b')
+    world.propose('a', act.tenant('gold', { weight: 3 }))
+    world.propose('a', act.parameter('membership.rings', '3'))
+    const told = world.nodes
+      .get('b')
+      ?.effects.filter((e) => e.kind === 'observe' && e.observation.kind === 'council-parameter')
+    expect(told).toMatchObject([{ observation: { name: 'membership.rings', value: '3' } }])
+  })
+})
+
+function tenantsIn(records: readonly { readonly kind: string }[]): number {
+  return records.filter(({ kind }) => kind === 'decided').length
+}

@@ -196,15 +196,6 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     seeds: 40,
   },
   {
-    name: 'award-from-receipt',
-    what: 'the lease of an award counts from its receipt, not from the bid (T-1)',
-    file: 'claims/bidder.ts',
-    find: 'this.#parts.tenures.leaseEnd(promised.sentAt, body.leaseMs)',
-    replace: 'this.#parts.tenures.leaseEnd(this.#ground.now, 2 * body.leaseMs)',
-    campaign: 'claims',
-    seeds: 40,
-  },
-  {
     name: 'resources-oversold',
     what: 'what tasks take of an agent is not subtracted (T-7)',
     file: 'claims/pool.ts',
@@ -232,15 +223,6 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     seeds: 20,
   },
   {
-    name: 'promise-outlives-change',
-    what: 'an agent that has changed starts what it was judged for before (T-8, CL-12)',
-    file: 'claims/attachments.ts',
-    find: '    bidder.lose(agent)\n    pull(agent)\n',
-    replace: '    pull(agent)\n',
-    campaign: 'claims',
-    seeds: 60,
-  },
-  {
     name: 'detached-served',
     what: 'an agent that has detached is given more (CL-12)',
     file: 'claims/agent.ts',
@@ -250,15 +232,6 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     seeds: 40,
   },
   {
-    name: 'arrival-forgotten',
-    what: 'a slot taken for a task whose input never comes stays taken (T-9)',
-    file: 'claims/bidder.ts',
-    find: '      if (this.#arriving.has(arriving)) this.#ground.alarms.set(endsAt, () => this.#giveUp(arriving))\n',
-    replace: '',
-    campaign: 'claims',
-    seeds: 60,
-  },
-  {
     name: 'breaker-never-opens',
     what: 'an agent that fails at once goes on being chosen (T-12)',
     file: 'claims/estimates.ts',
@@ -266,14 +239,5 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     replace: '    if (this.#streak >= 0 || wasProbe) return 0\n',
     campaign: 'claims',
     seeds: 40,
-  },
-  {
-    name: 'lease-never-lapses',
-    what: 'a coordinator waits for ever for a silent executor (T-10)',
-    file: 'claims/leases.ts',
-    find: "      this.#parts.coordinator.lose(task, 'LEASE_LAPSED'",
-    replace: "      if (claim.endsAt < 0) this.#parts.coordinator.lose(task, 'LEASE_LAPSED'",
-    campaign: 'claims',
-    seeds: 20,
   },
 ]

@@ -115,6 +115,7 @@ export class LocalSwarm {
       },
       codeCache: join(this.#options.directory, 'code-cache'),
       detached,
+      frugal: true,
       ...(onSpawned === undefined ? {} : { onSpawned }),
     })
     return { ...node, status }

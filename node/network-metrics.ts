@@ -7,7 +7,7 @@ const HELP: { readonly [K in keyof NetworkStats]: string } = {
   connectionsInbound: 'Connections that members made to this node.',
   links: 'Links that carry messages: connections with all lanes open.',
   streams: 'Streams over all connections.',
-  lanes: 'Messages and bytes that wait for a lane, and messages dropped at a full one.',
+  lanes: 'Messages and bytes that wait for a lane; messages sent on it, and dropped when it was full.',
   sockets: 'Connections as the transport counts them, those that end or replace another included.',
   admissionsPending: 'Handshakes under way.',
   sourcesKnown: 'Sources of connections whose rate is being watched.',

@@ -10,8 +10,11 @@ import { CLIENT_NAME } from './version.ts'
 const START_TIMEOUT_MS = 60_000
 const POLL_MS = 50
 
-/** Keeps V8's young generation small: a daemon that does little would hold 10 to 20 MB of garbage in it. */
-const NODE_FLAGS = ['--max-semi-space-size=2']
+/**
+ * Keeps V8's young generation small: a daemon that does little would hold 10 to 20 MB of garbage in it. One that works
+ * hard would lose a third of its tasks per second to the collector.
+ */
+const FRUGAL_FLAGS = ['--max-semi-space-size=2']
 
 /** Bytes of the log that are looked at to explain a daemon that did not start. */
 const EXPLANATION_BYTES_MAX = 4_096
@@ -27,6 +30,8 @@ export interface SpawnOptions {
   readonly codeCache?: string
   /** Whether it outlives this process. */
   readonly detached: boolean
+  /** Whether it is one of many on this machine, so that memory counts for more than speed. */
+  readonly frugal?: boolean
   /** Called as soon as there is a process, so that whoever has to clean up knows it. */
   onSpawned?(pid: number): void
 }
@@ -45,7 +50,12 @@ export async function spawnDaemon(options: SpawnOptions): Promise<NodeStatus> {
     const logStart = fstatSync(log).size
     const child = spawn(
       process.execPath,
-      [...process.execArgv, ...NODE_FLAGS, options.program, ...startArguments(start)],
+      [
+        ...process.execArgv,
+        ...(options.frugal === true ? FRUGAL_FLAGS : []),
+        options.program,
+        ...startArguments(start),
+      ],
       {
         detached: options.detached,
         stdio: ['ignore', 'ignore', log],

@@ -123,7 +123,7 @@ export class Visit {
     if (outcome.kind === 'completed') {
       this.#desk.tell({ kind: 'agent-result', agent: id, task, attempt, output: outcome.output.bytes })
     } else this.#desk.tell({ kind: 'agent-failed', agent: id, task, attempt, error: outcome.error })
-    this.#desk.answered(id, task)
+    this.#desk.answered(id, task, attempt)
   }
 
   onProgress({ order, fraction, message, partial }: ProgressReport): void {

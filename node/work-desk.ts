@@ -36,8 +36,10 @@ export interface WorkDeskOptions {
 interface Agent {
   readonly visit: Visit
   readonly attachedAt: number
-  /** Handed over and not answered: tasks with their attempts. */
+  /** What it is to do, with the attempt. */
   readonly running: Map<string, number>
+  /** Orders that it owes an answer, those that it was told to stop included. */
+  unanswered: number
   /** Gone once it has answered for everything. */
   isLeaving: boolean
 }
@@ -62,9 +64,9 @@ export class WorkDesk {
   readonly #visits = new Set<Visit>()
   #requests = 0
   #attachments = 0
-  /** What runs here, by task. */
+  /** Who runs it here, by task. */
   readonly #running = new Map<string, AgentId>()
-  #draining: { readonly deadlineMs: number } | undefined
+  #isDraining = false
   #idle: (() => void)[] = []
 
   constructor(options: WorkDeskOptions) {
@@ -76,7 +78,7 @@ export class WorkDesk {
   }
 
   get isDraining(): boolean {
-    return this.#draining !== undefined
+    return this.#isDraining
   }
 
   visit(line: AgentLine): Visit {
@@ -91,11 +93,9 @@ export class WorkDesk {
       case 'run':
         this.#run(effect)
         return
-      case 'stop': {
-        const { task, attempt, reason } = effect
-        this.#agents.get(effect.agent)?.visit.line.notify('task.cancel', { task, attempt, reason })
+      case 'stop':
+        this.#stop(effect)
         return
-      }
       case 'expel':
         this.#expel(effect.agent, effect.reason)
         return
@@ -144,12 +144,13 @@ export class WorkDesk {
       const message = `${agentsMax} agents are attached to this node; attach to another one`
       throw new SwarmError('OVERLOADED', message, { data: { retryAfterMs: RETRY_AFTER_MS } })
     }
-    if (this.#draining !== undefined) {
+    if (this.#isDraining) {
       throw new SwarmError('SHUTTING_DOWN', 'this node drains and takes no agents; attach to another one')
     }
     this.#attachments += 1
     const agent = `a${this.#attachments}` as AgentId
-    this.#agents.set(agent, { visit, attachedAt: this.#options.wallNow(), running: new Map(), isLeaving: false })
+    const attachedAt = this.#options.wallNow()
+    this.#agents.set(agent, { visit, attachedAt, running: new Map(), unanswered: 0, isLeaving: false })
     return agent
   }
 
@@ -163,10 +164,11 @@ export class WorkDesk {
   }
 
   /** The agent has answered for a task, and the claims know. */
-  answered(agent: AgentId, task: string): void {
+  answered(agent: AgentId, task: string, attempt: number): void {
     const attached = this.#agents.get(agent)
     if (attached === undefined) return
-    this.#release(agent, attached, task)
+    attached.unanswered -= 1
+    this.#release(agent, attached, task, attempt)
     this.#departIfDone(agent, attached)
   }
 
@@ -175,7 +177,7 @@ export class WorkDesk {
     const attached = this.#agents.get(agent)
     if (attached === undefined) return
     this.#agents.delete(agent)
-    for (const task of attached.running.keys()) this.#release(agent, attached, task)
+    for (const [task, attempt] of attached.running) this.#release(agent, attached, task, attempt)
   }
 
   /**
@@ -221,8 +223,8 @@ export class WorkDesk {
 
   /** Takes nothing new, tells the agents, and waits until what runs has ended, or for so long. */
   async drain(timeoutMs: number): Promise<DrainReport> {
-    if (this.#draining === undefined) {
-      this.#draining = { deadlineMs: timeoutMs }
+    if (!this.#isDraining) {
+      this.#isDraining = true
       this.tell({ kind: 'drain' })
       for (const visit of this.#visits) if (visit.hasAgents) visit.line.notify('drain', { deadlineMs: timeoutMs })
     }
@@ -253,18 +255,29 @@ export class WorkDesk {
     // Its connection has just closed: the claims will hear of it, in the input after this one.
     if (attached === undefined) return
     const { task, attempt } = order
+    attached.unanswered += 1
     attached.running.set(task, attempt)
     this.#running.set(task, agent)
     attached.visit.line.run({ agent, task, attempt }, runParamsOf(agent, order))
+  }
+
+  /** Nobody waits for it any more, a drain neither; its answer is still owed. */
+  #stop({ agent, task, attempt, reason }: Extract<ClaimsHostEffect, { kind: 'stop' }>): void {
+    const attached = this.#agents.get(agent)
+    if (attached === undefined) return
+    attached.visit.line.notify('task.cancel', { task, attempt, reason })
+    this.#release(agent, attached, task, attempt)
   }
 
   #expel(agent: AgentId, reason: string): void {
     this.#agents.get(agent)?.visit.line.hangUp(`agent ${agent} is sent away: ${reason}; attach again`)
   }
 
-  #release(agent: AgentId, { running }: Agent, task: string): void {
+  #release(agent: AgentId, { running }: Agent, task: string, attempt: number): void {
+    // The same agent may have a later attempt by now.
+    if (running.get(task) !== attempt) return
     running.delete(task)
-    // Another attempt may run at another agent by now.
+    // So may another one.
     if (this.#running.get(task) === agent) this.#running.delete(task)
     if (this.#running.size > 0 || this.#idle.length === 0) return
     const idle = this.#idle
@@ -278,8 +291,8 @@ export class WorkDesk {
     await new Promise<void>((resolve) => void this.#put({ kind: 'list', limit: 1 }, () => resolve()))
   }
 
-  #departIfDone(agent: AgentId, { visit, running, isLeaving }: Agent): void {
-    if (!isLeaving || running.size > 0) return
+  #departIfDone(agent: AgentId, { visit, unanswered, isLeaving }: Agent): void {
+    if (!isLeaving || unanswered > 0) return
     this.#agents.delete(agent)
     visit.forget(agent)
   }

@@ -39,6 +39,9 @@ export interface CoordinatorHooks {
   readonly revoke: (task: Task, claim: Claim, reason: string) => void
 }
 
+/** Whether somebody could do it does not depend on who is linked. */
+const NOBODY: ReadonlySet<NodeId> = new Set()
+
 /** The lives of the tasks that this node coordinates, from submission to end. */
 export class Coordinator {
   readonly #ground: Ground
@@ -286,7 +289,7 @@ export class Coordinator {
   }
 
   #othersCould(group: Group): boolean {
-    const request = requestOf(group.demand, group.demand.excluded)
+    const request = requestOf(group.demand, group.demand.excluded, NOBODY)
     return this.#ground.peers.choose(request, 1).eligible > 0
   }
 

@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '../kernel/index.ts'
+import { err, type NodeId, ok, type Result } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
 import type { DemandBody } from './messages.ts'
 import { type Entry, Lane, type Queue, type QueueParams, Selector } from './queue.ts'
@@ -51,9 +51,9 @@ export class Demand {
 }
 
 /** As the directory is asked. */
-export function requestOf(demand: Demand, excluded: ReadonlySet<string>): PeerRequest {
+export function requestOf(demand: Demand, excluded: ReadonlySet<string>, linked: ReadonlySet<NodeId>): PeerRequest {
   const { skills, resources, objective } = demand.body
-  return { skills, resources, require: demand.require, prefer: demand.prefer, objective, excluded }
+  return { skills, resources, require: demand.require, prefer: demand.prefer, objective, excluded, linked }
 }
 
 /** The same text for the same demand, whatever the order in which its parts were named. */

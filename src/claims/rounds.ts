@@ -226,7 +226,7 @@ export class Rounds {
     const { params, peers } = this.#ground
     const { demand } = group
     const excluded = new Set([...demand.excluded, ...group.refusedBy, ...this.#shunned(group), ...asked])
-    return peers.choose(requestOf(demand, excluded), params.candidatesMax)
+    return peers.choose(requestOf(demand, excluded, this.#links.up), params.candidatesMax)
   }
 
   #ask(round: Round, { chosen }: ReturnType<ClaimsPeers['choose']>): void {

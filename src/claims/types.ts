@@ -310,6 +310,8 @@ export interface PeerRequest {
   readonly prefer: readonly Condition[]
   readonly objective: Objective
   readonly excluded: ReadonlySet<string>
+  /** Peers that can be asked at once. */
+  readonly linked: ReadonlySet<NodeId>
 }
 
 export interface PeerChoice {

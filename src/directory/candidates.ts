@@ -24,6 +24,9 @@ const LATENCY_HALF_MS = 50
 const SHARPNESS = 2
 /** Score for load of a node that has not now what is wanted of it. */
 const SHORT_LOAD = 0.25
+/** With so many acquaintances that have room, strangers are asked only for a better score by this factor (D-11). */
+const ACQUAINTANCES_ENOUGH = 2
+const STRANGER_GAIN = 1.25
 /** Even the worst candidate keeps this weight, so that what digests got wrong can show. */
 const WEIGHT_MIN = 1e-3
 
@@ -63,6 +66,8 @@ export interface CandidateOptions {
   readonly random: Random
   /** Round trip to that node, if it is known. */
   readonly rttMs: (node: NodeId) => number | undefined
+  /** Nodes that can be asked without making a connection first. */
+  readonly linked: ReadonlySet<NodeId>
 }
 
 /** Filter, score, and draw (D-8, D-9). Pure but for the random stream. O(entries). */
@@ -84,7 +89,7 @@ export function chooseCandidates(
     score: scoreOf(entry, request, cheapest, options.rttMs(entry.node)),
     slotsFree: scarcest(entry, request, (skill) => skill.slotsFree),
   }))
-  return { chosen: draw(scored, options), eligible: eligible.length, obstacles }
+  return { chosen: draw(worthAsking(scored, options.linked), options), eligible: eligible.length, obstacles }
 }
 
 /** Why the node cannot do it, as far as its digest tells; undefined when nothing speaks against it. */
@@ -191,6 +196,17 @@ function loadOf(entry: DirectoryEntry, request: CandidateRequest): number {
 function idleness({ slotsFree, slotsTotal, queued }: SkillSummary): number {
   const slots = Math.max(1, slotsTotal)
   return slotsFree > 0 ? 0.5 + (0.5 * slotsFree) / slots : 0.5 / (1 + (1 + queued) / slots)
+}
+
+/**
+ * D-11: to meet somebody costs both a handshake, some milliseconds of a core each. Were all drawn alike, a swarm with
+ * more members than links would make and drop connections without end.
+ */
+function worthAsking(scored: readonly Candidate[], linked: ReadonlySet<NodeId>): readonly Candidate[] {
+  const acquaintances = scored.filter(({ node }) => linked.has(node))
+  if (acquaintances.filter(({ slotsFree }) => slotsFree > 0).length < ACQUAINTANCES_ENOUGH) return scored
+  const best = acquaintances.reduce((most, { score }) => Math.max(most, score), 0)
+  return scored.filter(({ node, score }) => linked.has(node) || score > best * STRANGER_GAIN)
 }
 
 /** Weighted sampling without replacement: the d largest of u^(1/w), u uniform (Efraimidis, Spirakis). */

@@ -70,6 +70,7 @@ export interface LaneTotals {
   queuedBytes: number
   /** Over the life of these links. */
   droppedCount: number
+  sentMessages: number
 }
 
 /** Counters only grow; gauges are of now. Names are those of the metrics, less the prefix. */

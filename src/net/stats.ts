@@ -57,9 +57,10 @@ function laneTotals(connections: Connections, links: LinkDriver): NetworkStats['
       totals[lane].queuedMessages += stats[lane].queuedMessages
       totals[lane].queuedBytes += stats[lane].queuedBytes
       totals[lane].droppedCount += stats[lane].droppedCount
+      totals[lane].sentMessages += stats[lane].sentMessages
     }
   }
   return totals
 }
 
-const NONE: LaneTotals = { queuedMessages: 0, queuedBytes: 0, droppedCount: 0 }
+const NONE: LaneTotals = { queuedMessages: 0, queuedBytes: 0, droppedCount: 0, sentMessages: 0 }

@@ -47,7 +47,7 @@ export function claimsPeers(parts: {
       parsed.set(text, condition)
       return ok(condition)
     },
-    choose: ({ skills, resources, require, prefer, objective, excluded }, count) =>
+    choose: ({ skills, resources, require, prefer, objective, excluded, linked }, count) =>
       chooseCandidates(
         others(directory, membership, node),
         {
@@ -58,7 +58,7 @@ export function claimsPeers(parts: {
           excluded: excluded as ReadonlySet<NodeId>,
           weights: weightsOf(objective),
         },
-        { count, random, rttMs: (peer) => membership.rttMs(peer) },
+        { count, random, linked, rttMs: (peer) => membership.rttMs(peer) },
       ),
     rttMs: (peer) => membership.rttMs(peer),
     named: (origin) => {

@@ -5,13 +5,14 @@ import { parseArgs } from 'node:util'
 import { durableLatency, durableThroughput } from './claims/durable.ts'
 import { localClaims } from './claims/local.ts'
 import { remoteClaims } from './claims/remote.ts'
+import { swarmClaims } from './claims/swarm.ts'
 import { type Figure, tableOf } from './figures.ts'
 
 /**
  * Claims against their floor and their peers, in one run: local and remote claims, durable throughput and latency beside
  * BullMQ on Redis and NATS JetStream, and a swarm of 60 processes.
  *
- * Usage: npm run bench -- claims [--only local,remote,throughput,latency] [--seconds 5] [--no-peers] [--json]
+ * Usage: npm run bench -- claims [--only local,remote,throughput,latency,swarm] [--seconds 5] [--nodes 60] [--no-peers] [--json]
  * Servers of peers come from Debian (`apt-get install redis-server nats-server`), run on loopback and end with the
  * bench; their clients are installed into a cache when first wanted.
  */
@@ -22,6 +23,8 @@ const { values } = parseArgs({
     only: { type: 'string' },
     seconds: { type: 'string', default: '5' },
     peers: { type: 'boolean', default: true },
+    /** Processes of the swarm. */
+    nodes: { type: 'string', default: '60' },
     /** Where the daemon's processor profiles go. */
     profile: { type: 'string' },
     directory: { type: 'string', default: tmpdir() },
@@ -42,6 +45,7 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   remote: () => remoteClaims(seconds),
   throughput: () => durableThroughput({ ...durable, directory: join(directory, 'throughput') }),
   latency: () => durableLatency({ ...durable, directory: join(directory, 'latency') }),
+  swarm: () => swarmClaims({ directory: join(directory, 'swarm'), nodes: Number(values.nodes), seconds }),
 }
 
 process.exitCode = await main(values.only?.split(',') ?? Object.keys(PARTS))

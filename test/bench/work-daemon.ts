@@ -126,7 +126,7 @@ export class BenchClient {
   send(method: string, params: unknown, done: (result: Record<string, unknown>) => void): void {
     this.#count += 1
     this.#waiting.set(this.#count, done)
-    if (this.#out === '') setImmediate(() => this.#flush())
+    if (this.#out === '') queueMicrotask(() => this.#flush())
     this.#out += line(this.#count, method, params)
   }
 

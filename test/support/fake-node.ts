@@ -125,7 +125,7 @@ export class FakeNode implements OpenedNode {
   }
 
   network(): NetworkStats {
-    const lane = { queuedMessages: 0, queuedBytes: 0, droppedCount: 0 }
+    const lane = { queuedMessages: 0, queuedBytes: 0, droppedCount: 0, sentMessages: 0 }
     const none = { connections: 0, connectionsInbound: 0, links: 0, streams: 0, sockets: 0 }
     const totals = {
       admissionsTotal: 0,

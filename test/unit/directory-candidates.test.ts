@@ -31,7 +31,12 @@ function request(change: Partial<CandidateRequest> = {}): CandidateRequest {
 const near = () => 1
 
 function choose(entries: readonly DirectoryEntry[], asked: CandidateRequest, count = 100, random = new Random('draw')) {
-  return chooseCandidates(entries, asked, { count, random, rttMs: near })
+  return chooseCandidates(entries, asked, {
+    count,
+    random,
+    rttMs: near,
+    linked: new Set(entries.map(({ node }) => node)),
+  })
 }
 
 function names(entries: readonly DirectoryEntry[], asked: CandidateRequest): string[] {
@@ -119,8 +124,47 @@ describe('score', () => {
   test('near before far', () => {
     const entries = [directoryEntry('far'), directoryEntry('near')]
     const rttMs = (node: NodeId) => (node === 'near' ? 1 : 200)
-    const { chosen } = chooseCandidates(entries, request(), { count: 2, random: new Random('far'), rttMs })
+    const { chosen } = chooseCandidates(entries, request(), {
+      count: 2,
+      random: new Random('far'),
+      rttMs,
+      linked: new Set(),
+    })
     expect(chosen.map(({ node }) => node)).toEqual(['near', 'far'])
+  })
+})
+
+describe('D-11: acquaintances before strangers', () => {
+  const members = ['ann', 'ben', 'cid', 'dot', 'eve'].map((name) => directoryEntry(name))
+  const drawn = (
+    entries: readonly DirectoryEntry[],
+    linked: readonly string[],
+    change: Partial<CandidateRequest> = {},
+  ) => {
+    const options = { count: 3, random: new Random('strangers'), rttMs: near, linked: new Set(linked as NodeId[]) }
+    const seen = new Set<string>()
+    for (let i = 0; i < 50; i++) {
+      for (const { node } of chooseCandidates(entries, request(change), options).chosen) seen.add(node)
+    }
+    return [...seen].sort()
+  }
+
+  test('with two of them that have room nobody else is met', () => {
+    expect(drawn(members, ['ann', 'ben'])).toEqual(['ann', 'ben'])
+    expect(drawn(members, ['ann'])).toEqual(['ann', 'ben', 'cid', 'dot', 'eve'])
+    const busy = directoryEntry('ben', { skills: [skill('echo', { slotsFree: 0 })] })
+    expect(drawn([...members.filter(({ node }) => node !== 'ben'), busy], ['ann', 'ben'])).toContain('eve')
+  })
+
+  test('but a stranger who is better by far is', () => {
+    const better = directoryEntry('dot', { labels: { disk: ['ssd'] } })
+    const entries = [...members.filter(({ node }) => node !== 'dot'), better]
+    expect(drawn(entries, ['ann', 'ben'], { prefer: [expression('disk==ssd')] })).toEqual(['ann', 'ben', 'dot'])
+  })
+
+  test('and who is excluded, though linked, is no reason to leave others out', () => {
+    const excluded = new Set(['ben' as NodeId])
+    expect(drawn(members, ['ann', 'ben'], { excluded })).toEqual(['ann', 'cid', 'dot', 'eve'])
   })
 })
 

@@ -278,6 +278,26 @@ describe('draining', () => {
     expect(t.kinds().filter((kind) => kind === 'drain')).toHaveLength(1)
   })
 
+  it('does not wait for what was told to stop, but for the attempt that is in force', async () => {
+    const t = new Desk()
+    const { visit } = t.connect()
+    const { agent } = visit.attach(FACTS)
+    const first = t.run(agent, 't1', 1)
+    const stop = { kind: 'stop', agent, task: 't1', attempt: 1, reason: 'run-timeout' }
+    t.desk.perform(stop as Parameters<WorkDesk['perform']>[0])
+    t.run(agent, 't1', 2)
+    visit.detach({ agent })
+    // The answer to the attempt that nobody wants any more ends nothing.
+    visit.onOutcome(first, DONE)
+    expect(await t.desk.drain(1)).toMatchObject({ drained: false, running: 1 })
+    expect(t.desk.agentCount).toBe(1)
+    t.desk.perform({ ...stop, attempt: 2 } as Parameters<WorkDesk['perform']>[0])
+    expect(await t.desk.drain(1)).toMatchObject({ drained: true, running: 0 })
+    expect(t.desk.agentCount).toBe(1)
+    visit.onOutcome({ ...first, attempt: 2 }, DONE)
+    expect(t.desk.agentCount).toBe(0)
+  })
+
   it('waits no longer than it may, and says what still runs', async () => {
     const t = new Desk()
     const { visit } = t.connect()

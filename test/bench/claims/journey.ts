@@ -4,13 +4,14 @@ import type { BenchClient } from '../work-daemon.ts'
 
 /** Tasks on their way from a submitter to an agent, both in this process, so that one clock sees both ends. */
 export class Journeys {
-  readonly #skill: string
+  readonly #skills: readonly string[]
   readonly #isDurable: boolean
   readonly #open = new Map<number, { readonly at: number; readonly arrived: (tookMs: number) => void }>()
   #count = 0
 
-  constructor(skill: string, isDurable: boolean) {
-    this.#skill = skill
+  /** @param skills wanted in turn */
+  constructor(skills: readonly string[], isDurable: boolean) {
+    this.#skills = skills
     this.#isDurable = isDurable
   }
 
@@ -23,20 +24,25 @@ export class Journeys {
   }
 
   /** Milliseconds from submitting it to its arrival at an agent. */
-  one(client: BenchClient): Promise<number> {
+  one(client: BenchClient, accepted: (task: unknown) => void = () => undefined): Promise<number> {
     this.#count += 1
     const number = this.#count
     return new Promise((arrived) => {
       this.#open.set(number, { at: performance.now(), arrived })
       const input = { number, text: PAYLOAD }
-      client.send('task.submit', { skill: this.#skill, input, durable: this.#isDurable }, () => undefined)
+      const params = { skill: this.#skills[number % this.#skills.length], input, durable: this.#isDurable }
+      client.send('task.submit', params, ({ task }) => accepted(task))
     })
   }
 
-  /** One after the other. */
+  /** One after the other, each once the one before it has ended: what a node that has nothing else to do takes. */
   async sequential(client: BenchClient, count: number): Promise<readonly number[]> {
     const times: number[] = []
-    for (let i = 0; i < count; i++) times.push(await this.one(client))
+    for (let i = 0; i < count; i++) {
+      const { promise: ended, resolve } = Promise.withResolvers<unknown>()
+      times.push(await this.one(client, (task) => client.send('task.wait', { task }, resolve)))
+      await ended
+    }
     return times
   }
 

@@ -23,7 +23,7 @@ const SKILL = 'local'
 export async function localClaims(seconds: number): Promise<readonly Figure[]> {
   const daemon = await BenchDaemon.start()
   const echo = await Echo.start()
-  const journeys = new Journeys(SKILL, false)
+  const journeys = new Journeys([SKILL], false)
   try {
     const client = await BenchClient.connect(daemon.socket)
     const first = await attach(daemon, 0, journeys)

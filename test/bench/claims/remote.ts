@@ -20,7 +20,7 @@ export async function remoteClaims(seconds: number): Promise<readonly Figure[]> 
     daemons.push(there)
     const figures: Figure[] = []
     for (const isDurable of [true, false]) {
-      const journeys = new Journeys(SKILL, isDurable)
+      const journeys = new Journeys([SKILL], isDurable)
       const facts = { name: 'remote', skills: [{ name: SKILL }], slots: SLOTS_COUNT }
       const agent = await BenchAgent.attach(there.socket, facts, journeys.onRun)
       await heardOf(client, SKILL)

@@ -1,0 +1,113 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { LocalSwarm } from '../../../node/local-swarm.ts'
+import { type Figure, latencyOf, sum } from '../figures.ts'
+import { BenchAgent, BenchClient, bundledProgram } from '../work-daemon.ts'
+import { Journeys } from './journey.ts'
+
+/** Ten times what SWARM+ publishes for its swarms of this size, and little enough for 60 processes on two cores. */
+const OFFERED_PER_SECOND = 15
+const SLOTS_COUNT = 4
+/** Every node has one agent with one of these, so that most tasks have to travel. Seven, so that turns of skills and of
+ * nodes do not go together. */
+const SKILLS = ['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'eta']
+
+/** After formation: until the agents of all are known to all that need to know. */
+const SETTLE_MS = 10_000
+/** Until nodes have met those with whom they work from then on: every new link costs both ends a handshake. */
+const WARM_UP_SECONDS = 20
+
+/** Messages that left a node over its links, and pieces of gossip that reached one. */
+const SENT = 'swarm_node_network_lane_sent_messages'
+const GOSSIPED = 'swarm_node_network_gossip_in_total'
+
+export interface SwarmOptions {
+  readonly directory: string
+  readonly nodes: number
+  readonly seconds: number
+}
+
+interface Traffic {
+  readonly sent: number
+  readonly gossiped: number
+}
+
+/** Real processes that form one swarm on loopback; tasks for seven skills are submitted at nodes in turn. */
+export async function swarmClaims({ directory, nodes, seconds }: SwarmOptions): Promise<readonly Figure[]> {
+  const pids = new Set<number>()
+  const end = (): void => {
+    for (const pid of pids) kill(pid)
+  }
+  process.once('exit', end)
+  const program = await bundledProgram()
+  const swarm = new LocalSwarm({ directory, program, detached: false, onSpawned: (pid) => pids.add(pid) })
+  try {
+    const members = await swarm.up(nodes, { started: () => undefined, seen: () => undefined })
+    const clients = await Promise.all(members.map(({ socket }) => BenchClient.connect(socket)))
+    const journeys = new Journeys(SKILLS, true)
+    const attached = members.map(({ socket }, i) => {
+      const facts = { name: `agent-${i}`, skills: [{ name: SKILLS[i % SKILLS.length] }], slots: SLOTS_COUNT }
+      return BenchAgent.attach(socket, facts, journeys.onRun)
+    })
+    await Promise.all(attached)
+    await delay(SETTLE_MS)
+    const idle = await during(clients, () => delay(seconds * 1000))
+    await journeys.paced(clients, OFFERED_PER_SECOND, WARM_UP_SECONDS)
+    let times: readonly number[] = []
+    const busy = await during(clients, async () => {
+      times = await journeys.paced(clients, OFFERED_PER_SECOND, seconds)
+    })
+    for (const client of clients) client.close()
+    return figuresOf(nodes, latencyOf(times), idle, busy)
+  } finally {
+    end()
+  }
+}
+
+function figuresOf(nodes: number, took: ReturnType<typeof latencyOf>, idle: Traffic, busy: Traffic): readonly Figure[] {
+  const part = 'swarm'
+  const what = `${nodes} processes, submit to agent`
+  const total = (busy.sent + busy.gossiped) / took.count
+  const own = total - (idle.sent + idle.gossiped) / took.count
+  const atPace = `at ${OFFERED_PER_SECOND}/s`
+  return [
+    { part, what: `${what}, p50`, value: took.p50Ms, unit: 'ms', target: { atMost: 50 } },
+    { part, what: `${what}, p95`, value: took.p95Ms, unit: 'ms', target: { atMost: 150 } },
+    { part, what: `${what}, p99`, value: took.p99Ms, unit: 'ms' },
+    { part, what: 'messages a task, beyond an idle swarm', value: own, unit: '', target: { atMost: 30 } },
+    { part, what: `messages a task, everything included, ${atPace}`, value: total, unit: '', target: { atMost: 30 } },
+    { part, what: 'of which gossip', value: busy.gossiped / took.count, unit: '' },
+  ]
+}
+
+/** What crossed the swarm's links meanwhile. */
+async function during(clients: readonly BenchClient[], happens: () => Promise<unknown>): Promise<Traffic> {
+  const before = await trafficOf(clients)
+  await happens()
+  const after = await trafficOf(clients)
+  return { sent: after.sent - before.sent, gossiped: after.gossiped - before.gossiped }
+}
+
+async function trafficOf(clients: readonly BenchClient[]): Promise<Traffic> {
+  const reports = await Promise.all(clients.map((client) => client.call('node.metrics', {})))
+  const of = (name: string): number =>
+    sum(
+      reports.flatMap((report) => {
+        const metrics = report.metrics as readonly {
+          readonly name: string
+          readonly values: readonly { readonly value: number }[]
+        }[]
+        const values = metrics.find((metric) => metric.name === name)?.values
+        if (values === undefined) throw new Error(`the nodes have no metric ${name}`)
+        return values.map(({ value }) => value)
+      }),
+    )
+  return { sent: of(SENT), gossiped: of(GOSSIPED) }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended already.
+  }
+}

@@ -53,6 +53,9 @@ export class BenchDaemon {
     const child = spawn(process.execPath, args, { stdio: 'ignore' })
     process.once('exit', () => child.kill('SIGKILL'))
     const daemon = new BenchDaemon(child, directory, join(data, 'swarm.sock'))
+    // However the bench ends, its daemon ends with it.
+    process.once('exit', () => daemon.#kill())
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
     const until = performance.now() + START_MS
     while (!(await daemon.#answers())) {
       if (performance.now() > until || child.exitCode !== null) throw new Error('the daemon did not start')
@@ -89,7 +92,11 @@ export class BenchDaemon {
     const gone = once(this.#child, 'exit')
     this.#child.kill('SIGTERM')
     await gone
-    for (const worker of this.#workers) worker.kill('SIGKILL')
+    this.#kill()
+  }
+
+  #kill(): void {
+    for (const child of [this.#child, ...this.#workers]) child.kill('SIGKILL')
     rmSync(this.#directory, { recursive: true, force: true })
   }
 

@@ -50,32 +50,35 @@ export async function swarmClaims({ directory, nodes, seconds }: SwarmOptions): 
     })
     await Promise.all(attached)
     await delay(SETTLE_MS)
-    const idle = await during(clients, () => delay(seconds * 1000))
     await journeys.paced(clients, OFFERED_PER_SECOND, WARM_UP_SECONDS)
     let times: readonly number[] = []
     const busy = await during(clients, async () => {
       times = await journeys.paced(clients, OFFERED_PER_SECOND, seconds)
     })
     for (const client of clients) client.close()
-    return figuresOf(nodes, latencyOf(times), idle, busy)
+    return figuresOf(nodes, latencyOf(times), busy)
   } finally {
     end()
   }
 }
 
-function figuresOf(nodes: number, took: ReturnType<typeof latencyOf>, idle: Traffic, busy: Traffic): readonly Figure[] {
+function figuresOf(nodes: number, took: ReturnType<typeof latencyOf>, { sent, gossiped }: Traffic): readonly Figure[] {
   const part = 'swarm'
   const what = `${nodes} processes, submit to agent`
-  const total = (busy.sent + busy.gossiped) / took.count
-  const own = total - (idle.sent + idle.gossiped) / took.count
-  const atPace = `at ${OFFERED_PER_SECOND}/s`
+  const total = (sent + gossiped) / took.count
+  const pace = `at ${OFFERED_PER_SECOND} tasks/s`
   return [
     { part, what: `${what}, p50`, value: took.p50Ms, unit: 'ms', target: { atMost: 50 } },
     { part, what: `${what}, p95`, value: took.p95Ms, unit: 'ms', target: { atMost: 150 } },
     { part, what: `${what}, p99`, value: took.p99Ms, unit: 'ms' },
-    { part, what: 'messages a task, beyond an idle swarm', value: own, unit: '', target: { atMost: 30 } },
-    { part, what: `messages a task, everything included, ${atPace}`, value: total, unit: '', target: { atMost: 30 } },
-    { part, what: 'of which gossip', value: busy.gossiped / took.count, unit: '' },
+    {
+      part,
+      what: `messages a task, heartbeats and gossip included, ${pace}`,
+      value: total,
+      unit: '',
+      target: { atMost: 30 },
+    },
+    { part, what: 'of which gossip', value: gossiped / took.count, unit: '' },
   ]
 }
 

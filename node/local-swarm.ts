@@ -43,6 +43,8 @@ export interface LocalSwarmOptions {
   readonly program: string
   /** Whether the processes outlive this one. */
   readonly detached: boolean
+  /** Where each node is said to be, in turn; all in the same place without. */
+  readonly regions?: readonly string[]
   onSpawned?(pid: number): void
 }
 
@@ -100,7 +102,7 @@ export class LocalSwarm {
     const running = await statusOf(node.socket)
     if (running !== undefined) return { ...node, status: running }
     const entry = plan.nodes[index]
-    const { program, detached, onSpawned } = this.#options
+    const { program, detached, regions, onSpawned } = this.#options
     const status = await spawnDaemon({
       program,
       data: node.data,
@@ -110,6 +112,7 @@ export class LocalSwarm {
         socket: node.socket,
         profile: 'local',
         join: entry?.joined === true ? undefined : ticket,
+        region: regions?.[index % regions.length],
         listen: [`/ip4/127.0.0.1/tcp/${entry?.port ?? 0}`],
         labels: {},
       },

@@ -75,13 +75,14 @@ async function watch(
   task: string,
 ): Promise<() => void> {
   const startedAt = performance.now()
-  let state = 'accepted'
+  let state = ''
   let progress = ''
   const draw = () => {
     const since = formatSeconds((performance.now() - startedAt) / 1000)
     line.update([task, state, progress, since].filter((part) => part !== '').join(' · '))
   }
   const events = await swarm.events({ kinds: ['task-changed', 'task-progress'], task })
+  state = (await swarm.get(task)).state
   const follow = async () => {
     for await (const event of events) {
       if (event.kind === 'task-changed') state = String(event.state)

@@ -90,11 +90,13 @@ export class Attachments {
   }
 
   #update(id: AgentId, changes: Partial<AgentFacts>): void {
-    const { roster, groups, pull } = this.#parts
+    const { roster, groups, bidder, pull } = this.#parts
     const agent = roster.get(id)
     if (agent === undefined) return
     const facts = withinBounds({ ...agent.facts, ...changes, name: agent.facts.name }, this.#ground.params)
     roster.update(agent, facts, this.#heldOf(agent), groups.values())
+    // CL-12: what was promised was judged by what the agent was; only now, because what comes free is promised again.
+    bidder.lose(agent)
     pull(agent)
   }
 

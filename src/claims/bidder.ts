@@ -6,7 +6,7 @@ import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
 import type { TaskId } from './ids.ts'
 import type { Links } from './links.ts'
-import type { BodyOf, DeclineReason } from './messages.ts'
+import type { AttemptRow, BodyOf, DeclineReason } from './messages.ts'
 import { Entry, type Queue } from './queue.ts'
 import type { Roster } from './roster.ts'
 import type { Runs } from './runs.ts'
@@ -19,6 +19,14 @@ interface Promised {
   /** When the bid left: the lease of whatever is awarded counts from here (T-1). */
   readonly sentAt: Millis
   readonly alarm: Alarm
+}
+
+/** An accepted task whose input is still on its way. */
+interface Arriving {
+  readonly agent: Agent
+  readonly demand: Demand
+  readonly coordinator: NodeId
+  readonly row: AttemptRow
 }
 
 /** Another coordinator's offer that this node bid for or holds. */
@@ -65,7 +73,7 @@ export class Bidder {
   readonly #foreign = new Map<string, Foreign>()
   /** How many offers of each peer are held. */
   readonly #heldFor = new Map<NodeId, number>()
-  readonly #arriving = new Set<{ readonly agent: Agent; readonly demand: Demand }>()
+  readonly #arriving = new Set<Arriving>()
   #held = 0
 
   constructor(ground: Ground, parts: BidderParts) {
@@ -302,7 +310,8 @@ export class Bidder {
     this.#ground.alarms.cancel(promised.alarm)
     const { agent } = promised
     const { demand } = foreign.group
-    const arriving = { agent, demand }
+    const row = { task: task.task, epoch: body.epoch, attempt: task.attempt }
+    const arriving: Arriving = { agent, demand, coordinator: from, row }
     this.#arriving.add(arriving)
     const begin = (input: Uint8Array): void => {
       if (this.#arriving.delete(arriving)) this.#begin(agent, from, demand, body, task, endsAt, input)
@@ -312,7 +321,7 @@ export class Bidder {
       if (this.#arriving.has(arriving)) this.#ground.alarms.set(endsAt, () => this.#giveUp(arriving))
       return undefined
     }
-    this.#giveUp(arriving)
+    this.#release(arriving)
     return 'no room for the input'
   }
 
@@ -339,13 +348,23 @@ export class Bidder {
     })
   }
 
-  /** The input did not come in time: the coordinator finds out by the end of the lease. */
-  #giveUp(arriving: { readonly agent: Agent; readonly demand: Demand }): void {
+  /** The input did not come in time, or the agent is not there for it any more: the coordinator need not wait. */
+  #giveUp(arriving: Arriving): void {
+    if (!this.#arriving.has(arriving)) return
+    const { agent, coordinator, row } = arriving
+    const outcome = { kind: 'released' as const, reason: 'payload-lost' as const }
+    const body = { ...row, agent: agent.facts.name, runMs: 0, outcome }
+    this.#parts.links.sendIfUp(coordinator, { kind: 'claims.result', body })
+    this.#release(arriving)
+  }
+
+  #release(arriving: Arriving): void {
     if (!this.#arriving.delete(arriving)) return
-    const { roster, tracks } = this.#parts
-    tracks.find(roster.executorOf(arriving.agent), arriving.demand.skill)?.released()
-    this.#parts.roster.give(arriving.agent, arriving.demand)
-    this.#parts.freed(arriving.agent)
+    const { agent, demand } = arriving
+    const { roster, tracks, freed } = this.#parts
+    tracks.find(roster.executorOf(agent), demand.skill)?.released()
+    roster.give(agent, demand)
+    freed(agent)
   }
 
   #sendBid(

@@ -10,6 +10,8 @@ export interface Weather {
   readonly reorderMs: number
   /** Share of bodies with one flipped bit. Noise makes this impossible; a hostile member can send anything. */
   readonly corruptRate: number
+  /** Share of numbered messages for which the lane is full, where their kind allows a refusal. */
+  readonly refuseRate?: number
 }
 
 export const CALM: Weather = { lossRate: 0, duplicateRate: 0, reorderRate: 0, reorderMs: 0, corruptRate: 0 }
@@ -82,6 +84,11 @@ export class Paths {
 
   loses(): boolean {
     return this.weather.lossRate > 0 && this.#random.chance(this.weather.lossRate)
+  }
+
+  refuses(): boolean {
+    const { refuseRate = 0 } = this.weather
+    return refuseRate > 0 && this.#random.chance(refuseRate)
   }
 
   duplicates(): boolean {

@@ -310,6 +310,7 @@ export class SimPort implements NetworkPort {
   #sendNumbered(end: LinkEnd, kind: MessageKind, body: Uint8Array): SendOutcome {
     const { lane, whenFull } = rulesOf(kind)
     const stream = this.#streamTo(end, lane)
+    if (whenFull === 'refuse' && this.network.paths.refuses()) return 'full'
     if (stream.full) {
       if (whenFull === 'refuse') {
         stream.refused = true

@@ -1,9 +1,11 @@
 import { BUGS } from './bugs.ts'
+import { printPaces } from './pace.ts'
 import { KINDS, type Kind, runScenario } from './scenario.ts'
 
 /**
  * The campaign: `npm run sim -- consensus [--count N] [--from SEED] [--kind KIND] [--seconds S]`, or one scenario
- * again: `--replay KIND:SEED [--bug NAME]`, or the planted bugs: `--bugs [--limit N]`.
+ * again: `--replay KIND:SEED [--bug NAME]`, or the planted bugs: `--bugs [--limit N]`, or how fast a
+ * group decides with f liars of each kind: `--pace [--lie NAME]`.
  */
 function flag(name: string): string | undefined {
   const at = process.argv.indexOf(`--${name}`)
@@ -100,4 +102,5 @@ const again = flag('replay')
 if (again !== undefined) {
   const [kind, seed] = again.split(':')
   if (report(kind as Kind, Number(seed)).passed) console.log('passed')
-} else process.exitCode = Math.min(1, process.argv.includes('--bugs') ? bugs() : campaign())
+} else if (process.argv.includes('--pace')) process.exitCode = Math.min(1, printPaces(flag('lie')))
+else process.exitCode = Math.min(1, process.argv.includes('--bugs') ? bugs() : campaign())

@@ -12,6 +12,9 @@ const DEMO = fileURLToPath(new URL('../../node/demo.ts', import.meta.url))
 /** Five processes start: seconds on a machine with nothing else to do. */
 const BOUND_MS = 180_000
 
+/** Of the trace: enough for both incidents, within seconds. */
+const REQUESTS = 400
+
 /** Process numbers of the daemons that keep their data below this directory. */
 function daemonsIn(directory: string): readonly number[] {
   return readdirSync(directory, { recursive: true, encoding: 'utf8' })
@@ -43,14 +46,22 @@ afterEach(() => {
 })
 
 it(
-  'the demonstration shows five members as each sees the others, and leaves nothing behind',
+  'the demonstration loses nothing though an agent and a node are killed, and leaves nothing behind',
   async () => {
     const directory = demoDirectory()
-    const { code, stdout, stderr } = await startScript(DEMO, [], { TMPDIR: directory }).ended
+    const args = ['--requests', String(REQUESTS)]
+    const { code, stdout, stderr } = await startScript(DEMO, args, { TMPDIR: directory }).ended
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    const rows = stdout.split('\n').filter((line) => /^ {2}node-\d +alive +worker,custodian,validator/.test(line))
-    expect(rows).toHaveLength(20)
-    for (const row of rows) expect(row).toMatch(/ \d+\.\d\d ms +\d+% /)
+    const members = stdout.split('\n').filter((line) => /^node-\d +(europe|america|asia) +worker,/.test(line))
+    expect(members).toHaveLength(5)
+    for (const member of members) expect(member.match(/\d\.\d ms/g)).toHaveLength(4)
+    expect(stdout).toMatch(/agent boston is killed/)
+    expect(stdout).toMatch(/node-2 is killed/)
+    expect(stdout).toMatch(/node-2 is back from its disk/)
+    const figure = (what: string) => Number(new RegExp(`^ {2}${what} +(\\d+)`, 'm').exec(stdout)?.[1])
+    const figures = { submitted: figure('submitted'), completed: figure('completed'), lost: figure('lost') }
+    expect(figures).toEqual({ submitted: REQUESTS, completed: REQUESTS, lost: 0 })
+    expect(figure('accepted twice')).toBe(0)
     expect(readdirSync(directory)).toEqual([])
   },
   BOUND_MS,

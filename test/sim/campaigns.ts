@@ -1,3 +1,4 @@
+import { Random } from '../../src/kernel/index.ts'
 import { cutPairs, formation, generateScenario, lossAndPauses, type Scenario } from '../../src/sim/index.ts'
 
 export interface Campaign {
@@ -30,16 +31,7 @@ export const CAMPAIGNS: readonly Campaign[] = [
     count: 200,
     scenario: (seed, nodes) => {
       const [nodesMin, nodesMax] = nodes === undefined ? [2, 8] : [nodes, nodes]
-      const { faults, weather, ...rest } = generateScenario({
-        name: 'claims',
-        seed,
-        nodesMin,
-        nodesMax,
-        safetyMs: 60_000,
-      })
-      // Two processes with one key are an operator's error, which membership reports; leases are per node.
-      const { twin: _twin, ...others } = faults
-      return { ...rest, faults: others, weather: { ...weather, corruptRate: 0 } }
+      return roughened(generateScenario({ name: 'claims', seed, nodesMin, nodesMax, safetyMs: 60_000 }))
     },
   },
   {
@@ -74,6 +66,20 @@ export const CAMPAIGNS: readonly Campaign[] = [
     }),
   },
 ]
+
+/** What strikes claims and nothing else: lanes that are full, and pauses that are longer than a lease. */
+function roughened({ faults, weather, ...rest }: Scenario): Scenario {
+  const random = new Random(`roughened/${rest.seed}`)
+  // Two processes with one key are an operator's error, which membership reports; leases are per node.
+  const { twin: _twin, pause, ...others } = faults
+  const isLong = random.chance(0.5)
+  const longest = isLong ? { forMs: [100, 30_000] as const } : {}
+  return {
+    ...rest,
+    faults: { ...others, ...(pause === undefined ? {} : { pause: { ...pause, ...longest } }) },
+    weather: { ...weather, corruptRate: 0, refuseRate: random.chance(0.4) ? random.between(0, 0.2) : 0 },
+  }
+}
 
 export function campaignOf(name: string): Campaign | undefined {
   return CAMPAIGNS.find((campaign) => campaign.name === name)

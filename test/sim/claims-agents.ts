@@ -6,6 +6,9 @@ import type { ClaimsHostEffect } from '../../src/swarm/index.ts'
 export const SKILLS = ['a', 'b', 'c'] as const
 export const TIERS = ['gold', 'silver'] as const
 
+/** The trace of a task whose first attempt nobody ever answers: whoever has it is to be switched off. */
+export const HELD = 'held'
+
 /** How an agent misbehaves, if it does. */
 const BEHAVIOURS = ['good', 'good', 'good', 'twice', 'never', 'garbage', 'fails', 'stubborn', 'flaky', 'late'] as const
 type Behaviour = (typeof BEHAVIOURS)[number]
@@ -20,20 +23,35 @@ export interface Execution {
   readonly output: string
 }
 
+/** One answer in so many is too long for one message. */
+const LONG_OUTPUT_EVERY = 40
+const LONG_OUTPUT_CHARS = 150_000
+
 interface SimAgent {
   readonly id: AgentId
   readonly machine: number
-  readonly facts: AgentFacts
+  facts: AgentFacts
   readonly behaviour: Behaviour
   readonly random: Random
   readonly running: Map<string, Execution>
   /** Those of the running that it was not told to stop. */
   readonly wanted: Set<Execution>
   isAttached: boolean
+  isDetached: boolean
 }
 
 export interface AgentsWatcher {
-  started(execution: Execution, facts: AgentFacts, running: readonly Execution[]): void
+  /** `running` is what that agent works on now, `onHost` what all agents of the machine do. */
+  started(execution: Execution, facts: AgentFacts, running: readonly Execution[], onHost: readonly Execution[]): void
+  /** It accepts and fails at once, as it does always. */
+  failing(execution: Execution, facts: AgentFacts): void
+  /** It was handed something after it had said that it takes no more. */
+  detachedButAsked(execution: Execution): void
+}
+
+/** Processors that the agents of a machine share; every other machine says nothing about them. */
+export function hostCpuOf(machine: number): number | undefined {
+  return machine % 4 === 1 ? 3 : undefined
 }
 
 /** Agents of all machines, good and bad, as separate programs would be: they know nothing of leases. */
@@ -53,6 +71,8 @@ export class SimAgents {
   boot(machine: number): void {
     const random = new Random(`${this.#sim.random.seed}/agents/${machine}`)
     const count = machine === 0 ? 3 : random.below(4)
+    const cpu = hostCpuOf(machine)
+    if (cpu !== undefined) this.#later(machine, 0, (program) => program.tell({ kind: 'capacity', resources: { cpu } }))
     for (let i = 0; i < count; i++) this.#join(machine, i, random.fork(`${i}`))
   }
 
@@ -93,11 +113,35 @@ export class SimAgents {
       running: new Map(),
       wanted: new Set(),
       isAttached: false,
+      isDetached: false,
     }
     this.#later(machine, random.between(0, 300), (program) => {
       this.#agents.set(agent.id, agent)
       agent.isAttached = true
       program.tell({ kind: 'agent-attach', agent: agent.id, facts })
+      if (!isGood) this.#changeSometimes(agent)
+    })
+  }
+
+  /** It says something else about itself, or that it takes no more, and goes when it likes. */
+  #changeSometimes(agent: SimAgent): void {
+    const random = agent.random.fork('changes')
+    this.#later(agent.machine, random.exponential(20_000), (program) => {
+      if (!agent.isAttached || this.#healed) return
+      if (random.chance(0.3)) {
+        agent.isDetached = true
+        program.tell({ kind: 'agent-detach', agent: agent.id })
+        this.#later(agent.machine, random.between(0, 8_000), () => this.#leave(agent, random.between(0, 2_000)))
+        return
+      }
+      const changes = {
+        labels: { tier: random.pick(TIERS) },
+        price: random.below(5),
+        slots: agent.facts.slots + random.below(2),
+      }
+      agent.facts = { ...agent.facts, ...changes }
+      program.tell({ kind: 'agent-update', agent: agent.id, facts: changes })
+      this.#changeSometimes(agent)
     })
   }
 
@@ -115,7 +159,8 @@ export class SimAgents {
 
   #run(machine: number, id: AgentId, order: RunOrder): void {
     this.#counter += 1
-    const output = `${order.task}/${order.attempt}@${machine}.${this.#counter}`
+    const isLong = this.#counter % LONG_OUTPUT_EVERY === 0
+    const output = `${order.task}/${order.attempt}@${machine}.${this.#counter}${isLong ? '.'.repeat(LONG_OUTPUT_CHARS) : ''}`
     const execution: Execution = { machine, agent: id, order, at: this.#sim.now, output }
     const agent = this.#agents.get(id)
     if (agent === undefined || agent.machine !== machine) {
@@ -124,12 +169,16 @@ export class SimAgents {
     }
     agent.running.set(keyOf(order.task, order.attempt), execution)
     agent.wanted.add(execution)
-    this.#watcher.started(execution, agent.facts, [...agent.running.values()])
+    if (agent.isDetached) this.#watcher.detachedButAsked(execution)
+    const onHost = [...this.#agents.values()].filter((other) => other.machine === machine)
+    const allRunning = onHost.flatMap(({ running }) => [...running.values()])
+    this.#watcher.started(execution, agent.facts, [...agent.running.values()], allRunning)
     this.#behave(agent, execution)
   }
 
   #behave(agent: SimAgent, execution: Execution): void {
     const { random } = agent
+    if (execution.order.trace === HELD && execution.order.attempt === 1) return
     const behaviour = this.#healed ? 'good' : agent.behaviour
     const isLong = behaviour === 'late' || (!this.#healed && random.chance(0.15))
     const forMs = isLong ? random.between(5_000, 25_000) : random.exponential(400)
@@ -137,6 +186,7 @@ export class SimAgents {
       case 'never':
         return
       case 'fails':
+        this.#watcher.failing(execution, agent.facts)
         this.#answer(agent, execution, 1, 'failure')
         return
       case 'twice':
@@ -163,7 +213,8 @@ export class SimAgents {
     const execution = agent?.running.get(keyOf(task, attempt))
     if (agent === undefined || execution === undefined) return
     agent.wanted.delete(execution)
-    if (agent.behaviour === 'stubborn' || agent.behaviour === 'never' || agent.behaviour === 'late') return
+    const isBad = agent.behaviour === 'stubborn' || agent.behaviour === 'never' || agent.behaviour === 'late'
+    if (isBad && !this.#healed) return
     this.#answer(agent, execution, agent.random.between(0, 50), 'failure')
   }
 

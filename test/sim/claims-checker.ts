@@ -76,7 +76,13 @@ export class ClaimsChecker implements Checker<SwarmProgram> {
   }
 
   /** An agent was handed an order. */
-  started(execution: Execution, facts: AgentFacts, running: readonly Execution[]): void {
+  started(
+    execution: Execution,
+    facts: AgentFacts,
+    running: readonly Execution[],
+    onHost: readonly Execution[] = running,
+    hostCpu = Number.POSITIVE_INFINITY,
+  ): void {
     const { machine, order } = execution
     const work = this.work.get(order.trace ?? '')
     if (work === undefined) {
@@ -89,10 +95,17 @@ export class ClaimsChecker implements Checker<SwarmProgram> {
       this.#violate('T-8', machine, `${order.task} runs at ${facts.name}, which may not have it`)
     if (running.length > facts.slots)
       this.#violate('T-7', machine, `${facts.name} runs ${running.length} in ${facts.slots} slots`)
-    let cpu = 0
-    for (const each of running) cpu += this.work.get(each.order.trace ?? '')?.submission.resources.cpu ?? 0
+    const cpu = this.#cpuOf(running)
     if (cpu > (facts.resources.cpu ?? 0))
       this.#violate('T-7', machine, `${facts.name} runs ${cpu} cpu of ${facts.resources.cpu}`)
+    if (this.#cpuOf(onHost) > hostCpu)
+      this.#violate('T-7', machine, `all agents run ${this.#cpuOf(onHost)} cpu of the ${hostCpu} that they share`)
+  }
+
+  #cpuOf(running: readonly Execution[]): number {
+    let cpu = 0
+    for (const { order } of running) cpu += this.work.get(order.trace ?? '')?.submission.resources.cpu ?? 0
+    return cpu
   }
 
   /** T-1 as agents see it: when a second one begins, the first has been told to stop, if its node could do so at all. */

@@ -1,8 +1,16 @@
-import type { AgentFacts, ClaimsAnswer, ClaimsRequest, Refusal, RequestId, Submission } from '../../src/claims/index.ts'
+import type {
+  AgentFacts,
+  ClaimsAnswer,
+  ClaimsRequest,
+  Objective,
+  Refusal,
+  RequestId,
+  Submission,
+} from '../../src/claims/index.ts'
 import type { Random, Result } from '../../src/kernel/index.ts'
 import { type Host, type Load, type Simulation, type SwarmProgram, simNodeId } from '../../src/sim/index.ts'
 import type { ClaimsHostEffect } from '../../src/swarm/index.ts'
-import { SimAgents, SKILLS, TIERS } from './claims-agents.ts'
+import { HELD, hostCpuOf, SimAgents, SKILLS, TIERS } from './claims-agents.ts'
 import { ClaimsChecker, type Work } from './claims-checker.ts'
 
 /** Mean gap between two submissions at one machine. */
@@ -11,6 +19,11 @@ const SUBMIT_EVERY_MS = 700
 const END_BOUND_MS = 240_000
 /** T-9 and T-10, with room for what is measured from outside. */
 const AWARD_BOUND_MS = 2_000
+
+/** T-10: a lease, a second, and what it takes to look around again. */
+const REAWARD_BOUND_MS = 10_000 + 1_000 + AWARD_BOUND_MS
+/** T-12: three in a row open a breaker, which is tried ever more rarely; tasks that failed elsewhere count for less. */
+const FAILING_MAX = 25
 
 interface Parts {
   readonly sim: Simulation<SwarmProgram>
@@ -34,6 +47,11 @@ export class ClaimsLoad implements Load<SwarmProgram> {
   #probe: Work | undefined
   #probeAt = 0
   #probesLeft = 3
+  /** Once all else is well: a task whose executor is switched off. */
+  #held: { readonly work: Work; killedAt: number | undefined } | undefined
+  #heldIsOver = false
+  /** T-12: what agents that fail at once were given, per machine since its start, by name and skills. */
+  readonly #failing: Map<string, number>[] = []
 
   /** How many tasks were acknowledged, and how many ended. */
   get figures(): { readonly acknowledged: number; readonly ended: number; readonly executions: number } {
@@ -47,7 +65,12 @@ export class ClaimsLoad implements Load<SwarmProgram> {
   }
 
   begin(sim: Simulation<SwarmProgram>): void {
-    const agents: SimAgents = new SimAgents(sim, { started: (...started) => checker.started(...started) })
+    const agents: SimAgents = new SimAgents(sim, {
+      started: (...started) => checker.started(...started, hostCpuOf(started[0].machine)),
+      failing: ({ machine, order }, { name }) => this.#onFailing(machine, `${name} ${order.skills.join(' ')}`),
+      detachedButAsked: ({ agent, machine, order }) =>
+        sim.violate('CL-12', `${agent} was given ${order.task} after it had detached`, machine),
+    })
     const checker = new ClaimsChecker(sim, (execution) => agents.isWanted(execution))
     this.#parts = { sim, checker, agents, random: sim.random.fork('load') }
     sim.check(checker)
@@ -58,6 +81,7 @@ export class ClaimsLoad implements Load<SwarmProgram> {
       },
       onDown: (machine) => {
         agents.down(machine.index)
+        this.#failing[machine.index] = new Map()
         for (const key of [...this.#asked.keys()]) if (key.startsWith(`${machine.index}/`)) this.#asked.delete(key)
       },
     })
@@ -90,6 +114,7 @@ export class ClaimsLoad implements Load<SwarmProgram> {
   /** Everything acknowledged whose coordinator lives has ended; then, idle, each of a few is awarded in time (T-9). */
   missing(): string | undefined {
     const { sim, checker } = this.#all
+    if (this.#held !== undefined && !this.#heldIsOver) return this.#heldTask()
     for (const { task, machine, submission } of this.#submitted) {
       if (task === undefined || !this.#core.has(machine) || !submission.durable || checker.ended.has(task)) continue
       const report = sim.programOf(machine)?.claims.task(task)
@@ -139,11 +164,44 @@ export class ClaimsLoad implements Load<SwarmProgram> {
       this.#probe = undefined
       this.#probesLeft -= 1
     }
-    if (this.#probesLeft <= 0) return undefined
+    if (this.#probesLeft <= 0) return this.#heldTask()
     const machine = this.#all.random.pick([...this.#core])
     this.#probeAt = sim.now
     this.#probe = this.#submit(machine, plain(this.#all.random, `probe${this.#probesLeft}`), () => true)
     return 'a task in an idle swarm was not awarded yet'
+  }
+
+  /** T-10: its executor loses power, and comes back without it. */
+  #heldTask(): string | undefined {
+    if (this.#heldIsOver) return undefined
+    const { sim, random } = this.#all
+    if (this.#held === undefined) {
+      const submission = { ...plain(random, HELD), require: ['!(node==n0)'], deadlineMs: 60_000 }
+      this.#probeAt = sim.now
+      this.#held = { work: this.#submit(0, submission, (_facts, at) => at !== 0), killedAt: undefined }
+      return 'a task is to lose its executor'
+    }
+    const { work, killedAt } = this.#held
+    const [first, second] = work.executions
+    if (first !== undefined && killedAt === undefined) {
+      this.#held.killedAt = sim.now
+      sim.stop(first.machine, 'power')
+      sim.queue.call(sim.now + 2_000, () => sim.start(first.machine))
+    }
+    // Not every core has a second machine with the skill.
+    this.#heldIsOver = second !== undefined || (first === undefined && sim.now - this.#probeAt > AWARD_BOUND_MS)
+    const lateMs = killedAt === undefined ? 0 : sim.now - killedAt - REAWARD_BOUND_MS
+    if (lateMs > 0 && second === undefined)
+      sim.violate('T-10', `${HELD} was not awarded again within ${REAWARD_BOUND_MS} ms of its executor's end`)
+    return 'a task that lost its executor was not awarded again yet'
+  }
+
+  #onFailing(machine: number, what: string): void {
+    this.#failing[machine] ??= new Map()
+    const count = (this.#failing[machine]?.get(what) ?? 0) + 1
+    this.#failing[machine]?.set(what, count)
+    if (count > FAILING_MAX)
+      this.#sim.violate('T-12', `${what} was given ${count} tasks, and fails each at once`, machine)
   }
 
   #clients(machine: number): void {
@@ -264,7 +322,8 @@ function drawSubmission(random: Random, id: string): { readonly submission: Subm
   const tenant = `t${random.below(3)}`
   const cpu = random.chance(0.3) ? 1 + random.below(3) : 0
   const { require, fits, bounded } = drawConstraint(random)
-  const deadlineMs = bounded || random.chance(0.3) ? random.between(2_000, 40_000) : undefined
+  const budget = random.chance(0.15) ? random.below(4) : undefined
+  const deadlineMs = bounded || budget !== undefined || random.chance(0.3) ? random.between(2_000, 40_000) : undefined
   const submission: Submission = {
     ...base,
     tenant,
@@ -275,6 +334,9 @@ function drawSubmission(random: Random, id: string): { readonly submission: Subm
     resources: cpu === 0 ? {} : { cpu },
     require,
     prefer: random.chance(0.2) ? [`tier==${random.pick(TIERS)}`] : [],
+    input: random.chance(0.04) ? new Uint8Array(Math.floor(random.between(70_000, 300_000))) : base.input,
+    budget,
+    objective: random.chance(0.15) ? drawObjective(random) : undefined,
     key: random.chance(0.3) ? `k${id}` : undefined,
     deadlineMs,
     runTimeoutMs: random.chance(0.25) ? random.between(500, 5_000) : undefined,
@@ -288,8 +350,14 @@ function drawSubmission(random: Random, id: string): { readonly submission: Subm
       fits(facts, machine) &&
       skills.every((skill) => facts.skills.some(({ name }) => name === skill)) &&
       (facts.tenants?.includes(tenant) ?? true) &&
+      facts.price <= (budget ?? Number.POSITIVE_INFINITY) &&
       cpu <= (facts.resources.cpu ?? 0),
   }
+}
+
+function drawObjective(random: Random): Objective {
+  const weight = (): number => random.pick([0, 0, 1, random.float()])
+  return { throughput: weight(), latency: weight(), quality: weight(), cost: weight() }
 }
 
 /** Conditions that not every core can fulfil have a deadline. */

@@ -59,6 +59,8 @@ export class WorldNode {
   readonly log: ClaimsRecord[] = []
   epoch = 1
   isUp = true
+  /** What reaches it while it stands still; undefined while it runs. */
+  inbox: (() => void)[] | undefined
   region = 'eu'
 
   constructor(id: NodeId, core: Claims) {
@@ -242,6 +244,20 @@ export class World {
     this.#cut.add(`${b} ${a}`)
   }
 
+  /** The node's process stands still: a stopped process, a garbage collection. */
+  pause(id: string): void {
+    this.node(id).inbox = []
+  }
+
+  /** It goes on: with `first`, if given, before it looks at its clock; then with what has come meanwhile. */
+  resume(id: string, first: ClaimsInput | Tick = { kind: 'tick' }): void {
+    const node = this.node(id)
+    const inbox = node.inbox ?? []
+    node.inbox = undefined
+    this.input(id, first)
+    for (const deliver of inbox) deliver()
+  }
+
   /** The node's process is gone, with its agents. */
   kill(id: string): void {
     const node = this.node(id)
@@ -323,16 +339,17 @@ export class World {
   #news(id: string): void {
     this.later(this.delayMs, () => {
       for (const node of this.nodes.values()) {
-        if (node.id !== id && node.isUp) this.input(node.id, { kind: 'candidate-changed', node: id as NodeId })
+        if (node.id !== id && node.isUp && node.inbox === undefined)
+          this.input(node.id, { kind: 'candidate-changed', node: id as NodeId })
       }
     })
   }
 
   #soonest(): { readonly at: number; readonly id: string } {
     let soonest = { at: Number.POSITIVE_INFINITY, id: '' }
-    for (const { id, core, isUp } of this.nodes.values()) {
+    for (const { id, core, isUp, inbox } of this.nodes.values()) {
       const at = core.deadline()
-      if (isUp && at < soonest.at) soonest = { at, id }
+      if (isUp && inbox === undefined && at < soonest.at) soonest = { at, id }
     }
     return soonest
   }
@@ -388,11 +405,10 @@ export class World {
       if (this.#cut.has(`${from.id} ${to}`) || !target.isUp || target.core !== core) return
       const body = decode(shape, bytes)
       if (!body.ok) throw new Error(`${message.kind} does not survive the wire: ${body.error}`)
-      this.input(to, {
-        kind: 'message',
-        from: from.id,
-        message: { kind: message.kind, body: body.value } as ClaimsMessage,
-      })
+      const heard = { kind: message.kind, body: body.value } as ClaimsMessage
+      const deliver = (): void => void this.input(to, { kind: 'message', from: from.id, message: heard })
+      if (target.inbox === undefined) deliver()
+      else target.inbox.push(deliver)
     })
   }
 }

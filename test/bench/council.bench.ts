@@ -1,0 +1,239 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { LocalSwarm, type RunningNode } from '../../node/local-swarm.ts'
+import { ControlClient, type CouncilStatusReport } from '../../src/index.ts'
+import { type Figure, latencyOf, tableOf } from './figures.ts'
+import { EtcdCluster } from './peers/etcd.ts'
+import { MissingPeer } from './peers/program.ts'
+import { bundledProgram } from './work-daemon.ts'
+
+/**
+ * The council of real daemons with real links and fsync against etcd's three members on the same machine and in the same
+ * run: sequential commits, throughput with 256 clients, and the time until the next decision after the primary was killed.
+ *
+ * Usage: npm run bench -- council [--members 4,7,10,16] [--commits 500] [--seconds 5] [--kills 50] [--directory DIR] [--json]
+ */
+
+const CLIENTS = 256
+/** An operation of about 200 bytes: an override's subject and action. */
+const SUBJECT = 'x'.repeat(116)
+const ACTION = 'a'.repeat(52)
+const HOUR_MS = 3_600_000
+const COUNCIL_TIMEOUT_MS = 180_000
+const POLL_MS = 20
+
+const { values } = parseArgs({
+  options: {
+    members: { type: 'string', default: '4,7,10,16' },
+    commits: { type: 'string', default: '500' },
+    seconds: { type: 'string', default: '5' },
+    kills: { type: 'string', default: '50' },
+    directory: { type: 'string', default: tmpdir() },
+    json: { type: 'boolean', default: false },
+  },
+})
+const [commits, seconds, kills] = [Number(values.commits), Number(values.seconds), Number(values.kills)]
+
+/** What etcd does here and now; undefined if it is not installed. */
+interface Peer {
+  readonly p50Ms: number
+  readonly rate: number
+}
+
+let ttl = HOUR_MS
+const spawned = new Set<number>()
+process.on('exit', () => {
+  for (const pid of spawned) kill(pid)
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
+const directory = mkdtempSync(join(values.directory, 'swarm-node-council-'))
+try {
+  const peer = await measureEtcd(join(directory, 'etcd'))
+  const figures: Figure[] = []
+  for (const members of values.members.split(',').map(Number)) {
+    figures.push(...(await measure(members, join(directory, `${members}`), peer)))
+  }
+  if (values.json) console.log(JSON.stringify({ bench: 'council', figures }))
+  else console.log(`node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}\n${tableOf(figures)}`)
+} finally {
+  for (const pid of spawned) kill(pid)
+  rmSync(directory, { recursive: true, force: true })
+}
+process.exit()
+
+async function measureEtcd(at: string): Promise<Peer | undefined> {
+  let cluster: EtcdCluster
+  try {
+    cluster = await EtcdCluster.start(at)
+  } catch (cause) {
+    if (!(cause instanceof MissingPeer)) throw cause
+    console.error(`etcd left out: ${cause.message}`)
+    return undefined
+  }
+  try {
+    const { p50Ms } = await cluster.sequential(commits)
+    return { p50Ms, rate: await cluster.throughput(CLIENTS, seconds) }
+  } finally {
+    await cluster.stop()
+  }
+}
+
+async function measure(count: number, at: string, peer: Peer | undefined): Promise<readonly Figure[]> {
+  const pids = new Set<number>()
+  const swarm = new LocalSwarm({
+    directory: at,
+    program: await bundledProgram(),
+    detached: false,
+    onSpawned: (pid) => {
+      spawned.add(pid)
+      pids.add(pid)
+    },
+  })
+  const quiet = { started: () => {}, seen: () => {} }
+  try {
+    const nodes = await swarm.up(count, quiet)
+    const [founder] = nodes
+    if (founder === undefined) throw new Error('no node')
+    const client = await connect(founder)
+    await formCouncil(client, nodes)
+    const part = `council of ${count}`
+    const figures = [...(await sequential(client, part, peer)), await throughput(client, part, peer)]
+    // With four, as etcd's figure was taken; the founder is spared, for it alone holds the authority's key.
+    if (count === 4 && kills > 0) figures.push(...(await failovers({ client, swarm, nodes, pids, part })))
+    client.close()
+    return figures
+  } finally {
+    for (const pid of pids) kill(pid)
+  }
+}
+
+function connect(node: RunningNode): Promise<ControlClient> {
+  return ControlClient.connect({ socket: node.socket, client: 'bench/1', token: undefined })
+}
+
+/** Seats all of them, as far as a step may go, and waits until they vote. */
+async function formCouncil(client: ControlClient, nodes: readonly RunningNode[]): Promise<void> {
+  const wanted = nodes.map(({ status }) => status.node)
+  await client
+    .call('council.propose', { kind: 'parameter', body: { name: 'council.sizeMax', value: nodes.length } })
+    .catch(() => undefined)
+  const until = performance.now() + COUNCIL_TIMEOUT_MS
+  for (;;) {
+    const { members } = await client.call('council.status', {})
+    const missing = wanted.filter((node) => !members.some((member) => member.node === node))
+    if (missing.length === 0 && members.every(({ state }) => state === 'voting')) return
+    if (performance.now() > until) throw new Error(`the council has ${members.length} of ${wanted.length} members`)
+    const [next] = missing
+    if (next !== undefined) {
+      await client
+        .call('council.propose', { kind: 'validator', body: { add: [next], remove: [] } })
+        .catch(() => undefined)
+    }
+    await delay(100)
+  }
+}
+
+/** Each one changes something: another expiry. */
+async function decide(client: ControlClient, who: number): Promise<void> {
+  ttl += 1
+  const action = `${ACTION}${String(who).padStart(4, '0')}`
+  await client.call('council.propose', { kind: 'override', body: { subject: SUBJECT, action, ttlMs: ttl } })
+}
+
+async function sequential(client: ControlClient, part: string, peer: Peer | undefined): Promise<readonly Figure[]> {
+  for (let i = 0; i < commits / 5; i++) await decide(client, 0)
+  const times: number[] = []
+  for (let i = 0; i < commits; i++) {
+    const startedAt = performance.now()
+    await decide(client, 0)
+    times.push(performance.now() - startedAt)
+  }
+  const { p50Ms, p99Ms } = latencyOf(times)
+  const judged = part === 'council of 4' ? { target: { atMost: 2.5 }, judged: 'ratio' as const } : {}
+  const beside = peer === undefined ? undefined : { name: 'etcd', value: peer.p50Ms }
+  return [
+    { part, what: `${part}, commit p50`, value: p50Ms, unit: 'ms', peer: beside, ...judged },
+    { part, what: `${part}, commit p99`, value: p99Ms, unit: 'ms' },
+  ]
+}
+
+async function throughput(client: ControlClient, part: string, peer: Peer | undefined): Promise<Figure> {
+  const startedAt = performance.now()
+  const until = startedAt + seconds * 1000
+  let decided = 0
+  const run = async (who: number): Promise<void> => {
+    while (performance.now() < until) {
+      await decide(client, who)
+      decided += 1
+    }
+  }
+  await Promise.all(Array.from({ length: CLIENTS }, (_, who) => run(who)))
+  const value = decided / ((performance.now() - startedAt) / 1000)
+  const judged = part === 'council of 4' ? { target: { atLeast: 3 }, judged: 'ratio' as const } : {}
+  const beside = peer === undefined ? undefined : { name: 'etcd', value: peer.rate }
+  return { part, what: `${part}, commits with ${CLIENTS} clients`, value, unit: '/s', peer: beside, ...judged }
+}
+
+interface Failing {
+  readonly client: ControlClient
+  readonly swarm: LocalSwarm
+  readonly nodes: readonly RunningNode[]
+  readonly pids: Set<number>
+  readonly part: string
+}
+
+async function failovers({ client, swarm, nodes, pids, part }: Failing): Promise<readonly Figure[]> {
+  const times: number[] = []
+  let running = nodes
+  for (let i = 0; i < kills; i++) {
+    const victim = await primaryBeside(client, running)
+    const { pid } = victim.status
+    kill(pid)
+    const killedAt = performance.now()
+    await decide(client, 0)
+    times.push(performance.now() - killedAt)
+    while (existsSync(`/proc/${pid}`)) await delay(POLL_MS)
+    pids.delete(pid)
+    spawned.delete(pid)
+    running = await swarm.up(nodes.length, { started: () => {}, seen: () => {} })
+    await allVote(client)
+  }
+  const { p50Ms, p99Ms } = latencyOf(times)
+  return [
+    { part, what: `${part}, primary killed ${kills} times, p50`, value: p50Ms, unit: 'ms', target: { atMost: 1_000 } },
+    { part, what: `${part}, primary killed ${kills} times, p99`, value: p99Ms, unit: 'ms', target: { atMost: 2_000 } },
+  ]
+}
+
+/** Decides on until the primary is another than the founder. */
+async function primaryBeside(client: ControlClient, nodes: readonly RunningNode[]): Promise<RunningNode> {
+  for (;;) {
+    const status: CouncilStatusReport = await client.call('council.status', {})
+    const found = nodes.slice(1).find((node) => node.status.node === status.primary)
+    if (found !== undefined) return found
+    await decide(client, 0)
+  }
+}
+
+async function allVote(client: ControlClient): Promise<void> {
+  const until = performance.now() + COUNCIL_TIMEOUT_MS
+  for (;;) {
+    const { members } = await client.call('council.status', {})
+    if (members.every(({ state }) => state === 'voting')) return
+    if (performance.now() > until) throw new Error('a killed member does not come back')
+    await decide(client, 0)
+    await delay(POLL_MS)
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended already.
+  }
+}

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { openTerminal } from '../../node/cli/terminal.ts'
+import { Screen, type Snapshot, topText } from '../../node/cli/top-view.ts'
+import type { NodeStatus, TaskRecord } from '../../src/index.ts'
+import { FakeNode } from '../support/fake-node.ts'
+
+/** The live view as text, and what drawing it writes. */
+
+const terminal = { ...openTerminal(false, { NO_COLOR: '1' }), columns: 100, rows: 24 }
+const ESCAPE = '\u001b'
+
+const task = (name: string): TaskRecord => ({
+  task: name,
+  tenant: 'default',
+  skill: 'ocr',
+  state: 'running',
+  priority: 5,
+  attempts: 1,
+  submittedAt: '2026-01-01T00:00:00.000Z',
+  coordinator: 'n1',
+  guarantee: 'exactly-once',
+  executions: 1,
+})
+
+const agent = {
+  agent: 'a1',
+  name: 'reader',
+  kind: 'specialised' as const,
+  skills: [{ name: 'ocr', proficiency: 1 }],
+  slots: 4,
+  running: 2,
+  stuck: 0,
+  resources: {},
+  labels: {},
+  price: 0,
+  attachedAt: '2026-01-01T00:00:00.000Z',
+}
+
+function snapshotOf(tasks: readonly TaskRecord[], counts: Readonly<Record<string, number>> = {}): Snapshot {
+  const status: NodeStatus = { ...new FakeNode().status(), agents: 1, tasks: counts }
+  return { status, agents: [agent], tasks }
+}
+
+describe('the view', () => {
+  it('shows the node, its agents and its tasks, and says when there is nothing', () => {
+    const text = topText({ snapshot: snapshotOf([task('t1')], { running: 1 }), recent: [], perSecond: 2.25 }, terminal)
+    expect(text).toMatch(/12D3KooWFake {2}running {2}up 1h 1m\n.*agents 1 {2}running 1 {2}2\.3 tasks\/s/)
+    expect(text).toMatch(/a1 +reader +ocr +█{5}░{5} +2\/4/)
+    expect(text).toMatch(/t1 +running +ocr/)
+    expect(text).toContain('JUST ENDED: none')
+  })
+
+  it('says how much more there is than fits', () => {
+    const tasks = Array.from({ length: 30 }, (_, i) => task(`t${i}`))
+    expect(topText({ snapshot: snapshotOf(tasks), recent: [], perSecond: undefined }, terminal)).toContain('… 26 more')
+  })
+})
+
+describe('the screen', () => {
+  it('is drawn in the same place, never longer than it is, and given back', () => {
+    let written = ''
+    const write = (text: string) => {
+      written += text
+      return true
+    }
+    const stream = { columns: 80, rows: 10, write }
+    const screen = new Screen(terminal, stream as unknown as NodeJS.WriteStream)
+    screen.open()
+    expect(written).toContain(`${ESCAPE}[?1049h`)
+    screen.note({ kind: 'task-changed', at: '2026-01-01T00:00:00.000Z', task: 't0', state: 'completed' }, 20)
+    written = ''
+    screen.draw(snapshotOf([task('t1')], { completed: 1 }))
+    expect(written.startsWith(`${ESCAPE}[H`)).toBe(true)
+    expect(written.split('\n')).toHaveLength(10)
+    written = ''
+    screen.draw(snapshotOf([task('t1')], { completed: 5 }))
+    expect(written).toContain('tasks/s')
+    screen.close()
+    expect(written.endsWith(`${ESCAPE}[?25h${ESCAPE}[?1049l`)).toBe(true)
+  })
+})

@@ -72,7 +72,7 @@ export class NodeView implements OpenedNode {
       node: self.node,
       swarm: this.swarm,
       version: VERSION,
-      state: work.isDraining ? 'draining' : 'running',
+      state: this.#state(),
       addresses: network.addresses().map((address) => `${address}/p2p/${self.node}`),
       socket: settings.start.socket,
       uptimeSeconds: Math.round((realClock.now() - this.#startedAt) / 1000),
@@ -174,6 +174,12 @@ export class NodeView implements OpenedNode {
   #loadOf(node: NodeId): number | null {
     const digest = this.#parts.runtime.host.swarm.directory.entry(node)?.digest
     return digest === undefined ? null : digest.cpuThousandths / 1000
+  }
+
+  #state(): NodeStatus['state'] {
+    const { runtime, work } = this.#parts
+    if (runtime.host.swarm.council?.isOut === true) return 'revoked'
+    return work.isDraining ? 'draining' : 'running'
   }
 
   get #membership(): MembershipView {

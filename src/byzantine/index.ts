@@ -3,6 +3,6 @@ export { type Crypto, FAKE_CRYPTO, fakeHash, fakeSignature, fakeSigner, verifies
 export { altered, proposing, requestBy, signed, someDigest } from './lying.ts'
 export { operation, Register } from './register.ts'
 export { LIES, type Trial, tryLie } from './trial.ts'
-export type { Behaviour, Envelope, Host, Sent, Watcher } from './types.ts'
+export type { Behaviour, Envelope, Host, Sent, Subject, Watcher } from './types.ts'
 export { IN_WORDS } from './words.ts'
 export { GENESIS, GROUP, nodes, PARAMS, type Route, World, type WorldOptions } from './world.ts'

@@ -1,11 +1,12 @@
 import type { NodeId } from '../kernel/index.ts'
-import type { Machine, MachineRefusal } from '../wire/index.ts'
+import type { MachineRefusal } from '../wire/index.ts'
+import type { Subject } from './types.ts'
 
 /**
  * A register of words with a membership. `w:N` notes N, `add:NODE` and `del:NODE` change the wanted membership, `no`
  * is refused. Its state is the running hash of all it noted.
  */
-export class Register implements Machine {
+export class Register implements Subject {
   readonly #members: Set<NodeId>
   #noted = 0
   #hash = 17

@@ -1,8 +1,8 @@
 import type { ConsensusCore, Decision, Evidence, LogRecord, Message, Rules } from '../consensus/index.ts'
 import type { Signer } from '../identity/types.ts'
 import type { NodeId, Random } from '../kernel/index.ts'
+import type { Machine } from '../wire/index.ts'
 import type { Crypto } from './fakes.ts'
-import type { Register } from './register.ts'
 
 /** A message on its way from one body to another. */
 export interface Envelope {
@@ -37,6 +37,12 @@ export interface Behaviour {
   readonly twin?: boolean
 }
 
+/** What a world decides about. */
+export interface Subject extends Machine {
+  /** Equal states, equal fingerprints. */
+  readonly fingerprint: string
+}
+
 /** One body of a member. */
 export interface Host {
   readonly index: number
@@ -47,7 +53,7 @@ export interface Host {
   readonly behaviour: Behaviour | undefined
   readonly random: Random
   core: ConsensusCore
-  machine: Register
+  machine: Subject
   alive: boolean
   /** Counts starts: events of an earlier life are void. */
   life: number

@@ -17,7 +17,7 @@ import { cutEarly, newDisk, putAway, tear } from './disk.ts'
 import { type Crypto, FAKE_CRYPTO, fakeHash } from './fakes.ts'
 import { operation, Register } from './register.ts'
 import { Timeline } from './timeline.ts'
-import type { Behaviour, Envelope, Host, Sent, Watcher } from './types.ts'
+import type { Behaviour, Envelope, Host, Sent, Subject, Watcher } from './types.ts'
 
 export const GROUP = 'council' as GroupId
 export const GENESIS = fakeHash(operation('genesis'))
@@ -47,6 +47,8 @@ export interface WorldOptions {
     readonly honest?: boolean
   }[]
   readonly crypto?: Crypto
+  /** A machine in its state at the genesis; a register of words unless given. */
+  readonly machine?: (members: readonly NodeId[]) => Subject
   readonly params?: Partial<ConsensusParams>
   readonly rules?: Rules
   /** Disk latency in ms; 0: at once. */
@@ -113,7 +115,7 @@ export class World {
 
   #host({ node, behaviour, honest }: WorldOptions['hosts'][number], index: number): Host {
     const signer = this.#crypto.signer(node)
-    const machine = new Register(this.members)
+    const machine = this.#machine()
     return {
       index,
       node,
@@ -129,6 +131,10 @@ export class World {
       disk: newDisk(),
       tickAt: NEVER_MS,
     }
+  }
+
+  #machine(): Subject {
+    return this.options.machine?.(this.members) ?? new Register(this.members)
   }
 
   #core(
@@ -177,10 +183,10 @@ export class World {
     this.#timeline.at(this.now + delayMs, run)
   }
 
-  /** Submits an operation at a host; returns the id under which its outcome is told. */
-  submit(host: Host, text: string): number {
+  /** Submits an operation, or a register's in words, at a host; returns the id under which its outcome is told. */
+  submit(host: Host, what: string | Uint8Array): number {
     const id = ++this.#submits
-    this.step(host, { kind: 'submit', id, operation: operation(text) })
+    this.step(host, { kind: 'submit', id, operation: typeof what === 'string' ? operation(what) : what })
     return id
   }
 
@@ -357,7 +363,7 @@ export class World {
     host.life += 1
     host.alive = true
     host.tickAt = NEVER_MS
-    host.machine = new Register(this.members)
+    host.machine = this.#machine()
     host.core = this.#core(host, records, log)
     this.#begin(host)
   }

@@ -74,7 +74,7 @@ export function judgeCertificate(
   if (self.isRevoked(certificate.value)) {
     return refusal(
       'CERTIFICATE_REVOKED',
-      `the certificate of ${remote} was revoked: ask its organisation for a new ticket`,
+      `the membership of ${remote} was revoked for good: join with a key of its own (an empty data directory) and a new ticket`,
     )
   }
   if (!sameBytes(shown.clusterHash, self.founding.clusterHash)) {
@@ -107,7 +107,10 @@ export function judgeTicket(
   if (!inTime.ok) return inTime
   // A-9: a ticket made before the revocation must not be the way back in.
   if (self.isRevoked({ org: ticket.org, node: remote, epoch: ticket.issuedAt })) {
-    return refusal('CERTIFICATE_REVOKED', `${remote} was revoked after this ticket was made: ask for a new one`)
+    return refusal(
+      'CERTIFICATE_REVOKED',
+      `${remote} was revoked for good: join with a key of its own (an empty data directory) and a new ticket`,
+    )
   }
   return ok(ticket)
 }

@@ -5,7 +5,8 @@ import type { AgentKind } from './agent-messages.ts'
  * Times are ISO 8601 UTC with milliseconds unless a unit ends the name. Fields may be added, never renamed.
  */
 
-export const NODE_STATES = ['starting', 'running', 'draining', 'stopping'] as const
+/** `revoked`: the council has ended its membership for good; nobody talks to it. */
+export const NODE_STATES = ['starting', 'running', 'draining', 'stopping', 'revoked'] as const
 export type NodeState = (typeof NODE_STATES)[number]
 
 /** `swarm-node status --json`. */

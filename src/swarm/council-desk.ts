@@ -8,7 +8,7 @@ import {
 } from '../consensus/index.ts'
 import { type CouncilFounding, CouncilMachine, type CouncilPorts, type CouncilState } from '../council/index.ts'
 import type { Signer } from '../identity/index.ts'
-import type { NodeId } from '../kernel/index.ts'
+import { faultsTolerated, type NodeId } from '../kernel/index.ts'
 import { GroupHost } from './group-host.ts'
 import { GroupLog } from './group-log.ts'
 
@@ -50,6 +50,7 @@ export class CouncilDesk {
   readonly #machine: CouncilMachine
   readonly #revoked = new Set<NodeId>()
   #revision = -1
+  readonly #shutOutBy = new Set<NodeId>()
 
   constructor(options: CouncilOptions) {
     const { signer, authority, founding, ports, log = new GroupLog() } = options
@@ -79,6 +80,21 @@ export class CouncilDesk {
 
   isRevoked(node: NodeId): boolean {
     return this.state.revocations.has(node)
+  }
+
+  /**
+   * Whether the membership of this very node has ended. It may be cut off before it can read so itself: then it believes
+   * it once more validators than can lie have turned it away for that reason.
+   */
+  get isOut(): boolean {
+    return this.isRevoked(this.self) || this.#shutOutBy.size > faultsTolerated(this.host.core.members.length)
+  }
+
+  /** A peer refused to talk to this node because its certificate was revoked. True if that is how this node finds out. */
+  shutOut(by: NodeId): boolean {
+    if (this.isOut || !this.host.core.members.includes(by)) return false
+    this.#shutOutBy.add(by)
+    return this.isOut
   }
 
   /** In whose name this node would best propose an operation: its organisation's, if that may do it; else its own. */

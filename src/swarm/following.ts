@@ -33,6 +33,11 @@ export class Following {
     this.#askAt = random.below(ASK_AGAIN_MS) as Millis
   }
 
+  /** Whether there is somebody new to ask. */
+  get isEager(): boolean {
+    return this.#eager > 0
+  }
+
   deadline(): Millis {
     return this.#askAt
   }

@@ -47,7 +47,7 @@ export class Groups {
     let first = NEVER
     for (const { host, following } of this.#hosted.values()) {
       first = earliest(first, host.core.deadline())
-      if (this.#asks(host)) first = earliest(first, following.deadline())
+      if (this.#asks(host, following)) first = earliest(first, following.deadline())
     }
     return first
   }
@@ -55,7 +55,7 @@ export class Groups {
   tick(now: Millis, effects: SwarmEffect[]): void {
     for (const { host, following } of this.#hosted.values()) {
       if (host.core.deadline() <= now) this.#step(now, host, TICK, effects)
-      if (this.#asks(host) && following.deadline() <= now) this.#ask(now, host, following, effects)
+      if (this.#asks(host, following) && following.deadline() <= now) this.#ask(now, host, following, effects)
     }
   }
 
@@ -112,9 +112,9 @@ export class Groups {
     return [...wanted].sort()
   }
 
-  /** Members of a group hear of each other by themselves. */
-  #asks(host: GroupHost): boolean {
-    return this.#linked.size > 0 && !host.isMember
+  /** Members hear of each other by themselves, but for what was said before they had a link. */
+  #asks(host: GroupHost, following: Following): boolean {
+    return this.#linked.size > 0 && (!host.isMember || following.isEager)
   }
 
   #ask(now: Millis, host: GroupHost, following: Following, effects: SwarmEffect[]): void {

@@ -162,6 +162,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
 
   onDialFailed(peer: NodeId | undefined, address: string, code: string, message: string): void {
     this.#options.observe({ kind: 'dial-failed', peer, address, code, message })
+    if (code === 'CERTIFICATE_REVOKED' && peer !== undefined) this.input({ kind: 'shut-out', by: peer })
   }
 
   onGap(peer: NodeId, lane: Lane): void {

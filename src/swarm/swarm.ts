@@ -109,11 +109,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     const effects: SwarmEffect[] = []
     switch (input.kind) {
       case 'tick':
-        if (this.#membership.deadline() <= now) this.#stepMembership(now, TICK, effects)
-        if (this.#directory.deadline() <= now) this.#stepDirectory(now, TICK, effects)
-        if (this.#claims.deadline() <= now) this.#stepClaims(now, TICK, effects)
-        if (this.#renewal.deadline() <= now) this.#stepRenewal(now, TICK, effects)
-        this.#tickGroups(now, effects)
+        this.#tick(now, effects)
         break
       case 'message':
         this.#onMessage(now, input.from, input.message, effects)
@@ -144,6 +140,9 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'propose':
         this.#groups.tell(now, input, effects)
         break
+      case 'shut-out':
+        this.#onShutOut(input.by, effects)
+        break
       case 'load':
         this.#load = input.sample
         this.#stepDirectory(now, { kind: 'report', report: this.#report() }, effects)
@@ -163,6 +162,14 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         unreachable(input)
     }
     return effects
+  }
+
+  #tick(now: Millis, effects: SwarmEffect[]): void {
+    if (this.#membership.deadline() <= now) this.#stepMembership(now, TICK, effects)
+    if (this.#directory.deadline() <= now) this.#stepDirectory(now, TICK, effects)
+    if (this.#claims.deadline() <= now) this.#stepClaims(now, TICK, effects)
+    if (this.#renewal.deadline() <= now) this.#stepRenewal(now, TICK, effects)
+    this.#tickGroups(now, effects)
   }
 
   #onLink(
@@ -242,6 +249,11 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     if (wanted.join() === this.#groupsHold.join()) return
     this.#groupsHold = wanted
     this.#hold(now, effects)
+  }
+
+  #onShutOut(by: NodeId, effects: SwarmEffect[]): void {
+    if (this.council?.shutOut(by) !== true) return
+    effects.push({ kind: 'observe', observation: { kind: 'council-revoked-here', node: this.council.self } })
   }
 
   #tickGroups(now: Millis, effects: SwarmEffect[]): void {

@@ -37,6 +37,8 @@ export type SwarmInput =
     }
   /** That message did not leave: its lane is full, or the link is gone. */
   | { readonly kind: 'refused'; readonly peer: NodeId; readonly message: Message }
+  /** That peer does not talk to this node: its certificate was revoked. */
+  | { readonly kind: 'shut-out'; readonly by: NodeId }
   /** Agents, tasks and questions about them: see `src/claims/README.md`. */
   | { readonly kind: 'claims'; readonly input: ClaimsHostInput }
   | Extract<MembershipInput, { kind: 'link-up' | 'link-down' | 'facts' | 'introduce' | 'revoke' | 'leave' }>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { COUNCIL, GroupLog } from '../../src/swarm/index.ts'
-import { act } from '../support/council.ts'
+import { act, node } from '../support/council.ts'
 import { GovernedWorld, groupRecordsOf } from '../support/governed.ts'
 
 function founded(...others: readonly string[]): GovernedWorld {
@@ -81,6 +81,21 @@ describe('the council in a node', () => {
     }
     world.link('b', 'd')
     expect(world.linked('b', 'd')).toBe(false)
+  })
+})
+
+describe('a node that is revoked', () => {
+  it('GR-5 finds out by the decision, or from more validators than can lie', () => {
+    const world = founded('b', 'c')
+    const told = (name: string) =>
+      world.nodes
+        .get(name)
+        ?.effects.filter((e) => e.kind === 'observe' && e.observation.kind === 'council-revoked-here')
+    world.tell('b', { kind: 'shut-out', by: node('c') })
+    expect([world.nodes.get('b')?.desk.isOut, told('b')?.length]).toEqual([false, 0])
+    world.tell('b', { kind: 'shut-out', by: node('a') })
+    world.tell('b', { kind: 'shut-out', by: node('a') })
+    expect([world.nodes.get('b')?.desk.isOut, told('b')?.length]).toEqual([true, 1])
   })
 })
 

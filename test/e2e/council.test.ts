@@ -1,0 +1,140 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { statusOf } from '../../node/spawn-daemon.ts'
+import { eventually } from '../support/eventually.ts'
+import { startDaemonCommand, TestDaemon, takePort } from './harness.ts'
+
+/** A decision is everywhere within milliseconds; a command to look for it takes a second on a busy machine. */
+const SEEN_MS = 30_000
+
+/** A council forms as soon as it can, so that a test need not wait for what it is not about. */
+const ENV = { SWARM_NODE_COUNCIL_ADMIT_AFTER_MS: '1s' }
+
+/** Nodes of one swarm, the founder first, whose council has taken all of them in. */
+async function governed(count: number): Promise<{
+  readonly nodes: readonly TestDaemon[]
+  readonly ticket: string
+  readonly listen: readonly string[]
+}> {
+  // At the same place after a restart: who has moved while everybody was away cannot be found again.
+  const places = await Promise.all(Array.from({ length: count }, takePort))
+  const listen = places.map(({ port }) => `/ip4/127.0.0.1/tcp/${port}`)
+  await Promise.all(places.map((place) => place.release()))
+  const [first = '', ...rest] = listen
+  const founder = await TestDaemon.start({ env: ENV, listen: first })
+  const ticket = await founder.ticket(count * 2)
+  const others = await Promise.all(rest.map((place) => TestDaemon.start({ join: ticket, env: ENV, listen: place })))
+  const nodes = [founder, ...others]
+  await Promise.all(nodes.map((daemon) => seated(daemon, count)))
+  return { nodes, ticket, listen }
+}
+
+async function council(daemon: TestDaemon) {
+  const client = await daemon.client()
+  const status = await client.call('council.status', {})
+  client.close()
+  return status
+}
+
+async function seated(daemon: TestDaemon, members: number): Promise<void> {
+  await eventually(`a council of ${members}`, async () => (await council(daemon)).members.length === members, SEEN_MS)
+}
+
+async function propose(daemon: TestDaemon, name: string): Promise<void> {
+  const { code, stderr } = await daemon.command('council', 'propose', 'tenant', '--name', name, '--weight', '2')
+  expect(stderr).not.toContain('[')
+  expect(code).toBe(0)
+}
+
+/** Waits until the decision is there, and says what is in the log. */
+async function decided(daemon: TestDaemon, name: string): Promise<void> {
+  await eventually(
+    `${name} in the log of ${daemon.node}`,
+    async () => {
+      const { stdout } = await daemon.command('council', 'log', '--json')
+      return stdout.includes(`"${name}"`)
+    },
+    SEEN_MS,
+  )
+}
+
+async function revoke(by: TestDaemon, node: string): Promise<void> {
+  expect((await by.command('council', 'propose', 'revoke', '--node', node)).code).toBe(0)
+}
+
+async function cutOff(from: TestDaemon, node: string): Promise<void> {
+  await eventually(
+    `${node} to be dead to ${from.node}`,
+    async () => {
+      return (await from.peers()).find((peer) => peer.node === node)?.state === 'dead'
+    },
+    SEEN_MS,
+  )
+}
+
+describe('the council of a swarm of processes', () => {
+  it('forms by itself, decides for all, goes on without its primary, and remembers all of it after a restart', async () => {
+    const { nodes, listen } = await governed(4)
+    const [founder] = nodes
+    if (founder === undefined) throw new Error('a founder was asked for')
+    await propose(founder, 'gold')
+    await Promise.all(nodes.map((daemon) => decided(daemon, 'gold')))
+
+    const { primary } = await council(founder)
+    const victim = nodes.find(({ node }) => node === primary && node !== founder.node) ?? nodes[1]
+    if (victim === undefined) throw new Error('somebody else is there')
+    await victim.kill()
+    await propose(founder, 'silver')
+    const rest = nodes.filter((daemon) => daemon !== victim)
+    await Promise.all(rest.map((daemon) => decided(daemon, 'silver')))
+
+    await Promise.all(rest.map((daemon) => daemon.stop()))
+    const again = await Promise.all(
+      nodes.map(({ data }, i) => TestDaemon.start({ data, env: ENV, listen: listen[i] ?? '' })),
+    )
+    await Promise.all(again.map((daemon) => decided(daemon, 'silver')))
+    const [first] = again
+    if (first === undefined) throw new Error('the founder is back')
+    await propose(first, 'bronze')
+    await Promise.all(again.map((daemon) => decided(daemon, 'bronze')))
+  })
+
+  it('whom it revokes is disconnected everywhere, and neither its certificate nor its ticket brings it back', async () => {
+    const { nodes, ticket } = await governed(4)
+    const [founder, other, last, revoked] = nodes
+    if (!founder || !other || !last || !revoked) throw new Error('four were asked for')
+    await revoke(founder, revoked.node)
+    await Promise.all([founder, other, last].map((daemon) => cutOff(daemon, revoked.node)))
+    await eventually('the revoked node to know', async () => (await statusOf(revoked.socket))?.state === 'revoked')
+    await seated(founder, 3)
+
+    await revoked.kill()
+    const back = startDaemonCommand({ data: revoked.data, env: ENV })
+    await eventually('it to come back to nobody', async () => (await statusOf(revoked.socket))?.state === 'revoked')
+    await Promise.all([founder, other, last].map((daemon) => cutOff(daemon, revoked.node)))
+
+    back.child.kill('SIGKILL')
+    await back.ended
+    await rm(join(revoked.data, 'store'), { recursive: true })
+    const rejoined = await startDaemonCommand({ data: revoked.data, join: ticket, env: ENV }).ended
+    expect(rejoined.code).not.toBe(0)
+    expect(rejoined.stderr).toContain('CERTIFICATE_REVOKED')
+  })
+
+  it('a validator whose log is lost abstains, says so, and votes again', async () => {
+    const { nodes, ticket } = await governed(4)
+    const [founder, lost] = nodes
+    if (founder === undefined || lost === undefined) throw new Error('four were asked for')
+    await lost.kill()
+    await rm(join(lost.data, 'store'), { recursive: true })
+    const again = await TestDaemon.start({ data: lost.data, join: ticket, env: ENV })
+    expect(again.node).toBe(lost.node)
+    await eventually('it to say so', () => again.running.output.stderr.includes('this member does not vote until'))
+    await propose(founder, 'gold')
+    await eventually('it to vote again', async () => {
+      await propose(founder, `t${Math.random()}`.replace('.', ''))
+      return (await council(again)).members.find(({ node }) => node === again.node)?.state === 'voting'
+    })
+  })
+})

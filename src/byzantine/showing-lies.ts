@@ -3,6 +3,11 @@ import { acting, forged, others, position, signed, someDigest, toAll } from './l
 import { operation } from './register.ts'
 import type { Behaviour, Host } from './types.ts'
 
+/** Its own seat; one that has lost it claims the first. */
+function seatOf(host: Host): Seat {
+  return Math.max(0, host.core.members.indexOf(host.node)) as Seat
+}
+
 /** Certificates that are none: too few signers, one signer many times, seats that nobody holds, bad signatures. */
 const badCertificates = acting('bad-certificates', 15, (host) => {
   const { epoch, view, quorum } = host.core.status()
@@ -12,7 +17,7 @@ const badCertificates = acting('bad-certificates', 15, (host) => {
     seat: seat as Seat,
     signature: signed(host, vote(kind)).signature,
   })
-  const own = host.core.members.indexOf(host.node)
+  const own = seatOf(host)
   const seats = Array.from({ length: quorum }, (_, seat) => seat)
   const make = (kind: 'prepare' | 'commit', signatures: ReturnType<typeof entry>[]): Certificate => ({
     kind,
@@ -41,7 +46,7 @@ const badCertificates = acting('bad-certificates', 15, (host) => {
 
 const badSkipCertificates = acting('bad-skip-certificates', 15, (host) => {
   const { epoch, view, quorum } = host.core.status()
-  const own = host.core.members.indexOf(host.node) as Seat
+  const own = seatOf(host)
   const { signature } = signed(host, { kind: 'skip', epoch, view, tip: 0 as View })
   const votes = (count: number) => Array.from({ length: count }, () => ({ seat: own, tip: 0 as View, signature }))
   const certificates: Certificate[] = [quorum, quorum - 1, quorum + 1].map((count) => ({

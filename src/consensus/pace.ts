@@ -62,7 +62,11 @@ export class Pace {
     if (record === undefined) return
     if (tookMs !== undefined) record.tookMs = record.tookMs === undefined ? tookMs : (record.tookMs + tookMs) / 2
     if (tookMs !== undefined && this.#isSlow(record, tookMs)) this.#strike(record)
-    else record.strikes = 0
+    else {
+      // Otherwise members that each sit out another could keep each other from deciding for as long as turns last.
+      record.strikes = 0
+      record.turns = 0
+    }
   }
 
   #isSlow(record: Record, tookMs: number): boolean {

@@ -48,6 +48,8 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   swarm: () => swarmClaims({ directory: join(directory, 'swarm'), nodes: Number(values.nodes), seconds }),
 }
 
+// One listener for each server, worker and daemon that is to end with this process.
+process.setMaxListeners(0)
 process.exitCode = await main(values.only?.split(',') ?? Object.keys(PARTS))
 // Clients of peers try for ever to reach a server that is no more.
 process.exit()

@@ -11,7 +11,11 @@ import type { NodeId } from '../../src/kernel/index.ts'
 import { decode, encode, rulesOf, type Shape } from '../../src/wire/index.ts'
 import { BUGS } from './bugs.ts'
 import { Checker } from './checkers.ts'
+import regressions from './regressions.json' with { type: 'json' }
 import { KINDS, type Kind, runScenario } from './scenario.ts'
+
+/** With the reason of each; none is ever taken out. */
+const KEPT: readonly { readonly kind: string; readonly seed: number; readonly why: string }[] = regressions
 
 /** Few, for every run of the tests; `npm run sim -- consensus --count N` goes on for as long as one likes. */
 const SCENARIOS: Readonly<Record<Kind, number>> = {
@@ -54,6 +58,14 @@ describe('B-1 to B-13 hold, with up to f liars', () => {
       submit()
       expect(world.run(20_000, () => world.honest.every((host) => host.core.height >= 12))).toBe(true)
       expect(checker.end()).toEqual([])
+    })
+  }
+})
+
+describe('seeds that once failed', () => {
+  for (const { kind, seed, why } of KEPT) {
+    it(`${kind}:${seed}, ${why}`, { timeout: 60_000 }, () => {
+      expect(runScenario(kind as Kind, seed).violations).toEqual([])
     })
   }
 })

@@ -4,6 +4,7 @@ import { startBullMq } from '../peers/bullmq.ts'
 import { startJetStream } from '../peers/nats.ts'
 import { MissingPeer } from '../peers/program.ts'
 import { latencyAt, throughputOf, type WorkSystem } from '../peers/work-system.ts'
+import { bareSyncs } from './disk.ts'
 import { startSwarmNode } from './ours.ts'
 
 const IN_FLIGHT_COUNTS = [256, 1_000, 2_000]
@@ -44,22 +45,24 @@ export async function durableThroughput(options: DurableOptions): Promise<readon
   })
 }
 
-/** Submit to result at a pace at which nothing waits. */
+/** Submit to result at a pace at which nothing waits: two syncs, of what was submitted and of how it ended. */
 export async function durableLatency(options: DurableOptions): Promise<readonly Figure[]> {
   return withSystems(options, async (ours, peers) => {
     const rounds = await inTurns([ours, ...peers], (system) => latencyAt(system, PER_SECOND, options.seconds))
     const of = (system: WorkSystem, pick: 'p50Ms' | 'p99Ms') => median((rounds.get(system) ?? []).map((of) => of[pick]))
+    const sync = await bareSyncs(join(options.directory, 'disk'), PER_SECOND, options.seconds)
     return (['p50Ms', 'p99Ms'] as const).flatMap((pick) => {
       const what = `submit to result at ${PER_SECOND}/s, ${pick === 'p50Ms' ? 'p50' : 'p99'}`
       const figure: Figure = { part: 'latency', what, value: of(ours, pick), unit: 'ms' }
-      if (peers.length === 0) return [figure]
-      return peers.map(
+      const floor: Figure = { ...figure, peer: { name: 'write and fdatasync', value: sync[pick] } }
+      const others = peers.map(
         (peer): Figure => ({
           ...figure,
           ...(pick === 'p99Ms' ? { target: { atMost: 1 }, judged: 'ratio' } : {}),
           peer: { name: peer.name, value: of(peer, pick) },
         }),
       )
+      return [floor, ...others]
     })
   })
 }

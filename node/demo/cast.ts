@@ -98,7 +98,8 @@ function start({ name, language, slots, skills }: Role, socket: string, book: st
   const wanted = skills.flatMap((skill) => ['--skill', skill])
   const env = { ...process.env, DEMO_AGENT: name, DEMO_BOOK: book }
   return spawn(node[0], [...node.slice(1), program, ...wrapped, ...wanted, '--', 'sh', here('agent.sh')], {
-    stdio,
+    // What it says of itself is for people at a terminal.
+    stdio: 'ignore',
     env,
   })
 }

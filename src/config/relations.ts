@@ -95,6 +95,12 @@ export const RELATIONS: readonly Relation[] = [
     holds: ({ directory: d }) => d.intervalMinMs < d.heartbeatMs,
   },
   {
+    paths: ['directory.loadIntervalMs', 'directory.heartbeatMs'],
+    rule: 'loadIntervalMs < heartbeatMs',
+    reason: 'a change of load is told sooner than no change',
+    holds: ({ directory: d }) => d.loadIntervalMs < d.heartbeatMs,
+  },
+  {
     paths: ['directory.syncIntervalMs', 'directory.expiryMs'],
     rule: 'syncIntervalMs < expiryMs',
     reason: 'what gossip lost must be repaired before it expires',

@@ -191,6 +191,10 @@ const directory = z.strictObject({
     fallback: 250,
     profiles: { local: 100, wan: 1000 },
   }),
+  loadIntervalMs: duration(1000, HOUR_MS, {
+    help: 'A digest that differs in load alone goes out at most this often.',
+    fallback: 5_000,
+  }),
   heartbeatMs: duration(1000, HOUR_MS, {
     help: 'A digest goes out this often even without a change.',
     fallback: 30_000,

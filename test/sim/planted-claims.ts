@@ -144,8 +144,8 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
   {
     name: 'lost-for-good',
     what: 'what a lost agent had is not offered again (T-9)',
-    file: 'claims/core.ts',
-    find: "    for (const run of lost) this.#onReported(run, { kind: 'released', reason: 'agent-lost' }, 0)\n",
+    file: 'claims/attachments.ts',
+    find: "    for (const run of lost) reported(run, { kind: 'released', reason: 'agent-lost' }, 0)\n",
     replace: '',
     campaign: 'claims',
     seeds: 20,

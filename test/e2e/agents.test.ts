@@ -137,8 +137,8 @@ describe('a command', () => {
 })
 
 describe('other languages', () => {
-  it('the ten lines of Python', async () => {
-    demandTools('python3')
+  it('the ten lines of Python', async (context) => {
+    demandTools(context, 'python3')
     const daemon = await TestDaemon.start()
     const python = startProgram('python3', [pathOf('../../config/examples/agent.py')], {
       PYTHONPATH: pathOf('../../node/agents/python'),
@@ -154,8 +154,8 @@ describe('other languages', () => {
     expect(await exit).toBe(0)
   })
 
-  it('Python, whole: threads and asyncio, payloads, failures, cancelling, reconnection', async () => {
-    demandTools('python3')
+  it('Python, whole: threads and asyncio, payloads, failures, cancelling, reconnection', async (context) => {
+    demandTools(context, 'python3')
     const daemon = await TestDaemon.start()
     const python = startProgram('python3', [pathOf('./python-client.py')], {
       PYTHONPATH: pathOf('../../node/agents/python'),
@@ -172,8 +172,8 @@ describe('other languages', () => {
     expect(await exit).toBe(0)
   })
 
-  it('bash with socat and jq', async () => {
-    demandTools('bash', 'socat', 'jq')
+  it('bash with socat and jq', async (context) => {
+    demandTools(context, 'bash', 'socat', 'jq')
     const daemon = await TestDaemon.start()
     startProgram('bash', [pathOf('../../config/examples/agent.sh')], { SWARM_NODE_SOCKET: daemon.socket })
     await attached(daemon, 'bash')

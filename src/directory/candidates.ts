@@ -199,7 +199,7 @@ function idleness({ slotsFree, slotsTotal, queued }: SkillSummary): number {
 }
 
 /**
- * D-11: to meet somebody costs both a handshake, some milliseconds of a core each. Were all drawn alike, a swarm with
+ * D-11: to meet somebody costs each end 25 to 30 ms of a core. Were all drawn alike, a swarm with
  * more members than links would make and drop connections without end.
  */
 function worthAsking(scored: readonly Candidate[], linked: ReadonlySet<NodeId>): readonly Candidate[] {

@@ -81,7 +81,21 @@ describe('the council of a swarm of processes', () => {
     await propose(founder, 'gold')
     await Promise.all(nodes.map((daemon) => decided(daemon, 'gold')))
 
-    const { primary } = await council(founder)
+    const { primary, height } = await council(founder)
+    const late = await founder.command(
+      'council',
+      'propose',
+      'tenant',
+      '--name',
+      'gold',
+      '--weight',
+      '3',
+      '--expect',
+      '0',
+    )
+    expect(late).toMatchObject({ code: 1, stderr: expect.stringContaining('[STALE]') })
+    // What is refused from the start costs no decision.
+    expect((await council(founder)).height).toBe(height)
     const victim = nodes.find(({ node }) => node === primary && node !== founder.node) ?? nodes[1]
     if (victim === undefined) throw new Error('somebody else is there')
     await victim.kill()

@@ -66,9 +66,12 @@ describe('fuzz', () => {
   it('F-4 draws the same inputs for the same seed, and others for another', async () => {
     const inputsOf = async (seed: string): Promise<string> => {
       const seen: string[] = []
+      let last: Uint8Array | undefined
       await campaign(
         planted((input) => {
-          seen.push(Buffer.from(input).toString('hex'))
+          // One that took long, as any may on a busy machine, is judged again: it was still drawn once.
+          if (input !== last) seen.push(Buffer.from(input).toString('hex'))
+          last = input
           return undefined
         }),
         seed,

@@ -144,9 +144,13 @@ describe('calls', () => {
       if (input.kind !== 'request') return
       const said = { task: 't1', attempt: 1, skills: ['echo'], tenant: 'default', leaseMs: 1000 }
       const run = { kind: 'run', agent: attached.agent, order: { ...said, input: JsonText.of('x').bytes } }
-      node.work.perform(run as ClaimsHostEffect)
+      node.work.perform(run as unknown as ClaimsHostEffect)
       const value = { kind: 'accepted', task: 't1', duplicate: false }
-      node.work.perform({ kind: 'reply', request: input.request, outcome: { ok: true, value } } as ClaimsHostEffect)
+      node.work.perform({
+        kind: 'reply',
+        request: input.request,
+        outcome: { ok: true, value },
+      } as unknown as ClaimsHostEffect)
       queueMicrotask(() => order.push('answered'))
     }
     const write = Socket.prototype.write

@@ -19,6 +19,7 @@ import {
   openDataDirectory,
   openNodeLog,
   Random,
+  type Result,
   type Role,
   realClock,
   recall,
@@ -276,14 +277,8 @@ class Composition {
       observe: (observation) => this.#observer.observe(observation),
       verify: signatureCheck(place.founding.swarm),
       decided: (id, outcome) => proposals.settle(id, outcome),
-      issue: ({ previous }) => {
-        const renewal = this.#entered().desk.renew(previous)
-        return renewal.ok ? renewal : { ok: false, error: renewal.error.message }
-      },
-      authoritiesChanged: () => {
-        network.reconsider()
-        this.#refreshFacts(base, network)
-      },
+      issue: ({ previous }) => this.#renew(previous),
+      authoritiesChanged: () => this.#onAuthorities(base, network),
       certified: (certificate) => {
         const member = this.#entered()
         this.#member = { ...member, standing: renewed(member.standing, certificate) }
@@ -305,6 +300,17 @@ class Composition {
       isRevoked: (subject) => this.#isRevoked(subject),
       persist: (record, then) => runtime.host.persist(record, then),
     })
+  }
+
+  #renew(previous: Certificate): Result<Uint8Array> {
+    const renewal = this.#entered().desk.renew(previous)
+    return renewal.ok ? renewal : { ok: false, error: renewal.error.message }
+  }
+
+  /** Other keys speak for organisations from now on: links may rest on none any more, and this node may issue for another. */
+  #onAuthorities(base: Base, network: Network): void {
+    network.reconsider()
+    this.#refreshFacts(base, network)
   }
 
   #refreshFacts(base: Base, network: Network): void {

@@ -18,7 +18,6 @@ export {
   genesisBodyShape,
   genesisShape,
   type Organisation,
-  organisationOf,
   swarmIdOf,
 } from './genesis.ts'
 export { Handshake, type HandshakeOptions, type HandshakeOutcome, type HandshakeStep } from './handshake.ts'

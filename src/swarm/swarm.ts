@@ -141,10 +141,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         this.#groups.tell(now, input, effects)
         break
       case 'shut-out':
-        this.#onShutOut(input, effects)
-        break
       case 'authority-unknown':
-        this.#groups.doubt(now, COUNCIL)
+        this.#onRefused(now, input, effects)
         break
       case 'load':
         this.#load = input.sample
@@ -254,7 +252,17 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     this.#hold(now, effects)
   }
 
-  #onShutOut({ by, why }: Extract<SwarmInput, { kind: 'shut-out' }>, effects: SwarmEffect[]): void {
+  /** A handshake failed over what the council has decided: this node is out, or knows less than others. */
+  #onRefused(
+    now: Millis,
+    input: Extract<SwarmInput, { kind: 'shut-out' | 'authority-unknown' }>,
+    effects: SwarmEffect[],
+  ): void {
+    if (input.kind === 'authority-unknown') {
+      this.#groups.doubt(now, COUNCIL)
+      return
+    }
+    const { by, why } = input
     if (this.council?.shutOut(by, why) !== true) return
     effects.push({ kind: 'observe', observation: { kind: `council-${why}-here`, node: this.council.self } })
   }

@@ -268,6 +268,7 @@ describe('A-4, A-15: keys that the council gives and takes', () => {
     guest.network.connect(node.id, node.addresses)
     await until('a refusal', () => guest.recorder.failures().length > 0)
     expect(guest.recorder.failures()[0]).toBe('AUTHORITY_UNKNOWN')
+    await until('it to be told', () => unknown.length > 0)
     expect(new Set(unknown)).toEqual(new Set([guest.id]))
     expect(node.network.stats()).toMatchObject({ peersDenied: 0, muxersTotal: 0 })
 

@@ -30,7 +30,7 @@ async function gone(from: TestDaemon, node: string): Promise<void> {
 }
 
 describe('an organisation that the council decided', () => {
-  it('GR-7 admits its nodes where its key is, and they are members to all, until its key is withdrawn', async () => {
+  it('GR-8 admits its nodes where its key is, and they are members to all, until its key is withdrawn', async () => {
     const founder = await TestDaemon.start()
     const ticket = await workerTicket(founder)
     const bystander = await TestDaemon.start({ join: ticket })

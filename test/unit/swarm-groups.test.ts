@@ -77,7 +77,7 @@ describe('an organisation that is decided', () => {
   }
   const all = (world: GovernedWorld, name: string) => world.nodes.get(name)?.effects ?? []
 
-  it('GR-6 GR-7 M-21 who does not know it asks, takes nobody in and blames nobody; who learns it does', () => {
+  it('GR-7 GR-8 M-21 who does not know it asks, takes nobody in and blames nobody; who learns it does', () => {
     const world = founded('b')
     world.add('guest', ['worker'], undefined, 'beta')
     // Of members a follower asks one; this one has a link to the guest alone, and to whom it can ask.
@@ -102,7 +102,7 @@ describe('an organisation that is decided', () => {
     }
   })
 
-  it('GR-6 asks at most once a second, however many it meets', () => {
+  it('GR-7 asks at most once a second, however many it meets', () => {
     const world = founded('b')
     world.add('c')
     world.link('c', 'b')
@@ -116,7 +116,7 @@ describe('an organisation that is decided', () => {
     expect(fetches.filter((e) => e.kind === 'send' && e.message.kind.startsWith('consensus.')).length).toBeLessThan(5)
   })
 
-  it('GR-7 M-21 whom a withdrawn key has certified is put out in the step in which that is learnt', () => {
+  it('GR-8 M-21 whom a withdrawn key has certified is put out in the step in which that is learnt', () => {
     const world = founded('b', 'c')
     world.propose('a', act.org('beta'))
     world.add('guest', ['worker'], undefined, 'beta')
@@ -138,7 +138,7 @@ describe('an organisation that is decided', () => {
     expect(world.nodes.get('guest')?.desk.isOut).toBe(true)
   })
 
-  it('GR-7 M-21 a node of it that reads the decision itself says so, and does not break', () => {
+  it('GR-8 M-21 a node of it that reads the decision itself says so, and does not break', () => {
     const world = founded('b')
     world.propose('a', act.org('beta'))
     world.add('guest', ['worker'], undefined, 'beta')

@@ -8,6 +8,7 @@ import {
   type Message,
   type Proposal,
   proofOf,
+  type Vote,
   verifyDecision,
 } from '../../src/consensus/index.ts'
 import { type Millis, type NodeId, TICK } from '../../src/kernel/index.ts'
@@ -169,6 +170,19 @@ describe('votes', () => {
       votes: [cast('q' as NodeId, { ...far, view: view(1) })],
     })
     expect(penaltiesIn(stranger)).toEqual(['q: votes from a node that is no member'])
+  })
+
+  it('that come after their view was left get no answer, unless they come again: then their member is left behind', () => {
+    const five = solo('a', 5)
+    five.hear(b, { kind: 'certificates', certificates: [certificate('prepare', 1, what, [0, 1, 2, 3])] })
+    expect(five.core.status().view).toBe(2)
+    const prepare = { kind: 'prepare', epoch: EPOCH, view: view(1), digest: what } as const
+    const skip = { kind: 'skip', epoch: EPOCH, view: view(1), tip: view(0) } as const
+    const helped = (from: NodeId, vote: Vote): unknown =>
+      five.hear(from, { kind: 'votes', votes: [cast(from, vote)] }).map((e) => [e.kind === 'send' && e.message.kind])
+    expect(helped('e' as NodeId, prepare)).toEqual([])
+    expect(helped('e' as NodeId, prepare)).toEqual([['certificates']])
+    expect(helped(c, skip)).toEqual([['certificates']])
   })
 
   it('B-3 of another epoch have no say', () => {

@@ -4,7 +4,7 @@ import { Beliefs } from './beliefs.ts'
 import { assemble } from './certificates.ts'
 import type { Context } from './context.ts'
 import { evidenceOf } from './evidence.ts'
-import { type Added, type Tally, type ViewVote, VoteLedger } from './ledger.ts'
+import { type Tally, type ViewVote, VoteLedger } from './ledger.ts'
 import { Pace } from './pace.ts'
 import type { Resumed } from './replay.ts'
 import { voteClaim } from './statements.ts'
@@ -128,15 +128,16 @@ export class Voting {
     }
     // Its skip is of no use to us before we know the certificate that it names (B-16).
     if (vote.kind === 'skip' && vote.tip > this.#tip.view) this.#events.onAhead(from)
-    const again = this.#add(seat, cast, false) === 'known'
-    if (vote.view < this.#view && this.#tellsOfLag(vote, again)) this.#events.onBehind(from)
+    const isNew = this.#add(seat, cast, false)
+    if (vote.view < this.#view && this.#tellsOfLag(vote, isNew)) this.#events.onBehind(from)
     this.#count(vote)
   }
 
-  /** A quorum leaves a view before the last votes for it arrive: who cast those is late, not left behind. */
-  #tellsOfLag(vote: ViewVote, again: boolean): boolean {
+  /** The slowest always votes after the others have gone on: that it is behind shows only if it repeats itself. */
+  #tellsOfLag(vote: ViewVote, isNew: boolean): boolean {
     if (vote.kind === 'commit') return false
-    return again || (vote.kind === 'skip' && vote.view <= this.#tip.view)
+    // Its time was up in a view that was certified: nobody else will tell it.
+    return !isNew || (vote.kind === 'skip' && vote.view <= this.#tip.view)
   }
 
   /** A vote known to be good: our own, or out of a believed certificate. */
@@ -146,13 +147,13 @@ export class Voting {
     this.#count(cast.vote)
   }
 
-  #add(seat: Seat, cast: CastVote, good: boolean): Added['kind'] {
+  /** Whether the vote is the first for its place. */
+  #add(seat: Seat, cast: CastVote, good: boolean): boolean {
     const added = this.ledger.add(seat, cast, good)
-    if (added.kind === 'conflict') {
-      const evidence = evidenceOf(this.ledger.group, seat, added.earlier, cast)
-      if (evidence !== undefined) this.#events.onEvidence(evidence)
-    }
-    return added.kind
+    if (added.kind !== 'conflict') return added.kind === 'added'
+    const evidence = evidenceOf(this.ledger.group, seat, added.earlier, cast)
+    if (evidence !== undefined) this.#events.onEvidence(evidence)
+    return false
   }
 
   /** Looks whether there are enough votes like this one, and verifies just as many as are missing (B-22). */

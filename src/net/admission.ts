@@ -19,7 +19,7 @@ import { Gate, type Passage } from './gate.ts'
 import type { NetworkClock, NetworkOptions } from './options.ts'
 import { ADMISSION_TIMEOUT_MS } from './params.ts'
 import { crossed, Refusal } from './refusal.ts'
-import { joinWrites, tuneStreams } from './stream-tuning.ts'
+import { joinWrites, quietDecoder, tuneStreams } from './stream-tuning.ts'
 
 /** Without the swarm id, so that members of another swarm are told so instead of finding no common protocol. */
 export const ADMISSION_PROTOCOL = `${PROTOCOL_PREFIX}/admission/1`
@@ -140,6 +140,7 @@ export class AdmissionControl {
     const secured = await (role === 'initiator'
       ? secure.secureOutbound(raw, noiseOptions)
       : secure.secureInbound(raw, noiseOptions))
+    quietDecoder(secured.connection)
     const peer = secured.remotePeer.toString() as NodeId
     try {
       const admitted = await this.#judge(role, peer, secured.connection, signal)

@@ -76,6 +76,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       onNews: (now, _group, news, effects) => {
         // What the recruiter proposed shows in the state, if it came to anything.
         for (const outcome of news.outcomes) if (outcome.id > 0) effects.push({ ...outcome, kind: 'decided' })
+        if (news.events.some(({ kind }) => kind === 'epoch-started')) this.#holdForGroups(now, effects)
         this.#onCouncil(now, effects)
       },
     })
@@ -267,7 +268,6 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
 
   /** What the council decided takes effect in the same step, whether it was decided here or read from others. */
   #onCouncil(now: Millis, effects: SwarmEffect[]): void {
-    this.#holdForGroups(now, effects)
     const news = this.council?.news()
     if (news === undefined) return
     for (const node of news.revoked) {

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { statusOf } from '../../node/spawn-daemon.ts'
+import type { Ran, Running } from '../support/command-line.ts'
 import { eventually } from '../support/eventually.ts'
 import { startDaemonCommand, TestDaemon, takePort } from './harness.ts'
 
@@ -73,6 +74,27 @@ async function cutOff(from: TestDaemon, node: string): Promise<void> {
   )
 }
 
+/** How it ended; 'a member' if it came up instead. */
+async function endedOrJoined({ ended }: Running, { socket }: TestDaemon): Promise<Ran | 'a member'> {
+  let ran: Ran | undefined
+  void ended.then((end) => {
+    ran = end
+  })
+  return eventually('it to end or to come up', async () => ran ?? ((await statusOf(socket)) && 'a member'), SEEN_MS)
+}
+
+async function metric(port: number, name: string): Promise<number> {
+  const text = await fetch(`http://127.0.0.1:${port}/metrics`).then(
+    (response) => response.text(),
+    () => '',
+  )
+  const line = text.split('\n').find((one) => one.startsWith(name))
+  return Number(line?.split(' ').at(-1) ?? 0)
+}
+
+/** Handshakes in which the node with this endpoint was told that it is revoked. */
+const refusals = (port: number) => metric(port, 'swarm_node_network_refused_by_peers_total{code="CERTIFICATE_REVOKED"}')
+
 describe('the council of a swarm of processes', () => {
   it('forms by itself, decides for all, goes on without its primary, and remembers all of it after a restart', async () => {
     const { nodes, listen } = await governed(4)
@@ -131,9 +153,25 @@ describe('the council of a swarm of processes', () => {
     back.child.kill('SIGKILL')
     await back.ended
     await rm(join(revoked.data, 'store'), { recursive: true })
-    const rejoined = await startDaemonCommand({ data: revoked.data, join: ticket, env: ENV }).ended
-    expect(rejoined.code).not.toBe(0)
-    expect(rejoined.stderr).toContain('CERTIFICATE_REVOKED')
+    const again = startDaemonCommand({ data: revoked.data, join: ticket, env: ENV })
+    const rejoined = await endedOrJoined(again, revoked)
+    expect(rejoined).toMatchObject({ code: 6, stderr: expect.stringContaining('[CERTIFICATE_REVOKED]') })
+  })
+
+  it('whom it revokes while it is away is refused at the handshake when it comes back', async () => {
+    const { nodes } = await governed(4)
+    const [founder, , , away] = nodes
+    if (!founder || !away) throw new Error('four were asked for')
+    await away.kill()
+    await revoke(founder, away.node)
+    const { port, release } = await takePort()
+    await release()
+    startDaemonCommand({ data: away.data, env: ENV, args: ['--http', `127.0.0.1:${port}`] })
+    // At the handshake, and not only by those who have linked to it and then think better of it.
+    await eventually('it to be refused', async () => (await refusals(port)) > 0, SEEN_MS)
+    await eventually('it to find out', async () => (await statusOf(away.socket))?.state === 'revoked', SEEN_MS)
+    expect(await metric(port, 'swarm_node_network_muxers_total')).toBe(0)
+    expect((await founder.peers()).find((peer) => peer.node === away.node)?.state).not.toBe('alive')
   })
 
   it('a validator whose log is lost abstains, says so, and votes again', async () => {

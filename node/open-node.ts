@@ -6,6 +6,7 @@ import {
   composeSwarm,
   createNetwork,
   createSigner,
+  type DataDirectory,
   ISSUER_LABEL,
   issuerFor,
   Lifecycle,
@@ -73,6 +74,7 @@ interface Contact {
 
 /** What is there before this node is a member, and outlives the network. */
 interface Base {
+  readonly directory: DataDirectory
   readonly keys: NodeKeys
   readonly nodeLog: NodeLog
   readonly state: NodeState
@@ -140,6 +142,7 @@ class Composition {
     this.#member = { standing: place, runtime, desk }
     network.serve(runtime.host)
     runtime.start()
+    this.#claimStore(base, place, runtime)
     runtime.claims({ kind: 'capacity', resources: agreed.config.node.capacity })
     await this.#keep('protocols', RUNTIME_STOP_MS, () => goodbye(runtime))
     return new NodeView({
@@ -173,7 +176,7 @@ class Composition {
     const ledger = new TicketLedger()
     for (const use of state.ticketUses) ledger.restore(use)
     const startedAt = this.#clock.wallNow()
-    return { keys, nodeLog, state, ledger, startedAt, random: new Random(`${keys.node.node}/${startedAt}`) }
+    return { directory, keys, nodeLog, state, ledger, startedAt, random: new Random(`${keys.node.node}/${startedAt}`) }
   }
 
   async #openNetwork(base: Base, entrance: Entrance): Promise<Network> {
@@ -219,12 +222,27 @@ class Composition {
     }
   }
 
+  /** U-10: the doubt about a copy is durable before the copy counts as this place's own. */
+  #claimStore({ directory }: Base, { founding }: Standing, runtime: NodeRuntime): void {
+    if (directory.provenance === 'own') return
+    if (directory.provenance === 'copy') {
+      const what = 'this store was copied here: it may be older than what this node has told others'
+      this.#options.log.module('storage').warn({ store: directory.storePath }, what)
+    }
+    // Says nothing new, but it is written after the doubt, which the first step of the council wrote.
+    runtime.host.persist({ kind: 'genesis', bytes: founding.bytes }, () => directory.claim())
+  }
+
   /** The council where this node's log ends; what it has decided of organisations counts from here on. */
-  #openCouncil({ keys, state }: Base, { founding, certificate, book }: Standing): CouncilDesk {
-    // B-20: a key that has served before, and a log that says nothing of it: votes of it may be out there.
-    const suspect = state.genesis === undefined && !keys.isNew
+  #openCouncil(
+    { keys, state, directory: { provenance } }: Base,
+    { founding, certificate, book }: Standing,
+  ): CouncilDesk {
+    // B-20: a key that has served before, and a log that says nothing of it, or what it said at some time: votes may be out there.
+    const isOld = provenance === 'copy' || (state.genesis === undefined && !keys.isNew)
+    const trust = this.#options.settings.start.trustStore ? 'vouched' : isOld ? 'suspect' : 'intact'
     const { node } = keys
-    const council = openCouncil({ founding, node, authority: keys.authority(), certificate, state, suspect })
+    const council = openCouncil({ founding, node, authority: keys.authority(), certificate, state, trust })
     book.follow(council.authorities)
     return council
   }

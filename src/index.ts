@@ -99,6 +99,7 @@ export {
   writeCrashReport,
 } from './runtime/index.ts'
 export {
+  type DataDirectory,
   DEFAULT_LOG_PARAMS,
   type LogParams,
   type NodeLog,

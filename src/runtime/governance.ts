@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ConsensusParams, Digest } from '../consensus/index.ts'
+import type { ConsensusParams, Digest, LogTrust } from '../consensus/index.ts'
 import type { CouncilFounding } from '../council/types.ts'
 import {
   type Certificate,
@@ -25,7 +25,7 @@ export interface CouncilTerms {
   readonly certificate: Certificate
   readonly state: NodeState
   /** Whether the log may lack votes that this key has signed. */
-  readonly suspect: boolean
+  readonly trust: LogTrust
   readonly params?: Partial<ConsensusParams>
 }
 
@@ -46,7 +46,7 @@ export function openCouncil(terms: CouncilTerms): CouncilDesk {
     // Above every earlier one: the incarnation by the log (M-8), the epoch also where the log was lost.
     session: certificate.epoch * STARTS_PER_EPOCH + (state.ceiling ?? 0) + 1,
     log: state.groups.get(COUNCIL),
-    suspect: terms.suspect,
+    trust: terms.trust,
     ...(terms.params === undefined ? {} : { params: terms.params }),
   })
 }

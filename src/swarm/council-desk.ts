@@ -4,6 +4,7 @@ import {
   type Digest,
   type GroupId,
   type HashFunction,
+  type LogTrust,
   type Outcome,
 } from '../consensus/index.ts'
 import { type CouncilFounding, CouncilMachine, type CouncilPorts, type CouncilState } from '../council/index.ts'
@@ -30,7 +31,7 @@ export interface CouncilOptions {
   /** What this node's log says of the council. */
   readonly log?: GroupLog | undefined
   /** Whether votes may be missing from it (B-20). */
-  readonly suspect: boolean
+  readonly trust: LogTrust
   readonly params?: Partial<ConsensusParams>
 }
 
@@ -70,7 +71,7 @@ export class CouncilDesk {
       hash: options.hash,
       session: options.session,
       records: log.records,
-      log: options.suspect ? 'suspect' : 'intact',
+      log: options.trust,
       params: { ...COUNCIL_PARAMS, ...options.params },
     })
     this.host = new GroupHost(COUNCIL, this.self, core, log)

@@ -4,61 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { statusOf } from '../../node/spawn-daemon.ts'
 import type { Ran, Running } from '../support/command-line.ts'
 import { eventually } from '../support/eventually.ts'
+import { council, decided, ENV, governed, propose, SEEN_MS, seated } from './council-daemons.ts'
 import { startDaemonCommand, TestDaemon, takePort } from './harness.ts'
-
-/** A decision is everywhere within milliseconds; a command to look for it takes a second on a busy machine. */
-const SEEN_MS = 30_000
-
-/** A council forms as soon as it can, so that a test need not wait for what it is not about. */
-const ENV = { SWARM_NODE_COUNCIL_ADMIT_AFTER_MS: '1s' }
-
-/** Nodes of one swarm, the founder first, whose council has taken all of them in. */
-async function governed(count: number): Promise<{
-  readonly nodes: readonly TestDaemon[]
-  readonly ticket: string
-  readonly listen: readonly string[]
-}> {
-  // At the same place after a restart: who has moved while everybody was away cannot be found again.
-  const places = await Promise.all(Array.from({ length: count }, takePort))
-  const listen = places.map(({ port }) => `/ip4/127.0.0.1/tcp/${port}`)
-  await Promise.all(places.map((place) => place.release()))
-  const [first = '', ...rest] = listen
-  const founder = await TestDaemon.start({ env: ENV, listen: first })
-  const ticket = await founder.ticket(count * 2)
-  const others = await Promise.all(rest.map((place) => TestDaemon.start({ join: ticket, env: ENV, listen: place })))
-  const nodes = [founder, ...others]
-  await Promise.all(nodes.map((daemon) => seated(daemon, count)))
-  return { nodes, ticket, listen }
-}
-
-async function council(daemon: TestDaemon) {
-  const client = await daemon.client()
-  const status = await client.call('council.status', {})
-  client.close()
-  return status
-}
-
-async function seated(daemon: TestDaemon, members: number): Promise<void> {
-  await eventually(`a council of ${members}`, async () => (await council(daemon)).members.length === members, SEEN_MS)
-}
-
-async function propose(daemon: TestDaemon, name: string): Promise<void> {
-  const { code, stderr } = await daemon.command('council', 'propose', 'tenant', '--name', name, '--weight', '2')
-  expect(stderr).not.toContain('[')
-  expect(code).toBe(0)
-}
-
-/** Waits until the decision is there, and says what is in the log. */
-async function decided(daemon: TestDaemon, name: string): Promise<void> {
-  await eventually(
-    `${name} in the log of ${daemon.node}`,
-    async () => {
-      const { stdout } = await daemon.command('council', 'log', '--json')
-      return stdout.includes(`"${name}"`)
-    },
-    SEEN_MS,
-  )
-}
 
 async function revoke(by: TestDaemon, node: string): Promise<void> {
   expect((await by.command('council', 'propose', 'revoke', '--node', node)).code).toBe(0)

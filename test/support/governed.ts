@@ -54,7 +54,7 @@ export class GovernedWorld {
       hash: HASH,
       session: this.now,
       log,
-      suspect: false,
+      trust: "intact",
     })
     const swarm = composeSwarm({
       signer: KEYS.signer(node(name)),

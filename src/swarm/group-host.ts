@@ -71,6 +71,12 @@ export class GroupHost {
       else this.#forward(effect, effects)
     }
     for (const decided of decidedBy(events)) this.#append({ kind: 'decided', group: this.id, decided }, effects)
+    for (const event of events) {
+      if (event.kind !== 'state-transferred') continue
+      // GR-6: the decisions that led to this state were not seen here.
+      const height = (event.height + 1) as Height
+      this.#append({ kind: 'decisions-from', group: this.id, height, why: { kind: 'snapshot' } }, effects)
+    }
     if (this.#persisted > before) effects.push({ kind: 'settle', group: this.id, mark: this.#persisted })
     return { outcomes, events }
   }

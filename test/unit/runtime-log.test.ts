@@ -13,6 +13,7 @@ const PARAMS = {
   firstSegmentBytes: 4096,
   segmentBytesMax: 4096,
   blockBytesMax: 1024,
+  besideBytesMax: 256,
   recordBytesMax: 512,
   queuedBytesMax: 4096,
 }

@@ -71,7 +71,7 @@ export const groupRecords = {
   'group-rewritten': record({ group: groupId, drafts: count() }),
   /** Something that was decided, for people. */
   decided: record({ group: groupId, decided: decidedShape }),
-  /** GR-6: what was decided below this height is not all here. */
+  /** GR-9: what was decided below this height is not all here. */
   'decisions-from': record({
     group: groupId,
     height: count<Height>(),
@@ -112,7 +112,7 @@ export class GroupLog {
     return this.#decisions
   }
 
-  /** GR-6: undefined if no decision is missing. */
+  /** GR-9: undefined if no decision is missing. */
   get complete(): Complete | undefined {
     return this.#complete
   }

@@ -129,10 +129,15 @@ export class Voting {
     // Its skip is of no use to us before we know the certificate that it names (B-16).
     if (vote.kind === 'skip' && vote.tip > this.#tip.view) this.#events.onAhead(from)
     const isNew = this.#add(seat, cast, false)
-    // The slowest always prepares after the others have gone on: that it is behind shows only if it repeats itself.
-    const isLate = vote.kind === 'prepare' && isNew && vote.view === this.#view - 1
-    if (vote.view < this.#view && vote.kind !== 'commit' && !isLate) this.#events.onBehind(from)
+    if (vote.view < this.#view && this.#tellsOfLag(vote, isNew)) this.#events.onBehind(from)
     this.#count(vote)
+  }
+
+  /** The slowest always votes after the others have gone on: that it is behind shows only if it repeats itself. */
+  #tellsOfLag(vote: ViewVote, isNew: boolean): boolean {
+    if (vote.kind === 'commit') return false
+    // Its time was up in a view that was certified: nobody else will tell it.
+    return !isNew || (vote.kind === 'skip' && vote.view <= this.#tip.view)
   }
 
   /** A vote known to be good: our own, or out of a believed certificate. */

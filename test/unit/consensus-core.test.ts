@@ -245,6 +245,12 @@ describe('views', () => {
     const certificates = expect.objectContaining({ kind: 'certificates' })
     expect(messagesIn(member.hear(d, late))).not.toContainEqual(certificates)
     expect(messagesIn(member.hear(d, late))).toContainEqual(certificates)
+    // Whoever ran out of time there is behind at once.
+    const skip: Message = {
+      kind: 'votes',
+      votes: [cast(c, { kind: 'skip', epoch: EPOCH, view: view(1), tip: view(0) })],
+    }
+    expect(messagesIn(member.hear(c, skip))).toContainEqual(certificates)
   })
 
   it('B-16 a skip names the highest certificate its signer knows, and goes with it', () => {

@@ -29,14 +29,16 @@ export interface ConnectionHost {
   visit(line: AgentLine): Visit
   /** The first subscription was opened, or the last one closed. */
   onSubscribed(connection: IpcConnection, subscribed: boolean): void
-  /** Asks for one `flush` at the end of this turn of the loop. */
+  /** Asks for one `flush`: when what a client said has been taken in, else at the end of this turn of the loop. */
   wantsFlush(connection: IpcConnection): void
+  /** What a client said has been taken in. Answers follow; what others are told because of it is there already. */
+  onTakenIn(): void
   onClosed(connection: IpcConnection, reason: CloseReason | 'gone', error?: Failure): void
   /** A broken invariant. Must end the process. */
   fatal(cause: unknown): void
 }
 
-/** One client: a socket and its session. Everything of one turn of the loop leaves in one write. */
+/** One client: a socket and its session. All its answers of one turn of the loop leave in one write. */
 export class IpcConnection implements AgentLine {
   readonly #socket: Socket
   readonly #host: ConnectionHost
@@ -49,7 +51,10 @@ export class IpcConnection implements AgentLine {
     this.#socket = socket
     this.#host = host
     this.#session = new Session(host.greeting, host.clock.now())
-    socket.on('data', (bytes) => this.#step({ kind: 'received', bytes }))
+    socket.on('data', (bytes) => {
+      this.#step({ kind: 'received', bytes })
+      host.onTakenIn()
+    })
     socket.on('end', () => {
       // Whoever sends no more answers no more, even if it still reads.
       this.#visit?.loseAgents()
@@ -104,7 +109,7 @@ export class IpcConnection implements AgentLine {
     this.#socket.destroy()
   }
 
-  /** Writes what this turn of the loop has gathered. */
+  /** Writes what has been gathered. */
   flush(): void {
     this.#step({ kind: 'flush' })
   }

@@ -45,8 +45,9 @@ export class IpcServer {
   readonly #server: Server
   readonly #connections = new Set<IpcConnection>()
   readonly #subscribed = new Set<IpcConnection>()
-  /** Those with something to write at the end of this turn of the loop. */
+  /** Those with something to write. */
   #unflushed: IpcConnection[] = []
+  #isFlushDue = false
   /** Ends listening to the node, which is done only for subscribers: news of tasks are many. */
   #unlisten: (() => void) | undefined
   readonly #ticker: NodeJS.Timeout
@@ -134,9 +135,12 @@ export class IpcServer {
       onSubscribed: (connection, subscribed) => this.#onSubscribed(connection, subscribed),
       wantsFlush: (connection) => {
         // After all input of this turn was read: one write per client, however many answers.
-        if (this.#unflushed.length === 0) setImmediate(() => this.#flush())
+        if (!this.#isFlushDue) setImmediate(() => this.#flushLast())
+        this.#isFlushDue = true
         this.#unflushed.push(connection)
       },
+      // Answers come later in the turn: what is there are tasks for agents, who need not wait for those.
+      onTakenIn: () => this.#flush(),
       onClosed: (connection, reason, error) => {
         this.#connections.delete(connection)
         if (error !== undefined) log.info({ reason, code: error.code }, `a client was refused: ${error.message}`)
@@ -159,7 +163,13 @@ export class IpcServer {
     })
   }
 
+  #flushLast(): void {
+    this.#isFlushDue = false
+    this.#flush()
+  }
+
   #flush(): void {
+    if (this.#unflushed.length === 0) return
     const connections = this.#unflushed
     this.#unflushed = []
     for (const connection of connections) connection.flush()

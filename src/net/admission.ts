@@ -20,7 +20,7 @@ import type { NetworkClock, NetworkOptions } from './options.ts'
 import { ADMISSION_TIMEOUT_MS } from './params.ts'
 import { crossed, Refusal } from './refusal.ts'
 import { type IsSpoken, nameStreams } from './stream-names.ts'
-import { gatherWrites, joinWrites, tuneStreams } from './stream-tuning.ts'
+import { gatherWrites, joinWrites, quietDecoder, tuneStreams } from './stream-tuning.ts'
 
 /** Without the swarm id, so that members of another swarm are told so instead of finding no common protocol. */
 export const ADMISSION_PROTOCOL = `${PROTOCOL_PREFIX}/admission/2`
@@ -28,6 +28,8 @@ export const ADMISSION_PROTOCOL = `${PROTOCOL_PREFIX}/admission/2`
 /** What admission found out about one connection, and what became of it. */
 export interface Admitted {
   readonly peer: Certificate
+  /** The certificate as it was shown. */
+  readonly shown: Uint8Array
   readonly dialledBy: NodeId
   /** When this connection also made a member of this node. */
   readonly joined: { readonly founding: Founding; readonly certificate: Uint8Array } | undefined
@@ -43,6 +45,7 @@ export interface AdmissionInit {
   readonly clock: NetworkClock
   readonly party: () => MemberParty | undefined
   readonly grant: NetworkOptions['grant']
+  readonly onUnknownAuthority: (peer: NodeId) => void
   /** Why nothing of this peer is wanted now, whatever it can prove. */
   readonly unwelcome: (peer: NodeId) => { readonly code: ErrorCode; readonly message: string } | undefined
 }
@@ -154,12 +157,13 @@ export class AdmissionControl {
     const secured = await (role === 'initiator'
       ? secure.secureOutbound(raw, noiseOptions)
       : secure.secureInbound(raw, noiseOptions))
+    quietDecoder(secured.connection)
     const peer = secured.remotePeer.toString() as NodeId
     try {
       const admitted = await this.#judge(role, peer, raw, secured.connection, signal)
       this.#remember(secured.connection, admitted)
     } catch (cause) {
-      if (cause instanceof Refusal) this.#count(cause)
+      if (cause instanceof Refusal) this.#refused(peer, cause)
       throw cause
     }
     return { connection: secured.connection, remotePeer: secured.remotePeer }
@@ -185,7 +189,15 @@ export class AdmissionControl {
       const result = await exchange(secured, options, grant, signal, stands)
       const dialledBy = dials ? self : peer
       this.crossings.stands(clock.now(), peer, dialledBy)
-      return { peer: result.peer, dialledBy, joined: result.joined, raw, muxer: undefined, goodbye: false }
+      return {
+        peer: result.peer,
+        shown: result.shown,
+        dialledBy,
+        joined: result.joined,
+        raw,
+        muxer: undefined,
+        goodbye: false,
+      }
     } finally {
       if (dials) this.crossings.endDial(peer)
     }
@@ -208,7 +220,8 @@ export class AdmissionControl {
     })
   }
 
-  #count(refusal: Refusal): void {
+  #refused(peer: NodeId, refusal: Refusal): void {
+    if (refusal.by === 'us' && refusal.code === 'AUTHORITY_UNKNOWN') this.#init.onUnknownAuthority(peer)
     const counts = refusal.by === 'us' ? this.refusedByUs : this.refusedByPeers
     counts[refusal.code] = (counts[refusal.code] ?? 0) + 1
   }

@@ -4,9 +4,10 @@ import { crc32c } from './crc32c.ts'
 /**
  * One group commit as it stands in a file, big-endian:
  *
- *     0 body bytes u32 · 4 records u32 · 8 first index u64 · 16 chain u32 · 20 head check u32 · 24 checksum u32
+ *     0 body bytes u32 · 4 records u32, highest bit: beside · 8 first index u64 · 16 chain u32 · 20 head check u32 · 24 checksum u32
  *     28 body: for each record its length u32 and its bytes
  *
+ * `beside`: the block before was still on its way to the disk when this one was handed to it (S-2).
  * `chain` is the checksum of the block before. The head check covers 0..20 and is seeded with the file's own seed; the
  * checksum continues it over the body, so it covers everything before it too.
  */
@@ -14,8 +15,18 @@ export const BLOCK_HEAD_BYTES = 28
 export const RECORD_HEAD_BYTES = 4
 const HEAD_CHECK_AT = 20
 const CHECKSUM_AT = 24
+const BESIDE_BIT = 0x8000_0000
 
 const CAPACITY_BYTES_MIN = 16 * 1024
+
+/** What a block says of itself beside its records. */
+export interface BlockHead {
+  readonly firstIndex: LogIndex
+  readonly chain: number
+  /** Of its file. */
+  readonly seed: number
+  readonly isBeside: boolean
+}
 
 /** Collects records in the very bytes that will be written. Reused from group to group. */
 export class BlockBuilder {
@@ -43,10 +54,10 @@ export class BlockBuilder {
   }
 
   /** Fills in the head. The bytes are a view that lasts until {@link reset}. */
-  seal(firstIndex: LogIndex, chain: number, seed: number): { readonly bytes: Uint8Array; readonly checksum: number } {
+  seal({ firstIndex, chain, seed, isBeside }: BlockHead): { readonly bytes: Uint8Array; readonly checksum: number } {
     const view = this.#view
     view.setUint32(0, this.#length - BLOCK_HEAD_BYTES)
-    view.setUint32(4, this.#recordCount)
+    view.setUint32(4, this.#recordCount + (isBeside ? BESIDE_BIT : 0))
     setUint53(view, 8, firstIndex)
     view.setUint32(16, chain)
     const headCheck = crc32c(this.#bytes, 0, HEAD_CHECK_AT, seed)
@@ -74,6 +85,7 @@ export interface Block {
   readonly recordCount: number
   readonly chain: number
   readonly checksum: number
+  readonly isBeside: boolean
   /** Bytes that the block takes in the file. */
   readonly length: number
   /** Views into the file's bytes. */
@@ -90,10 +102,14 @@ export function readBlock(file: Uint8Array, offset: number, seed: number): Block
   const checksum = view.getUint32(CHECKSUM_AT)
   if (offset + length > file.length) return undefined
   if (checksum !== crc32c(file, offset + BLOCK_HEAD_BYTES, offset + length, headCheck)) return undefined
-  const records = splitRecords(file.subarray(offset + BLOCK_HEAD_BYTES, offset + length), view.getUint32(4))
+  const marked = view.getUint32(4)
+  const isBeside = marked >= BESIDE_BIT
+  const body = file.subarray(offset + BLOCK_HEAD_BYTES, offset + length)
+  const records = splitRecords(body, isBeside ? marked - BESIDE_BIT : marked)
   if (records === undefined) return undefined
   const firstIndex = getUint53(view, 8)
-  return { firstIndex, recordCount: records.length, chain: view.getUint32(16), checksum, length, records }
+  const chain = view.getUint32(16)
+  return { firstIndex, recordCount: records.length, chain, checksum, isBeside, length, records }
 }
 
 function splitRecords(body: Uint8Array, count: number): Uint8Array[] | undefined {

@@ -13,7 +13,7 @@ import { crc32c } from './crc32c.ts'
  */
 export const FILE_HEAD_BYTES = 64
 export const STORE_ID_BYTES = 16
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
 
 const MAGIC = new TextEncoder().encode('SWARMLOG')
 const KINDS = { segment: 1, snapshot: 2 } as const

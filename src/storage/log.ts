@@ -7,6 +7,19 @@ import { type LogParams, segmentBytesMin } from './params.ts'
 import type { Recovered, Segment } from './recovery.ts'
 import { drive, makeSegment, type Steps, writeSnapshot } from './steps.ts'
 
+/** A block on its way to the disk. */
+interface Flight {
+  readonly group: BlockBuilder
+  /** Where the log ends with it. */
+  readonly end: TailPosition
+  hasLanded: boolean
+}
+
+interface Place {
+  readonly segment: Segment
+  readonly offset: number
+}
+
 interface Compaction {
   readonly records: readonly Uint8Array[]
   readonly upTo: LogIndex
@@ -15,8 +28,8 @@ interface Compaction {
 }
 
 /**
- * A segmented append-only log with group commit (S-1 to S-9 in ./README.md). It keeps two lanes of disk operations, one
- * operation at a time in each: one for blocks, one for what is prepared beside them (the next segment, a snapshot).
+ * A segmented append-only log with group commit (S-1 to S-9 in ./README.md). It keeps two lanes of disk operations: one
+ * for blocks, one at a time or two small ones; one for what is prepared beside them (the next segment, a snapshot).
  */
 export class SegmentedLog implements LogPort {
   readonly #disk: DiskPort
@@ -26,7 +39,7 @@ export class SegmentedLog implements LogPort {
 
   /** Oldest first. Blocks go into the one that `#end` names; those after it are empty. */
   #segments: readonly Segment[]
-  /** Where the next block goes if it fits; `upTo` is how far the log is durable. */
+  /** How far the log is durable, and where that is. */
   #end: TailPosition
   #lastIndex: LogIndex
   #snapshotSequence: number
@@ -39,7 +52,8 @@ export class SegmentedLog implements LogPort {
   #spareBuilder: BlockBuilder | undefined
   #queuedBytes = 0
   #turnAsked = false
-  #writing = false
+  /** Oldest first. */
+  readonly #flights: Flight[] = []
   /** A group waits for a segment. */
   #blocked = false
 
@@ -137,12 +151,21 @@ export class SegmentedLog implements LogPort {
   #closeGroup(): void {
     if (this.#filling.recordCount === 0) return
     this.#groups.push(this.#filling)
+    this.#renewFilling()
+  }
+
+  #renewFilling(): void {
     this.#filling = this.#spareBuilder ?? new BlockBuilder()
     this.#spareBuilder = undefined
   }
 
+  /** Where the next block goes if it fits. */
+  get #next(): TailPosition {
+    return this.#flights.at(-1)?.end ?? this.#end
+  }
+
   #writeAfterTurn(): void {
-    if (this.#writing || this.#turnAsked) return
+    if (this.#turnAsked || !this.#mayStart(0)) return
     this.#turnAsked = true
     this.#disk.afterTurn(() => {
       this.#turnAsked = false
@@ -150,50 +173,74 @@ export class SegmentedLog implements LogPort {
     })
   }
 
-  /** Starts the next group, if there is one, no other is in flight (S-2), and there is room for it. */
+  /** S-2: whether a block of so many bytes may be handed to the disk now. */
+  #mayStart(bytes: number): boolean {
+    const [flight, second] = this.#flights
+    const { besideBytesMax } = this.#params
+    return flight === undefined || (second === undefined && Math.max(bytes, flight.group.length) <= besideBytesMax)
+  }
+
+  /** Starts the next group, if there is one, what is in flight allows it (S-2), and there is room for it. */
   #write(): void {
-    if (this.#writing || this.#failure !== undefined) return
-    if (this.#groups.length === 0) this.#closeGroup()
-    const group = this.#groups[0]
-    if (group === undefined) return
+    const group = this.#groups[0] ?? this.#filling
+    if (this.#failure !== undefined || group.recordCount === 0 || !this.#mayStart(group.length)) return
     const place = this.#placeFor(group.length)
     this.#blocked = place === undefined
     if (place === undefined) {
       this.#prepare()
       return
     }
-    this.#groups.shift()
-    const { segment, offset } = place
-    const { bytes, checksum } = group.seal(this.#end.upTo + 1, this.#end.chain, segment.seed)
-    const upTo = this.#end.upTo + group.recordCount
-    const end = { upTo, chain: checksum, sequence: segment.sequence, offset: offset + group.length }
-    this.#writing = true
+    // So that a block in the next segment proves that all of this one were durable.
+    if (this.#flights.length > 0 && place.segment.sequence !== this.#next.sequence) return
+    if (this.#groups.shift() === undefined) this.#renewFilling()
+    this.#start(group, place)
+  }
+
+  #start(group: BlockBuilder, { segment, offset }: Place): void {
+    const { upTo, chain } = this.#next
+    const isBeside = this.#flights.length > 0
+    const { bytes, checksum } = group.seal({ firstIndex: upTo + 1, chain, seed: segment.seed, isBeside })
+    const after = { upTo: upTo + group.recordCount, chain: checksum }
+    const end = { ...after, sequence: segment.sequence, offset: offset + group.length }
+    const flight = { group, end, hasLanded: false }
+    this.#flights.push(flight)
     this.#disk.submit({ kind: 'write', file: segment.file, offset, bytes, sync: true }, (fault) => {
       if (this.#failure !== undefined) return
-      this.#writing = false
-      if (fault === undefined) this.#written(group, end)
+      if (fault === undefined) this.#landed(flight)
       else this.#fail(fault)
     })
   }
 
-  #written(group: BlockBuilder, end: TailPosition): void {
+  /** S-1: a block counts once those before it do. */
+  #landed(flight: Flight): void {
+    flight.hasLanded = true
+    if (this.#flights[0] !== flight) return
+    for (let first = this.#flights[0]; first?.hasLanded === true; first = this.#flights[0]) {
+      this.#flights.shift()
+      this.#settle(first)
+    }
+    const { upTo } = this.#end
+    // The disk first, then the news: whoever hears it has work to do meanwhile.
+    this.#write()
+    this.#prepare()
+    this.#handler?.onDurable(upTo)
+    this.#closeWhenIdle()
+  }
+
+  #settle({ group, end }: Flight): void {
     this.#end = end
     this.#queuedBytes -= group.length - BLOCK_HEAD_BYTES
     group.reset()
     this.#spareBuilder = group
     if (this.#compaction?.upTo === end.upTo) this.#compaction.tail = end
-    // The disk first, then the news: whoever hears it has work to do meanwhile.
-    this.#write()
-    this.#prepare()
-    this.#handler?.onDurable(end.upTo)
-    this.#closeWhenIdle()
   }
 
   /** In the segment that is being filled, or at the start of the next one. */
-  #placeFor(bytes: number): { readonly segment: Segment; readonly offset: number } | undefined {
-    const current = this.#segments.findIndex((segment) => segment.sequence === this.#end.sequence)
+  #placeFor(bytes: number): Place | undefined {
+    const { sequence, offset } = this.#next
+    const current = this.#segments.findIndex((segment) => segment.sequence === sequence)
     const segment = this.#segments[current]
-    if (segment !== undefined && this.#end.offset + bytes <= segment.bytes) return { segment, offset: this.#end.offset }
+    if (segment !== undefined && offset + bytes <= segment.bytes) return { segment, offset }
     const next = this.#segments[current + 1]
     return next === undefined ? undefined : { segment: next, offset: FILE_HEAD_BYTES }
   }
@@ -203,8 +250,9 @@ export class SegmentedLog implements LogPort {
     if (this.#preparing || this.#failure !== undefined) return
     const last = this.#segments.at(-1)
     assert(last !== undefined, 'a log has a segment')
-    const spare = last.sequence > this.#end.sequence
-    if (!spare && (this.#blocked || this.#end.offset * 2 > last.bytes)) this.#extend(last)
+    const { sequence, offset } = this.#next
+    const spare = last.sequence > sequence
+    if (!spare && (this.#blocked || offset * 2 > last.bytes)) this.#extend(last)
     else this.#snapshot()
   }
 
@@ -276,7 +324,7 @@ export class SegmentedLog implements LogPort {
     const closed = this.#onClosed
     if (closed === undefined) return
     const waiting = !this.#blocked && (this.#groups.length > 0 || this.#filling.recordCount > 0)
-    const busy = this.#writing || this.#preparing || waiting
+    const busy = this.#flights.length > 0 || this.#preparing || waiting
     if (busy && this.#failure === undefined) return
     this.#onClosed = () => undefined
     closed()

@@ -13,6 +13,11 @@ export interface LogParams {
   readonly segmentBytesMax: number
   /** A group is closed at this size and the next one begins: bounds the time of one write. */
   readonly blockBytesMax: number
+  /**
+   * Two blocks up to this size may be on their way to the disk at once: what waits for a sync of its own waits for one
+   * time and not for two. Larger ones come from load, under which one at a time makes larger groups. About a page.
+   */
+  readonly besideBytesMax: number
   /** Longest record. A task's input and output are at most 1 MiB each (spec/interfaces.md), plus what describes it. */
   readonly recordBytesMax: number
   /** Most bytes that wait for the disk (S-9): about a second of a slow disk's throughput. */
@@ -23,6 +28,7 @@ export const DEFAULT_LOG_PARAMS: LogParams = {
   firstSegmentBytes: 1 * MIB,
   segmentBytesMax: 16 * MIB,
   blockBytesMax: 1 * MIB,
+  besideBytesMax: 4 * KIB,
   recordBytesMax: 3 * MIB,
   queuedBytesMax: 32 * MIB,
 }

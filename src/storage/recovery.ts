@@ -33,7 +33,7 @@ export interface Recovered {
   /** In order of sequence. The one of `end.sequence` is being filled, those after it are empty. */
   readonly segments: readonly Segment[]
   readonly snapshotSequence: number
-  /** The last block as it stands in its file, to be made durable again (S-6). */
+  /** The last block, and one it was written beside, as they stand in their file: to be made durable again (S-6). */
   readonly lastBlock: { readonly file: DiskFile; readonly offset: number; readonly bytes: Uint8Array } | undefined
   /** Leftovers: unfinished files, and what the snapshot made superfluous. */
   readonly remove: readonly DiskFile[]
@@ -164,6 +164,7 @@ interface Tail {
 function readTail(files: readonly StoreFile[], start: TailPosition): Tail {
   const records: Uint8Array[] = []
   let lastBlock: Recovered['lastBlock']
+  let lastOffset: number | undefined
   let end = start
   let bytes = 0
   /** Segments without a block since the chain's last one: where that is, and where something other than zeros begins. */
@@ -171,15 +172,17 @@ function readTail(files: readonly StoreFile[], start: TailPosition): Tail {
 
   for (const file of files) {
     let offset = file.segment.sequence === start.sequence ? start.offset : FILE_HEAD_BYTES
+    lastOffset = undefined
     for (;;) {
       const block = readSegmentBlock(file, offset)
       if (block === undefined) break
       if (block.firstIndex !== end.upTo + 1 || block.chain !== end.chain)
         throw missing(open[0] ?? { file, from: offset }, end.upTo + 1)
       for (const record of block.records) records.push(record)
-      const blockBytes = file.bytes.subarray(offset, offset + block.length)
-      lastBlock = { file: file.segment.file, offset, bytes: blockBytes }
+      const from = block.isBeside ? (lastOffset ?? offset) : offset
+      lastOffset = offset
       offset += block.length
+      lastBlock = { file: file.segment.file, offset: from, bytes: file.bytes.subarray(from, offset) }
       bytes += block.length
       end = {
         upTo: end.upTo + block.recordCount,
@@ -194,7 +197,7 @@ function readTail(files: readonly StoreFile[], start: TailPosition): Tail {
 
   for (const { file, from } of open) {
     if (allZero(file.bytes, from)) continue
-    const later = findBlock(file, from + 1)
+    const later = proofOfDamage(file, from + 1)
     if (later !== undefined) {
       throw damaged(file.segment.file, from, end.upTo + 1, `a whole block follows at byte ${later}`)
     }
@@ -210,10 +213,18 @@ function readSegmentBlock(file: StoreFile, offset: number): Block | undefined {
   return block === undefined || block.recordCount === 0 ? undefined : block
 }
 
-/** Any block after a bad one proves that the bad one had been durable (S-2). Looks at every byte: lengths may be bad. */
-function findBlock(file: StoreFile, from: number): number | undefined {
+/**
+ * A block after a bad one proves that the bad one had been durable (S-2), unless the two were written side by side: then
+ * the one after both does. Looks at every byte: lengths may be bad.
+ */
+function proofOfDamage(file: StoreFile, from: number): number | undefined {
+  let isFirst = true
   for (let offset = from; offset < file.bytes.length; offset++) {
-    if (readSegmentBlock(file, offset) !== undefined) return offset
+    const block = readSegmentBlock(file, offset)
+    if (block === undefined) continue
+    if (!isFirst || !block.isBeside) return offset
+    isFirst = false
+    offset += block.length - 1
   }
   return undefined
 }

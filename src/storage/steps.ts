@@ -82,7 +82,7 @@ function* writeBlocks(plan: SnapshotPlan, draft: DiskFile): Steps<DiskFault | un
       block.append(record)
       next += 1
     }
-    const sealed = block.seal(firstIndex, chain, seed)
+    const sealed = block.seal({ firstIndex, chain, seed, isBeside: false })
     const fault = yield { kind: 'write', file: draft, offset, bytes: sealed.bytes, sync: false }
     if (fault !== undefined) return fault
     recordCount = block.recordCount

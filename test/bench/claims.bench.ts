@@ -34,14 +34,11 @@ const { values } = parseArgs({
 
 const seconds = Number(values.seconds)
 const directory = mkdtempSync(join(values.directory, 'swarm-node-claims-'))
-const durable = {
-  seconds,
-  withPeers: values.peers,
-  nodeArgs: values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`],
-}
+const nodeArgs = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`]
+const durable = { seconds, withPeers: values.peers, nodeArgs }
 
 const PARTS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
-  local: () => localClaims(seconds),
+  local: () => localClaims(seconds, nodeArgs),
   remote: () => remoteClaims(seconds),
   throughput: () => durableThroughput({ ...durable, directory: join(directory, 'throughput') }),
   latency: () => durableLatency({ ...durable, directory: join(directory, 'latency') }),

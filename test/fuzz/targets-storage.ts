@@ -35,7 +35,7 @@ export function storageTargets(): readonly FuzzTarget[] {
 function block(...lengths: number[]): Uint8Array {
   const builder = new BlockBuilder()
   for (const length of lengths) builder.append(new Uint8Array(length).fill(length))
-  return builder.seal(1, 0, SEED).bytes.slice()
+  return builder.seal({ firstIndex: 1, chain: 0, seed: SEED, isBeside: false }).bytes.slice()
 }
 
 function head(kind: 'segment' | 'snapshot'): Uint8Array {

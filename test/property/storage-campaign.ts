@@ -14,6 +14,7 @@ const PARAMS: LogParams = {
   firstSegmentBytes: 700,
   segmentBytesMax: 6000,
   blockBytesMax: 2500,
+  besideBytesMax: 300,
   recordBytesMax: 900,
   queuedBytesMax: 8000,
 }
@@ -195,8 +196,8 @@ class Run implements LogHandler {
     }
     const recovered = next - 1
     must(log.lastIndex === recovered, `the log counts ${log.lastIndex}, its records ${recovered}`)
-    // S-1; under rot the last block alone may be gone (README, "What it rests on").
-    const promised = this.#rotten ? (this.#boundaries.at(-2) ?? 0) : this.#durable()
+    // S-1; under rot the last block may be gone, and one that was written beside it (README, "What it rests on").
+    const promised = this.#rotten ? (this.#boundaries.at(-3) ?? 0) : this.#durable()
     must(recovered >= promised, `${recovered} recovered, ${promised} were durable`)
     if (recovered < this.#appended.length) this.#coverage.torn += 1
     this.#appended = this.#appended.slice(0, recovered)
@@ -210,7 +211,8 @@ class Run implements LogHandler {
     for (let i = 0; i < burst; i++) if (!this.#append(log)) break
     if (this.#random.chance(0.08)) this.#compact(log)
     if (this.#random.chance(0.1) && log.refusal() !== undefined) this.#coverage.refusals += 1
-    this.#runFor(this.#random.exponential(1))
+    // Often sooner than the disk: blocks go side by side, and wait for each other.
+    this.#runFor(this.#random.exponential(this.#random.chance(0.4) ? 0.1 : 1))
   }
 
   #append(log: SegmentedLog): boolean {

@@ -64,8 +64,13 @@ export class FakeNode implements OpenedNode {
   ticketError: Error | undefined
   /** What agents and clients have said, for claims that are not there. */
   readonly told: ClaimsHostInput[] = []
+  /** What those claims do about it, if anything. */
+  onTold: ((input: ClaimsHostInput) => void) | undefined
   readonly work = new WorkDesk({
-    tell: (input) => this.told.push(input),
+    tell: (input) => {
+      this.told.push(input)
+      this.onTold?.(input)
+    },
     refusal: () => undefined,
     claims: () => NO_CLAIMS,
     agentsMax: 100,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { IpcServer } from '../../node/ipc-server.ts'
 import { openLog } from '../../node/log.ts'
-import { ControlClient, SwarmError } from '../../src/index.ts'
+import { type ClaimsHostEffect, ControlClient, JsonText, SwarmError } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeNode } from '../support/fake-node.ts'
 import { scratchDirectory } from '../support/scratch.ts'
@@ -132,6 +132,34 @@ describe('calls', () => {
     await Promise.all(Array.from({ length: 100 }, () => control.call('node.status', {})))
     // AC-1: the client's is one too.
     expect(write.mock.calls.length).toBeLessThan(10)
+  })
+
+  it('come after the task that they are about has gone to its agent', async () => {
+    const { path, node } = await serve()
+    const agent = await WireAgent.connect(path, { name: 'n', skills: [{ name: 'echo' }] })
+    const attached = node.told[0]
+    if (attached?.kind !== 'agent-attach') throw new Error('an agent was to attach')
+    const order: string[] = []
+    node.onTold = (input) => {
+      if (input.kind !== 'request') return
+      const said = { task: 't1', attempt: 1, skills: ['echo'], tenant: 'default', leaseMs: 1000 }
+      const run = { kind: 'run', agent: attached.agent, order: { ...said, input: JsonText.of('x').bytes } }
+      node.work.perform(run as unknown as ClaimsHostEffect)
+      const value = { kind: 'accepted', task: 't1', duplicate: false }
+      node.work.perform({
+        kind: 'reply',
+        request: input.request,
+        outcome: { ok: true, value },
+      } as unknown as ClaimsHostEffect)
+      queueMicrotask(() => order.push('answered'))
+    }
+    const write = Socket.prototype.write
+    vi.spyOn(Socket.prototype, 'write').mockImplementation(function (this: Socket, bytes) {
+      if (Buffer.from(bytes as Uint8Array).includes('"task.run"')) order.push('handed over')
+      return Reflect.apply(write, this, [bytes])
+    })
+    expect(await agent.ask('task.submit', { skill: 'echo' })).toMatchObject({ ok: true, result: { task: 't1' } })
+    expect(order).toEqual(['handed over', 'answered'])
   })
 
   it('pass coded errors on, and hide what is nobody’s business', async () => {

@@ -13,6 +13,7 @@ const PARAMS = {
   firstSegmentBytes: 4096,
   segmentBytesMax: 4096,
   blockBytesMax: 1024,
+  besideBytesMax: 256,
   recordBytesMax: 512,
   queuedBytesMax: 4096,
 }
@@ -84,6 +85,7 @@ describe('a node whose log fails (U-5)', () => {
       compactAfterBytes: 1024,
       observe: () => {},
       issue: () => ({ ok: false, error: 'no key' }),
+      authoritiesChanged: () => {},
       certified: () => {},
       fatal: (cause) => causes.push(cause),
     })

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { BLOCK_HEAD_BYTES, BlockBuilder, readBlock } from '../../../src/storage/block.ts'
 import { crc32c } from '../../../src/storage/crc32c.ts'
-import { decodeFileHead, encodeFileHead, parseFileName, TAIL_OF_NOTHING } from '../../../src/storage/format.ts'
+import {
+  decodeFileHead,
+  encodeFileHead,
+  FORMAT_VERSION,
+  parseFileName,
+  TAIL_OF_NOTHING,
+} from '../../../src/storage/format.ts'
 
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -31,7 +37,12 @@ describe('block', () => {
   }
 
   it('reads back what was built, at any offset', () => {
-    const { bytes, checksum } = build('a', '', 'ccc').seal(2 ** 40 + 5, 77, 123)
+    const { bytes, checksum } = build('a', '', 'ccc').seal({
+      firstIndex: 2 ** 40 + 5,
+      chain: 77,
+      seed: 123,
+      isBeside: true,
+    })
     const file = new Uint8Array(bytes.length + 20)
     file.set(bytes, 9)
     const block = readBlock(file, 9, 123)
@@ -40,7 +51,7 @@ describe('block', () => {
   })
 
   it('S-2: no bit of it can change unnoticed', () => {
-    const { bytes } = build('some', 'records').seal(1, 0, 5)
+    const { bytes } = build('some', 'records').seal({ firstIndex: 1, chain: 0, seed: 5, isBeside: false })
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const damaged = bytes.slice()
       damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7))
@@ -49,7 +60,7 @@ describe('block', () => {
   })
 
   it('is none in another file, in zeros, or when it is cut short', () => {
-    const { bytes } = build('x').seal(1, 0, 5)
+    const { bytes } = build('x').seal({ firstIndex: 1, chain: 0, seed: 5, isBeside: false })
     expect(readBlock(bytes, 0, 6)).toBeUndefined()
     expect(readBlock(new Uint8Array(100), 0, 5)).toBeUndefined()
     for (let length = 0; length < bytes.length; length++) {
@@ -62,7 +73,7 @@ describe('block', () => {
     block.reset()
     expect(block.length).toBe(BLOCK_HEAD_BYTES)
     block.append(ascii('y'))
-    const { bytes } = block.seal(1, 0, 0)
+    const { bytes } = block.seal({ firstIndex: 1, chain: 0, seed: 0, isBeside: false })
     expect(readBlock(bytes, 0, 0)?.records).toEqual([ascii('y')])
   })
 })
@@ -82,7 +93,7 @@ describe('file head', () => {
     expect(decodeFileHead(bytes, 'snapshot', 3)).toEqual({ ok: false, error: 'damaged' })
     expect(decodeFileHead(bytes.subarray(0, 63), 'segment', 3)).toEqual({ ok: false, error: 'damaged' })
     const later = bytes.slice()
-    later[9] = 2
+    later[9] = FORMAT_VERSION + 1
     expect(decodeFileHead(later, 'segment', 3)).toEqual({ ok: false, error: 'other-version' })
     later[0] = 0
     expect(decodeFileHead(later, 'segment', 3)).toEqual({ ok: false, error: 'not-ours' })

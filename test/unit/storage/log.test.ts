@@ -9,6 +9,7 @@ const PARAMS: LogParams = {
   firstSegmentBytes: 400,
   segmentBytesMax: 1000,
   blockBytesMax: 300,
+  besideBytesMax: 40,
   recordBytesMax: 200,
   queuedBytesMax: 1000,
 }
@@ -99,10 +100,64 @@ describe('the log', () => {
     queue.run(queue.now)
     expect(ops.map((op) => op.kind)).toEqual(['write'])
     log.append(ascii('d'))
+    queue.run(queue.now)
     log.append(ascii('e'))
     pass()
     expect(ops.map((op) => op.kind)).toEqual(['write', 'write'])
     expect(durable).toEqual([3, 5])
+  })
+
+  it('S-2: a small block does not wait for another small one, and counts once that does', () => {
+    const { log } = started()
+    ops.length = 0
+    for (const record of ['a', 'b', 'c']) {
+      log.append(ascii(record))
+      queue.run(queue.now)
+    }
+    // The third waits for the first.
+    expect(ops.map((op) => op.kind)).toEqual(['write', 'write'])
+    pass()
+    expect(ops.map((op) => op.kind)).toEqual(['write', 'write', 'write'])
+    expect(durable.at(-1)).toBe(3)
+    expect(durable.toSorted()).toEqual(durable)
+  })
+
+  it('S-2: a block in the next segment waits for those in this one', () => {
+    const { log } = started()
+    const room = (PARAMS.firstSegmentBytes - HEAD_BYTES) / blockBytes('a')
+    for (let i = 1; i < Math.floor(room); i++) {
+      log.append(ascii('a'))
+      pass()
+    }
+    ops.length = 0
+    for (const record of ['b', 'c']) {
+      log.append(ascii(record))
+      queue.run(queue.now)
+    }
+    expect(ops).toMatchObject([{ kind: 'write', file: 'segment-000000000001' }])
+    pass()
+    expect(ops[1]).toMatchObject({ kind: 'write', file: 'segment-000000000002' })
+    disk.cutPower()
+    expect(started().records.slice(-2)).toEqual(['b', 'c'])
+  })
+
+  it('S-2: of two that were written side by side, either may be torn; with a third behind them it is damage', () => {
+    const { log } = started()
+    for (const record of ['a', 'b', 'c']) {
+      log.append(ascii(record))
+      queue.run(queue.now)
+      if (record === 'a') pass()
+    }
+    pass()
+    disk.cutPower()
+    const bad = HEAD_BYTES + blockBytes('a')
+    writeAt('segment-000000000001', bad + 10, ascii('?'))
+    const { log: again, records } = started()
+    expect(records).toEqual(['a'])
+    again.append(ascii('d'))
+    pass()
+    disk.cutPower()
+    expect(started().records).toEqual(['a', 'd'])
   })
 
   it('S-3: does not write over a torn tail', () => {

@@ -97,6 +97,10 @@ export type ClaimsInput =
   | { readonly kind: 'agent-update'; readonly agent: AgentId; readonly facts: Partial<AgentFacts> }
   /** No new tasks; those that run may end. */
   | { readonly kind: 'agent-detach'; readonly agent: AgentId }
+  /** Its connection lives, and it does not say what it promised to say: what it runs is offered again. */
+  | { readonly kind: 'agent-silent'; readonly agent: AgentId }
+  /** It speaks again, and may take tasks again. */
+  | { readonly kind: 'agent-heard'; readonly agent: AgentId }
   /** Its connection is gone, and its tasks with it. */
   | { readonly kind: 'agent-lost'; readonly agent: AgentId }
   | {
@@ -275,6 +279,8 @@ export type ClaimsObservation =
       readonly name: string
       readonly skills: readonly string[]
     }
+  | { readonly kind: 'agent-silent'; readonly agent: string; readonly name: string; readonly running: number }
+  | { readonly kind: 'agent-heard'; readonly agent: string; readonly name: string }
   | {
       readonly kind: 'agent-gone'
       readonly agent: string

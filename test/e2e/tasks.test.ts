@@ -200,6 +200,30 @@ describe('what goes wrong with agents', () => {
     }
   })
 
+  it('SIGSTOP: an agent that promised to be heard of loses its lease, and its late answer changes nothing', async () => {
+    const daemon = await TestDaemon.start()
+    const stopped = startScript(AGENT_PROCESS, [daemon.socket, 'sleeper', 'work', '300'])
+    await eventually('the agent to attach', () => stopped.output.stdout.includes('attached'), 30_000)
+    const client = await WireAgent.connect(daemon.socket)
+    stopped.child.kill('SIGSTOP')
+    // No run time-out, and nothing else that would end it.
+    const task = await submit(client, { skill: 'work' })
+    const awake = await WireAgent.connect(daemon.socket, { name: 'awake', skills: [{ name: 'work' }] })
+    const handed = await awake.nth(1)
+    expect(handed.params).toMatchObject({ task, attempt: 2 })
+    awake.complete(handed, 'in time')
+    expect(await ended(client, task)).toMatchObject({ output: 'in time', attempts: 2 })
+    const { events } = await client.call<{ events: { kind: string }[] }>('node.events', {})
+    expect(events.map(({ kind }) => kind)).toContain('agent-silent')
+    stopped.child.kill('SIGCONT')
+    await eventually('its late answer', () => stopped.output.stdout.includes(`answered ${task} 1`))
+    expect(await client.call('task.get', { task })).toMatchObject({ output: 'in time', executions: 2 })
+    // Heard again, and free, it takes the next.
+    awake.close()
+    const next = await submit(client, { skill: 'work' })
+    expect(await ended(client, next)).toMatchObject({ executor: { agent: 'sleeper' } })
+  })
+
   it('SIGSTOP: the run times out, another agent does it, and the late answer changes nothing', async () => {
     const daemon = await TestDaemon.start({ env: SHORT_LEASES })
     const stopped = startScript(AGENT_PROCESS, [daemon.socket, 'sleeper', 'work'])

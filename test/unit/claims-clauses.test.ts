@@ -291,6 +291,36 @@ describe('what goes wrong', () => {
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', attempts: 2 })
   })
 
+  it.each(['n0', 'n1'])(
+    'T-14 a silent agent of %s loses what it runs to others at once, and takes nothing until it is heard again',
+    (at) => {
+      const world = new World({ nodes: 2 })
+      const agent = world.attach(at, 'a')
+      world.run(50)
+      const task = world.submit('n0')
+      world.run(50)
+      expect(world.ran).toHaveLength(1)
+      world.input(at, { kind: 'agent-silent', agent })
+      expect(world.stopped).toMatchObject([{ agent, task, reason: 'lease-ended' }])
+      const later = world.submit('n0')
+      world.attach(at, 'b', {}, answering(1))
+      world.run(5_000)
+      for (const each of [task, later]) {
+        expect(world.report('n0', each)).toMatchObject({ state: 'completed', executor: { agent: 'b' } })
+      }
+      expect(world.report('n0', task)).toMatchObject({ attempts: 2 })
+      world.input(at, { kind: 'agent-heard', agent })
+      // T-7: heard, and yet it has not let go.
+      expect([...world.node(at).core.agents()].find(({ facts }) => facts.name === 'a')).toMatchObject({ slotsStuck: 1 })
+      world.done(first(world))
+      expect(world.report('n0', task)).toMatchObject({ attempts: 2, executor: { agent: 'b' } })
+      world.loseAgent(at, `b@${at}` as never)
+      world.submit('n0')
+      world.run(5_000)
+      expect(world.ran.at(-1)).toMatchObject({ agent })
+    },
+  )
+
   it('T-12 an agent that accepts and fails at once stops being chosen', () => {
     const world = new World()
     world.attach('n0', 'bad', {}, failing(0))

@@ -239,6 +239,21 @@ describe('an agent', () => {
     expect(await codeOf(swarm.attach({ name: '', skills: [] }, () => null))).toBe('BAD_REQUEST')
   })
 
+  it('AC-13: promises to be heard of and is, unless it says otherwise or the daemon knows nothing of it', async () => {
+    const { daemon, swarm } = await open({})
+    await swarm.attach({ ...ECHO, heartbeatMs: 100 }, () => null)
+    expect(daemon.of('agent.attach')[0]?.params).not.toHaveProperty('heartbeatMs')
+    daemon.features = ['heartbeats']
+    daemon.drop()
+    await eventually('it to attach again', () => daemon.of('agent.attach').length === 2)
+    expect(daemon.of('agent.attach')[1]?.params).toMatchObject({ heartbeatMs: 100 })
+    await eventually('two heartbeats', () => daemon.of('agent.heartbeat').length >= 2)
+    await swarm.attach({ ...ECHO, heartbeatMs: 0 }, () => null)
+    await swarm.attach(ECHO, () => null)
+    const promised = daemon.of('agent.attach').map(({ params }) => (params as { heartbeatMs?: number }).heartbeatMs)
+    expect(promised.slice(2)).toEqual([undefined, 5_000])
+  })
+
   it('is told to stop by its signal, and answers all the same', async () => {
     const { daemon, swarm } = await open()
     const started = gate()

@@ -115,6 +115,27 @@ describe('agents of a connection', () => {
     })
   })
 
+  it('I-16: that promised to be heard of and are not are silent, once, until the connection says something', () => {
+    const t = new Desk()
+    const { visit } = t.connect()
+    expect(visit.isAwaited).toBe(false)
+    visit.attach(FACTS)
+    const { agent } = visit.attach({ ...FACTS, heartbeatMs: 700 })
+    expect(visit.isAwaited).toBe(true)
+    // Three times 700 ms and no more than 1 s that the first look may have come too early.
+    for (let look = 1; look <= 3; look++) visit.look()
+    visit.heard()
+    for (let look = 1; look <= 3; look++) visit.look()
+    expect(t.kinds()).toEqual(['agent-attach', 'agent-attach'])
+    for (let look = 1; look <= 3; look++) visit.look()
+    expect(t.told.slice(2)).toEqual([{ kind: 'agent-silent', agent }])
+    visit.heard()
+    visit.heard()
+    expect(t.told.slice(3)).toEqual([{ kind: 'agent-heard', agent }])
+    visit.detach({ agent })
+    expect(visit.isAwaited).toBe(false)
+  })
+
   it('belong to it alone', () => {
     const t = new Desk()
     const { agent } = t.connect().visit.attach(FACTS)

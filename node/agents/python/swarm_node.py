@@ -39,6 +39,8 @@ WAIT_SLICE = 30.0
 IN_FLIGHT_MAX = 2048
 CALLS_QUEUED_MAX = 100_000
 EVENTS_HELD_MAX = 1024
+# A process that was stopped or hangs is found out after three of these; `heartbeatMs=0` with `attach`: never.
+HEARTBEAT_MS = 5_000
 BACK_OFF_FIRST = 0.05
 BACK_OFF_MAX = 5.0
 
@@ -122,6 +124,7 @@ class _Connection:
         self._unwritten: List[bytes] = []
         self._refusal: Optional[SwarmError] = None
         self._count = 0
+        self.features: List[str] = []
 
     async def open(self, path: str, token: Optional[str], client: str) -> Fields:
         try:
@@ -137,7 +140,9 @@ class _Connection:
             raise SwarmError("NO_DAEMON", message) from None
         self._reading = asyncio.ensure_future(self._read(reader))
         hello: Fields = {"protocol": PROTOCOL, "client": client}
-        return await self.call("hello", {**hello, "token": token} if token else hello, CALL_TIMEOUT)
+        answer: Fields = await self.call("hello", {**hello, "token": token} if token else hello, CALL_TIMEOUT)
+        self.features = answer.get("features", [])
+        return answer
 
     async def call(self, method: str, params: Fields, timeout: float, on_result: Optional[Callable[[Any], None]] = None) -> Any:
         """`on_result` sees the answer before anything that the daemon says after it is looked at."""
@@ -264,7 +269,18 @@ class Agent:
             self.agent = result["agent"]
             self._swarm._agents[result["agent"]] = self
 
-        await connection.call("agent.attach", self._spec, CALL_TIMEOUT, register)
+        spec = dict(self._spec)
+        heartbeat = spec.pop("heartbeatMs", HEARTBEAT_MS)
+        beats = heartbeat > 0 and "heartbeats" in connection.features
+        await connection.call("agent.attach", {**spec, "heartbeatMs": heartbeat} if beats else spec, CALL_TIMEOUT, register)
+        if beats:
+            self._beat(connection, heartbeat / 1000)
+
+    def _beat(self, connection: _Connection, seconds: float) -> None:
+        """The daemon hears that this process still runs; three times in vain, and it offers the tasks again."""
+        if connection.lost is None and self.agent is not None:
+            connection.send({"jsonrpc": "2.0", "method": "agent.heartbeat", "params": {}})
+            asyncio.get_running_loop().call_later(seconds, self._beat, connection, seconds)
 
     def _run(self, connection: _Connection, request: Any, params: Fields) -> None:
         attempt = _Attempt(connection, request, Task(params), self._handler, self._threads)
@@ -407,7 +423,7 @@ class AsyncSwarm:
     async def attach(self, name: str, skills: List[Skill], handler: Handler, *, slots: int = 1, **more: Any) -> Agent:
         """Attaches an agent. `handler(task, run)` is a function, called in a thread, or a coroutine function.
 
-        `more`: resources, labels, price, kind, tenants, as in the protocol's `agent.attach`.
+        `more`: resources, labels, price, kind, tenants, heartbeatMs, as in the protocol's `agent.attach`.
         """
         named = [{"name": skill} if isinstance(skill, str) else skill for skill in skills]
         agent = Agent(self, {"name": name, "skills": named, "slots": slots, **more}, handler)

@@ -11,6 +11,7 @@ import {
   type ClaimsRequestId,
   HEARTBEATS_MISSED_MAX,
   type HistoryReport,
+  type JsonText,
   type Order,
   type ParamsOf,
   type ProgressReport,
@@ -197,9 +198,9 @@ export class Visit {
     return { state }
   }
 
-  /** @throws SwarmError NOT_FOUND, OVERLOADED */
-  steer({ task, input }: ParamsOf<'task.steer'>): Record<string, never> {
-    this.#desk.steer(task, input)
+  async steer({ task, input }: ParamsOf<'task.steer'>): Promise<Record<string, never>> {
+    // The session has cut it out of the line (I-12).
+    await this.#ask({ kind: 'steer', task, input: (input as JsonText).bytes }, 'steered')
     return {}
   }
 

@@ -77,6 +77,8 @@ export type TaskAsk =
   | { readonly kind: 'cancel'; readonly task: string; readonly reason: string }
   | { readonly kind: 'why'; readonly task: string }
   | { readonly kind: 'history'; readonly task: string }
+  /** Extra input for the agent that runs it. */
+  | { readonly kind: 'steer'; readonly task: string; readonly input: Uint8Array }
 
 export type ClaimsRequest =
   | TaskAsk
@@ -126,6 +128,8 @@ export type ClaimsInput =
       readonly message?: string | undefined
       readonly partial?: Uint8Array | undefined
     }
+  /** The answer to `steer`: whether the agent's connection takes it. */
+  | { readonly kind: 'steered'; readonly steering: number; readonly isTaken: boolean }
   | { readonly kind: 'request'; readonly request: RequestId; readonly ask: ClaimsRequest }
   /** Nobody waits for the answer any more. */
   | { readonly kind: 'abandon'; readonly request: RequestId }
@@ -171,6 +175,7 @@ export type ClaimsAnswer =
   | { readonly kind: 'accepted'; readonly task: TaskId; readonly duplicate: boolean }
   | { readonly kind: 'report'; readonly report: TaskReport }
   | { readonly kind: 'cancelled'; readonly state: TaskState }
+  | { readonly kind: 'steered' }
   | {
       readonly kind: 'why'
       readonly state: TaskState
@@ -216,6 +221,15 @@ export type ClaimsEffect =
       readonly task: TaskId
       readonly attempt: number
       readonly reason: StopReason
+    }
+  /** Extra input for a task that it runs. To be answered with `steered`, at once. */
+  | {
+      readonly kind: 'steer'
+      readonly steering: number
+      readonly agent: AgentId
+      readonly task: TaskId
+      readonly attempt: number
+      readonly input: Uint8Array
     }
   /** The agent does not let go of anything it was told to stop: close its connection. It counts as lost from here on. */
   | { readonly kind: 'expel'; readonly agent: AgentId; readonly reason: string }

@@ -151,6 +151,11 @@ export class Attachment {
   }
 
   /** @internal */
+  onSteer(key: string, input: unknown): void {
+    this.#runs.get(key)?.steer(input)
+  }
+
+  /** @internal */
   onDrain(deadlineMs: number): void {
     this.#listener.onDrain?.(deadlineMs)
   }

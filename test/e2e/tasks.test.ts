@@ -59,8 +59,17 @@ describe('across nodes', () => {
     const handed = await agent.nth(1)
     expect(handed.params).toMatchObject({ task, attempt: 1, skill: 'shout', tenant: 'default', trace: 'span-1' })
     expect(handed.params.input).toEqual({ text: 'hello', n: [1, 2] })
+    const elsewhere = await WireAgent.connect(third.socket)
+    for (const [n, asker] of [elsewhere, client, agent].entries()) {
+      expect(await asker.ask('task.steer', { task, input: [n, 1e2] })).toEqual({ ok: true, result: {} })
+    }
+    await eventually('the extra input', () => agent.notices.length === 3)
+    const steered = (n: number) => ({ method: 'task.steer', params: { task, attempt: 1, input: [n, 100] } })
+    expect(agent.notices).toMatchObject([steered(0), steered(1), steered(2)])
     agent.complete(handed, { text: 'HELLO' })
     const record = await ended(client, task)
+    const late = await elsewhere.ask('task.steer', { task, input: null })
+    expect(late).toMatchObject({ ok: false, error: { code: 'NOT_FOUND' } })
     expect(record).toMatchObject({
       task,
       state: 'completed',
@@ -74,7 +83,6 @@ describe('across nodes', () => {
     for (const at of [record.submittedAt, record.startedAt, record.endedAt]) {
       expect(new Date(at ?? '').toISOString()).toBe(at)
     }
-    const elsewhere = await WireAgent.connect(third.socket)
     expect(await elsewhere.call('task.get', { task })).toEqual(record)
     expect(await elsewhere.call('task.wait', { task })).toEqual(record)
     const why = await elsewhere.call<WhyReport>('task.why', { task })

@@ -176,18 +176,21 @@ describe('agents of a connection', () => {
     expect(said[1]).toEqual(['hang up', expect.stringContaining('it hangs')])
   })
 
-  it('are steered while they run it, here and if they take what they are sent', () => {
+  it('CL-13: are steered if they are there and take what they are sent, and the claims hear whether', () => {
     const t = new Desk()
     const { visit, said, line } = t.connect()
     const { agent } = visit.attach(FACTS)
-    const order = t.run(agent)
-    const client = t.connect().visit
-    expect(client.steer({ task: 't1', input: { left: true } })).toEqual({})
-    expect(said.at(-1)).toEqual(['task.steer', { task: 't1', attempt: 1, input: { left: true } }])
+    const steer = (steering: number, to: string = agent) => {
+      const effect = { kind: 'steer', steering, agent: to, task: 't1', attempt: 1, input: JsonText.of([1]).bytes }
+      t.desk.perform(effect as Parameters<WorkDesk['perform']>[0])
+      return t.last('steered')
+    }
+    expect(steer(1)).toEqual({ kind: 'steered', steering: 1, isTaken: true })
+    expect(said.at(-1)).toEqual(['task.steer', { task: 't1', attempt: 1, input: JsonText.of([1]) }])
     line.keepsUp = false
-    expect(codeOf(() => client.steer({ task: 't1', input: 1 }))).toBe('OVERLOADED')
-    visit.onOutcome(order, DONE)
-    expect(codeOf(() => client.steer({ task: 't1', input: 1 }))).toBe('NOT_FOUND')
+    expect(steer(2)).toEqual({ kind: 'steered', steering: 2, isTaken: false })
+    expect(steer(3, 'nobody')).toEqual({ kind: 'steered', steering: 3, isTaken: false })
+    expect(said).toHaveLength(1)
   })
 
   it('detached, they are forgotten with the last answer, and room is made', () => {

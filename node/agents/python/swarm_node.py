@@ -21,6 +21,7 @@ import concurrent.futures
 import inspect
 import json
 import os
+import queue
 import random
 import threading
 import time
@@ -39,6 +40,7 @@ WAIT_SLICE = 30.0
 IN_FLIGHT_MAX = 2048
 CALLS_QUEUED_MAX = 100_000
 EVENTS_HELD_MAX = 1024
+STEERS_HELD_MAX = 64
 # A process that was stopped or hangs is found out after three of these; `heartbeatMs=0` with `attach`: never.
 HEARTBEAT_MS = 5_000
 BACK_OFF_FIRST = 0.05
@@ -87,6 +89,8 @@ class Run:
     def __init__(self, report: Callable[[Fields], None]) -> None:
         self._report = report
         self._stopped = threading.Event()
+        # Extra input for the running task (`task.steer`), in order; at most so many that nobody has taken.
+        self.inputs: "queue.Queue[Any]" = queue.Queue(STEERS_HELD_MAX)
 
     @property
     def cancelled(self) -> bool:
@@ -294,6 +298,11 @@ class Agent:
 
         attempt.start(self._slots).add_done_callback(done)
 
+    def _steer(self, params: Fields) -> None:
+        attempt = self._runs.get(_key(params))
+        if attempt is not None:
+            attempt.steer(params.get("input"))
+
     def _cancel(self, params: Fields) -> None:
         attempt = self._runs.get(_key(params))
         if attempt is not None:
@@ -347,6 +356,12 @@ class _Attempt:
         self._run._stopped.set()
         if self._working is not None and inspect.iscoroutinefunction(self._handler):
             self._working.cancel()
+
+    def steer(self, input: Any) -> None:
+        try:
+            self._run.inputs.put_nowait(_from_payload(input))
+        except queue.Full:  # Nobody takes them.
+            pass
 
     async def _work(self, slots: asyncio.Semaphore) -> None:
         try:
@@ -467,6 +482,10 @@ class AsyncSwarm:
         state: str = (await self.call("task.cancel", params))["state"]
         return state
 
+    async def steer(self, task: str, input: Any) -> None:
+        """Extra input for the agent that runs it."""
+        await self.call("task.steer", {"task": task, "input": _to_payload(input)})
+
     async def why(self, task: str) -> Fields:
         return await self.call("task.why", {"task": task})
 
@@ -479,7 +498,7 @@ class AsyncSwarm:
 
     async def call(self, method: str, params: Optional[Fields] = None, timeout: float = PATIENT_CALL_TIMEOUT) -> Any:
         """Any method of the protocol; one that changes something is not repeated after a lost connection."""
-        question = method.startswith(("node.", "task.", "config.")) and method not in ("node.stop", "node.drain", "task.submit")
+        question = method.startswith(("node.", "task.", "config.")) and method not in ("node.stop", "node.drain", "task.submit", "task.steer")
         return await self._ask(self._calls, method, params or {}, timeout, repeatable=question)
 
     async def events(self, **filter: Any) -> AsyncIterator[Fields]:
@@ -603,6 +622,9 @@ class AsyncSwarm:
         if method == "task.cancel":
             for agent in self._attached:
                 agent._cancel(params)
+        elif method == "task.steer":
+            for agent in self._attached:
+                agent._steer(params)
         elif method == "event":
             stream = self._streams.get(params.get("subscription", ""))
             if stream is not None:
@@ -745,6 +767,9 @@ class Swarm:
 
     def cancel(self, task: str, reason: Optional[str] = None) -> str:
         return self._do(self._swarm.cancel(task, reason))
+
+    def steer(self, task: str, input: Any) -> None:
+        self._do(self._swarm.steer(task, input))
 
     def why(self, task: str) -> Fields:
         return self._do(self._swarm.why(task))

@@ -11,6 +11,7 @@ export class Register implements Subject {
   #noted = 0
   #hash = 17
   #sorted: readonly NodeId[] | undefined
+  #joined: string | undefined
 
   constructor(members: readonly NodeId[]) {
     this.#members = new Set(members)
@@ -18,7 +19,7 @@ export class Register implements Subject {
 
   /** Equal states, equal fingerprints. */
   get fingerprint(): string {
-    return `${this.#noted} ${this.#hash} ${this.members().join(' ')}`
+    return `${this.#noted} ${this.#hash} ${this.#names()}`
   }
 
   authorised(client: NodeId): boolean {
@@ -37,10 +38,16 @@ export class Register implements Subject {
     if (operation[0] !== WRITE) {
       const [verb, node] = new TextDecoder().decode(operation).split(':') as [string, NodeId]
       this.#sorted = undefined
+      this.#joined = undefined
       if (verb === 'add') this.#members.add(node)
       if (verb === 'del' && this.#members.size > 1) this.#members.delete(node)
     }
     return { result: operation }
+  }
+
+  #names(): string {
+    this.#joined ??= this.members().join(' ')
+    return this.#joined
   }
 
   members(): readonly NodeId[] {
@@ -68,6 +75,7 @@ export class Register implements Subject {
     this.#hash = hash
     this.#members.clear()
     this.#sorted = undefined
+    this.#joined = undefined
     for (const node of members) this.#members.add(node)
     return true
   }

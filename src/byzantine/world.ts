@@ -71,7 +71,8 @@ const NEVER_MS = Number.POSITIVE_INFINITY
  */
 export class World {
   readonly random: Random
-  readonly hosts: Host[]
+  readonly hosts: readonly Host[]
+  readonly honest: readonly Host[]
   readonly members: readonly NodeId[]
   readonly options: WorldOptions
   /** How what honest hosts submitted has ended, by the id of {@link submit}. */
@@ -97,6 +98,7 @@ export class World {
     this.route = options.route
     const twins = options.hosts.filter(({ behaviour }) => behaviour?.twin === true)
     this.hosts = [...options.hosts, ...twins].map((host, index) => this.#host(host, index))
+    this.honest = this.hosts.filter((host) => host.honest)
     for (const host of this.hosts) this.#byNode.set(host.node, [...(this.#byNode.get(host.node) ?? []), host])
     for (const host of this.hosts) this.#begin(host)
   }
@@ -107,10 +109,6 @@ export class World {
 
   get events(): number {
     return this.#timeline.events
-  }
-
-  get honest(): readonly Host[] {
-    return this.hosts.filter((host) => host.honest)
   }
 
   #host({ node, behaviour, honest }: WorldOptions['hosts'][number], index: number): Host {
@@ -190,25 +188,41 @@ export class World {
     return id
   }
 
+  /** Steps a member, and answers at once what it asks of its processor and of a disk that takes no time. */
   step(host: Host, first: Input | Tick): void {
     if (!host.alive) return
+    const effects = host.core.step(this.now as Millis, first)
+    if (effects.length > 0) this.#follow(host, effects)
+    this.#schedule(host)
+  }
+
+  #follow(host: Host, first: readonly Effect[]): void {
     const later: Input[] = []
-    let next = 0
+    let effects = first
     let durable = 0
-    for (let input: Input | Tick | undefined = first; input !== undefined; input = later[next++]) {
-      for (const effect of host.core.step(this.now as Millis, input)) {
-        if (effect.kind === 'verify') {
-          later.push({ kind: 'verified', id: effect.id, valid: effect.claims.map(this.#crypto.verifies) })
-        } else if (effect.kind === 'persist' || effect.kind === 'compact') {
-          if (this.#write(host, effect)) durable = effect.mark
-        } else this.#hold(host, effect)
-      }
+    for (let next = 0; ; ) {
+      durable = Math.max(durable, this.#take(host, effects, later))
       if (next === later.length && durable > 0) {
         if (this.options.countsOwn !== false) later.push({ kind: 'durable', mark: durable })
         durable = 0
       }
+      const input = later[next++]
+      if (input === undefined) return
+      effects = host.core.step(this.now as Millis, input)
     }
-    this.#schedule(host)
+  }
+
+  /** The last mark that is on the disk at once. */
+  #take(host: Host, effects: readonly Effect[], later: Input[]): number {
+    let durable = 0
+    for (const effect of effects) {
+      if (effect.kind === 'verify') {
+        later.push({ kind: 'verified', id: effect.id, valid: effect.claims.map(this.#crypto.verifies) })
+      } else if (effect.kind === 'persist' || effect.kind === 'compact') {
+        if (this.#write(host, effect)) durable = effect.mark
+      } else this.#hold(host, effect)
+    }
+    return durable
   }
 
   /** True if it is on the disk at once. */

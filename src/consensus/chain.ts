@@ -28,6 +28,8 @@ export class Chain {
   readonly #hashing: Hashing
   readonly #bytesMax: number
   readonly #entries = new Map<Digest, Entry>()
+  /** Those of them that are not final. */
+  readonly #open = new Map<Digest, Entry>()
   readonly #finalHeights = new Map<Digest, Height>()
   readonly #finalDigests = new Map<Height, Digest>()
   readonly #commits = new Map<Height, CommitCertificate>()
@@ -70,8 +72,9 @@ export class Chain {
     const digest = this.#hashing.header(block.header)
     const known = this.#entries.get(digest)
     if (known !== undefined) return known
-    const entry = this.weigh(block)
+    const entry = { digest, block, bytes: this.#weightOf(block) }
     this.#entries.set(digest, entry)
+    this.#open.set(digest, entry)
     this.#bytes += entry.bytes
     this.#evict()
     return entry
@@ -79,8 +82,11 @@ export class Chain {
 
   /** The entry a block would have. */
   weigh(block: Block): Entry {
-    const digest = this.#hashing.header(block.header)
-    return { digest, block, bytes: ENTRY_BYTES + this.#hashing.payloadBytes(block) }
+    return { digest: this.#hashing.header(block.header), block, bytes: this.#weightOf(block) }
+  }
+
+  #weightOf(block: Block): number {
+    return ENTRY_BYTES + this.#hashing.payloadBytes(block)
   }
 
   path(digest: Digest): Path {
@@ -112,9 +118,8 @@ export class Chain {
     this.#head = onto(this.#head, entry)
     this.#finalHeights.set(entry.digest, height)
     this.#finalDigests.set(height, entry.digest)
-    for (const [digest, { block }] of this.#entries) {
-      if (block.header.height <= height && !this.#finalHeights.has(digest)) this.#drop(digest)
-    }
+    this.#open.delete(entry.digest)
+    for (const [digest, { block }] of this.#open) if (block.header.height <= height) this.#drop(digest)
   }
 
   /** What finalised the block at a height; kept as long as the block. */
@@ -157,6 +162,7 @@ export class Chain {
   /** Continues from a state that was transferred: everything at hand is older or elsewhere. */
   restart(head: Ground): void {
     this.#entries.clear()
+    this.#open.clear()
     this.#finalHeights.clear()
     this.#finalDigests.clear()
     this.#commits.clear()
@@ -168,6 +174,7 @@ export class Chain {
     const entry = this.#entries.get(digest)
     if (entry === undefined) return
     this.#entries.delete(digest)
+    this.#open.delete(digest)
     this.#bytes -= entry.bytes
   }
 

@@ -26,6 +26,7 @@ export class Context {
   #asked = 0
   #mark = 0
   #others: readonly NodeId[] = []
+  #member = false
   #group: Group
   #clock: { readonly wall: number; readonly at: Millis } | undefined
   now = 0 as Millis
@@ -44,7 +45,7 @@ export class Context {
     this.hashing = options.hashing
     this.#inspection = new Inspection(options.params.inspectionsMax)
     this.#group = options.group
-    this.#others = options.group.members.filter((node) => node !== this.self)
+    this.group = options.group
   }
 
   /** The current epoch's membership. */
@@ -55,6 +56,7 @@ export class Context {
   set group(group: Group) {
     this.#group = group
     this.#others = group.members.filter((node) => node !== this.self)
+    this.#member = group.seatOf(this.self) !== undefined
   }
 
   get others(): readonly NodeId[] {
@@ -62,7 +64,7 @@ export class Context {
   }
 
   get member(): boolean {
-    return this.#group.seatOf(this.self) !== undefined
+    return this.#member
   }
 
   /** The mark of what was last written. */

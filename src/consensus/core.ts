@@ -51,7 +51,8 @@ const ROUNDS_PER_STEP = 64
 /** Whether an input can only have added to the count of a block's votes. */
 function isMereVote(input: Input | Tick): boolean {
   if (input.kind !== 'message' || input.message.kind !== 'votes') return false
-  return input.message.votes.every(({ vote }) => vote.kind === 'prepare' || vote.kind === 'commit')
+  for (const { vote } of input.message.votes) if (vote.kind !== 'prepare' && vote.kind !== 'commit') return false
+  return true
 }
 
 /**
@@ -61,6 +62,8 @@ function isMereVote(input: Input | Tick): boolean {
 export class ConsensusCore implements Core<Input, Effect> {
   readonly #desks: Desks
   #started = false
+  /** Worked out when it is asked for, once per step that can have moved it. */
+  #deadline: Millis | undefined
 
   constructor(options: ConsensusOptions) {
     const params = consensusParams(options.params)
@@ -101,8 +104,12 @@ export class ConsensusCore implements Core<Input, Effect> {
   }
 
   deadline(): Millis {
-    const { now } = this.#desks.context
-    if (!this.#started) return now
+    if (!this.#started) return this.#desks.context.now
+    this.#deadline ??= this.#nextDeadline()
+    return this.#deadline
+  }
+
+  #nextDeadline(): Millis {
     const { voting, proposing, syncing, transfer, recovery, intake } = this.#desks
     let first = earliest(voting.timeoutAt(), proposing.deadline())
     first = earliest(first, earliest(syncing.deadline(), transfer.deadline()))
@@ -116,6 +123,7 @@ export class ConsensusCore implements Core<Input, Effect> {
     // Most messages are votes that do not complete anything yet: then there is nothing to settle.
     if (!this.#desks.context.changed && isMereVote(input)) return this.#desks.context.take()
     this.#settle()
+    this.#deadline = undefined
     return this.#desks.context.take()
   }
 

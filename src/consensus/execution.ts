@@ -33,7 +33,16 @@ export class Execution {
   readonly #windows: ClientWindows
   readonly #convicted = new Set<NodeId>()
   /** Asked for at every step, changed by blocks only. */
-  #next: { readonly group: Group; readonly members: readonly NodeId[]; readonly differs: boolean } | undefined
+  #next:
+    | {
+        readonly group: Group
+        readonly wanted: readonly NodeId[]
+        readonly convicted: number
+        readonly members: readonly NodeId[]
+        readonly differs: boolean
+      }
+    | undefined
+  #stale = true
 
   constructor(machine: Machine, hashing: Hashing, params: ConsensusParams, rules: Rules) {
     this.#machine = machine
@@ -57,7 +66,7 @@ export class Execution {
   /** Applies a final block. What does not count or is refused changes nothing. */
   apply(block: Block): readonly RequestResult[] {
     const { height, at } = block.header
-    this.#next = undefined
+    this.#stale = true
     for (const { signer } of block.evidence) {
       if (this.#convicted.size < CONVICTED_MAX) this.#convicted.add(signer)
     }
@@ -80,11 +89,16 @@ export class Execution {
 
   /** The membership after the next checkpoint, as the state is now (B-24). */
   nextMembers(group: Group): readonly NodeId[] {
-    if (this.#next?.group !== group) {
-      const members = group.towards(this.#machine.members(), this.#convicted)
-      this.#next = { group, members, differs: !group.sameMembers(members) }
-    }
-    return this.#next.members
+    const next = this.#next
+    if (next?.group === group && !this.#stale) return next.members
+    this.#stale = false
+    const wanted = this.#machine.members()
+    const convicted = this.#convicted.size
+    // Nobody is ever acquitted, so equal numbers are equal sets.
+    if (next?.group === group && next.wanted === wanted && next.convicted === convicted) return next.members
+    const members = group.towards(wanted, this.#convicted)
+    this.#next = { group, wanted, convicted, members, differs: !group.sameMembers(members) }
+    return members
   }
 
   /** Whether a change of membership is due. */
@@ -114,6 +128,7 @@ export class Execution {
   restore(chunks: readonly Uint8Array[]): WallMillis | undefined {
     if (chunks.length > CHUNKS_MAX || chunks.some((chunk) => chunk.length > CHUNK_BYTES_MAX)) return undefined
     this.#next = undefined
+    this.#stale = true
     const frame = decode(frameShape, chunks[0] ?? new Uint8Array(0))
     if (!frame.ok) return undefined
     const windows = chunks.slice(1, 1 + frame.value.windows).map((chunk) => decode(clientsShape, chunk))

@@ -108,6 +108,7 @@ export class Syncing {
 
   /** Questions that were not answered in time are open again. */
   forgetMissed(): void {
+    if (this.#missing.size === 0) return
     for (const [digest, askedAt] of [...this.#missing.entries()]) {
       if (this.#context.now >= after(askedAt, this.#context.params.fetchTimeoutMs)) this.#missing.delete(digest)
     }
@@ -139,6 +140,7 @@ export class Syncing {
 
   deadline(): Millis {
     let first = earliest(this.#repeatAt, this.#statusAt)
+    if (this.#missing.size === 0) return first
     for (const askedAt of this.#missing.values())
       first = earliest(first, after(askedAt, this.#context.params.fetchTimeoutMs))
     return first

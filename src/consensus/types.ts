@@ -228,7 +228,7 @@ export type Input =
   | { readonly kind: 'clock'; readonly wall: WallMillis }
 
 export type Effect =
-  /** Best effort; lost without notice. Held back until all that was persisted before it is durable. */
+  /** Best effort; lost without notice. Held back until every vote persisted before it is durable, and so what precedes that. */
   | { readonly kind: 'send'; readonly to: NodeId; readonly message: Message }
   /** To each of these (never to oneself): encode once. */
   | { readonly kind: 'broadcast'; readonly to: readonly NodeId[]; readonly message: Message }

@@ -126,11 +126,18 @@ export class Voting {
       else this.#events.onBehind(from)
       return
     }
-    if (vote.view < this.#view && vote.kind !== 'commit') this.#events.onBehind(from)
     // Its skip is of no use to us before we know the certificate that it names (B-16).
     if (vote.kind === 'skip' && vote.tip > this.#tip.view) this.#events.onAhead(from)
-    this.#add(seat, cast, false)
+    const isNew = this.#add(seat, cast, false)
+    if (vote.view < this.#view && this.#tellsOfLag(vote, isNew)) this.#events.onBehind(from)
     this.#count(vote)
+  }
+
+  /** The slowest always votes after the others have gone on: that it is behind shows only if it repeats itself. */
+  #tellsOfLag(vote: ViewVote, isNew: boolean): boolean {
+    if (vote.kind === 'commit') return false
+    // Its time was up in a view that was certified: nobody else will tell it.
+    return !isNew || (vote.kind === 'skip' && vote.view <= this.#tip.view)
   }
 
   /** A vote known to be good: our own, or out of a believed certificate. */
@@ -140,11 +147,13 @@ export class Voting {
     this.#count(cast.vote)
   }
 
-  #add(seat: Seat, cast: CastVote, good: boolean): void {
+  /** Whether the vote is the first for its place. */
+  #add(seat: Seat, cast: CastVote, good: boolean): boolean {
     const added = this.ledger.add(seat, cast, good)
-    if (added.kind !== 'conflict') return
+    if (added.kind !== 'conflict') return added.kind === 'added'
     const evidence = evidenceOf(this.ledger.group, seat, added.earlier, cast)
     if (evidence !== undefined) this.#events.onEvidence(evidence)
+    return false
   }
 
   /** Looks whether there are enough votes like this one, and verifies just as many as are missing (B-22). */

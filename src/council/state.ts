@@ -18,6 +18,7 @@ import {
   SEATS_MAX,
   SUBJECT_BYTES_MAX,
   TENANTS_MAX,
+  WITHDRAWN_MAX,
 } from './params.ts'
 import type { Seating } from './seats.ts'
 
@@ -56,6 +57,11 @@ export interface OverrideRecord extends Revised {
   readonly by: NodeId
 }
 
+export interface WithdrawnRecord extends Revised {
+  /** For which it spoke. */
+  readonly org: OrgId
+}
+
 export interface RevocationRecord extends Revised {
   readonly at: WallMillis
 }
@@ -81,6 +87,13 @@ export class CouncilState {
     }),
     rowsMax: ORGANISATIONS_MAX,
     rowsPerPieceMax: ORGANISATIONS_MAX,
+  })
+  /** Keys that were taken from an organisation, or went with it: what they have signed is void (GV-13). */
+  readonly withdrawn = new Table<NodeId, WithdrawnRecord>({
+    key: node,
+    value: record({ org: text<OrgId>(NAME_BYTES_MAX), revision }),
+    rowsMax: WITHDRAWN_MAX,
+    rowsPerPieceMax: WITHDRAWN_MAX / 2,
   })
   readonly validators = new Table<NodeId, SeatRecord>({
     key: node,
@@ -137,6 +150,7 @@ export class CouncilState {
   get #tables() {
     return [
       this.organisations,
+      this.withdrawn,
       this.validators,
       this.barred,
       this.parameters,
@@ -156,6 +170,15 @@ export class CouncilState {
   /** The organisation for which this key speaks. A key belongs to one at most (GV-8). */
   organisationOf(authority: NodeId): OrgId | undefined {
     return this.organisations.rows().find(({ value }) => value.authorities.includes(authority))?.key
+  }
+
+  /** The organisation for which this key spoke until it was withdrawn. */
+  withdrawnFrom(authority: NodeId): OrgId | undefined {
+    return this.withdrawn.get(authority)?.org
+  }
+
+  isSeated(validator: NodeId, org: OrgId): boolean {
+    return this.validators.get(validator)?.org === org
   }
 
   seating(): Seating {

@@ -19,7 +19,7 @@ import { Gate, type Passage } from './gate.ts'
 import type { NetworkClock, NetworkOptions } from './options.ts'
 import { ADMISSION_TIMEOUT_MS } from './params.ts'
 import { crossed, Refusal } from './refusal.ts'
-import { joinWrites, tuneStreams } from './stream-tuning.ts'
+import { joinWrites, quietDecoder, tuneStreams } from './stream-tuning.ts'
 
 /** Without the swarm id, so that members of another swarm are told so instead of finding no common protocol. */
 export const ADMISSION_PROTOCOL = `${PROTOCOL_PREFIX}/admission/1`
@@ -27,6 +27,8 @@ export const ADMISSION_PROTOCOL = `${PROTOCOL_PREFIX}/admission/1`
 /** What admission found out about one connection, and what became of it. */
 export interface Admitted {
   readonly peer: Certificate
+  /** The certificate as it was shown. */
+  readonly shown: Uint8Array
   readonly dialledBy: NodeId
   /** When this connection also made a member of this node. */
   readonly joined: { readonly founding: Founding; readonly certificate: Uint8Array } | undefined
@@ -40,6 +42,7 @@ export interface AdmissionInit {
   readonly clock: NetworkClock
   readonly party: () => MemberParty | undefined
   readonly grant: NetworkOptions['grant']
+  readonly onUnknownAuthority: (peer: NodeId) => void
   /** Why nothing of this peer is wanted now, whatever it can prove. */
   readonly unwelcome: (peer: NodeId) => { readonly code: ErrorCode; readonly message: string } | undefined
 }
@@ -140,12 +143,13 @@ export class AdmissionControl {
     const secured = await (role === 'initiator'
       ? secure.secureOutbound(raw, noiseOptions)
       : secure.secureInbound(raw, noiseOptions))
+    quietDecoder(secured.connection)
     const peer = secured.remotePeer.toString() as NodeId
     try {
       const admitted = await this.#judge(role, peer, secured.connection, signal)
       this.#remember(raw, secured.connection, admitted)
     } catch (cause) {
-      if (cause instanceof Refusal) this.#count(cause)
+      if (cause instanceof Refusal) this.#refused(peer, cause)
       throw cause
     }
     return { connection: secured.connection, remotePeer: secured.remotePeer }
@@ -170,7 +174,14 @@ export class AdmissionControl {
       if (!dials && !this.crossings.admitsDialOf(clock.now(), peer)) throw crossed()
       const dialledBy = dials ? self : peer
       this.crossings.stands(clock.now(), peer, dialledBy)
-      return { peer: result.peer, dialledBy, joined: result.joined, muxer: undefined, goodbye: false }
+      return {
+        peer: result.peer,
+        shown: result.shown,
+        dialledBy,
+        joined: result.joined,
+        muxer: undefined,
+        goodbye: false,
+      }
     } finally {
       if (dials) this.crossings.endDial(peer)
     }
@@ -192,7 +203,8 @@ export class AdmissionControl {
     })
   }
 
-  #count(refusal: Refusal): void {
+  #refused(peer: NodeId, refusal: Refusal): void {
+    if (refusal.by === 'us' && refusal.code === 'AUTHORITY_UNKNOWN') this.#init.onUnknownAuthority(peer)
     const counts = refusal.by === 'us' ? this.refusedByUs : this.refusedByPeers
     counts[refusal.code] = (counts[refusal.code] ?? 0) + 1
   }

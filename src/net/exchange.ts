@@ -19,6 +19,8 @@ import { Refusal } from './refusal.ts'
 /** The peer proved to be a member; `joined` when it also made one of us. */
 export interface ExchangeResult {
   readonly peer: Certificate
+  /** The certificate as it was shown; the one granted, for a newcomer. */
+  readonly shown: Uint8Array
   readonly joined: { readonly founding: Founding; readonly certificate: Uint8Array } | undefined
 }
 
@@ -82,10 +84,14 @@ async function converse(
         throw new Refusal(outcome.code, outcome.message, outcome.by)
       case 'member':
         frames.unwrap()
-        return { peer: outcome.peer, joined: undefined }
+        return { peer: outcome.peer, shown: outcome.shown, joined: undefined }
       case 'joined':
         frames.unwrap()
-        return { peer: outcome.peer, joined: { founding: outcome.founding, certificate: outcome.certificate } }
+        return {
+          peer: outcome.peer,
+          shown: outcome.shown,
+          joined: { founding: outcome.founding, certificate: outcome.certificate },
+        }
     }
   }
 }

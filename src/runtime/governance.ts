@@ -9,6 +9,7 @@ import {
   type Founding,
   type KeyPair,
   publicKeyOf,
+  verifyStatement,
   verifyStatementLater,
 } from '../identity/index.ts'
 import type { SwarmId } from '../kernel/index.ts'
@@ -44,7 +45,7 @@ export function openCouncil(terms: CouncilTerms): CouncilDesk {
     hash: (bytes) => createHash('sha256').update(bytes).digest('hex') as Digest,
     // Above every earlier one: the incarnation by the log (M-8), the epoch also where the log was lost.
     session: certificate.epoch * STARTS_PER_EPOCH + (state.ceiling ?? 0) + 1,
-    log: state.groups.get(COUNCIL),
+    log: state.groups.of(COUNCIL),
     suspect: terms.suspect,
     ...(terms.params === undefined ? {} : { params: terms.params }),
   })
@@ -63,11 +64,21 @@ function councilOf({ genesis, founder }: Founding): CouncilFounding {
 }
 
 /**
+ * So few are checked at once: the way to a thread and back costs half as much as the check, and one turn of the loop
+ * more, in which whoever waits for a quorum's last vote could have answered.
+ */
+const INLINE_CLAIMS_MAX = 2
+
+/**
  * Checks signatures beside the loop, in libuv's pool of threads, which the log leaves idle most of the time: measured at
  * 65 µs of the loop's time for a signature instead of 150. A worker thread would cost each node some 10 MB.
  */
 export function signatureCheck(swarm: SwarmId): SignatureCheck {
   return (claims, then) => {
+    if (claims.length <= INLINE_CLAIMS_MAX) {
+      then(claims.map(({ domain, statement }) => verifyStatement(domain, swarm, statement)))
+      return
+    }
     void Promise.all(claims.map(({ domain, statement }) => verifyStatementLater(domain, swarm, statement))).then(then)
   }
 }

@@ -4,7 +4,6 @@ import {
   type Message as ConsensusMessage,
   type Decision,
   type Effect,
-  type Epoch,
   type Event,
   type GroupId,
   type Input,
@@ -12,7 +11,7 @@ import {
   type Outcome,
   type View,
 } from '../consensus/index.ts'
-import type { Millis, NodeId, Tick } from '../kernel/index.ts'
+import { after, earliest, type Millis, type NodeId, type Tick } from '../kernel/index.ts'
 import type { Height } from '../wire/index.ts'
 import type { Message } from './codec.ts'
 import { type Decided, type GroupLog, type GroupRecord, rewriting } from './group-log.ts'
@@ -21,25 +20,35 @@ import type { SwarmEffect } from './types.ts'
 /** Longest reason that is kept of a refusal. */
 const REASON_CHARACTERS_MAX = 1000
 
+/** Followers hear of the latest decision at most so often: one announcement reaches every node of the swarm. */
+const ANNOUNCE_INTERVAL_MS = 100
+
 /** What a step of a group came to, beside its effects. */
 export interface GroupNews {
   readonly outcomes: readonly { readonly id: number; readonly outcome: Outcome }[]
   readonly events: readonly Event[]
 }
 
+const NOTHING: GroupNews = { outcomes: [], events: [] }
+
+type Announcement = Extract<Effect, { kind: 'announce' }>
+
 /**
  * One group's consensus among the other cores of a node: its effects as effects of the node, its log in the node's log.
- * GR-2: what it sends waits for all that it has persisted, in this step or an earlier one.
+ *
+ * GR-2: only a vote binds its signer, so only what is sent after a vote waits for the disk, until that vote is durable and
+ * with it all that was written before it. The rest of what is written tells this node where it was, and others can tell it.
  */
 export class GroupHost {
   readonly id: GroupId
+  readonly self: NodeId
   readonly core: ConsensusCore
   readonly log: GroupLog
-  /** Marks of what was persisted, and of what is known to be durable. */
-  #persisted = 0
+  /** Marks of the last vote that was written, and of the last known to be durable. */
+  #voted = 0
   #durable = 0
-
-  readonly self: NodeId
+  #announcement: Announcement | undefined
+  #announceAt = 0 as Millis
 
   constructor(id: GroupId, self: NodeId, core: ConsensusCore, log: GroupLog) {
     this.id = id
@@ -52,30 +61,58 @@ export class GroupHost {
     return this.core.members.includes(this.self)
   }
 
+  deadline(): Millis {
+    const at = this.core.deadline()
+    return this.#announcement === undefined ? at : earliest(at, this.#announceAt)
+  }
+
   step(now: Millis, input: Input | Tick, effects: SwarmEffect[]): GroupNews {
     if (input.kind === 'durable') this.#durable = Math.max(this.#durable, input.mark)
+    const asked = this.core.step(now, input)
+    const news = asked.length === 0 ? NOTHING : this.#take(asked, effects)
+    if (this.#announcement !== undefined && now >= this.#announceAt) {
+      effects.push({ kind: 'publish', message: announcement(this.id, this.#announcement) })
+      this.#announcement = undefined
+      this.#announceAt = after(now, ANNOUNCE_INTERVAL_MS)
+    }
+    return news
+  }
+
+  #take(asked: readonly Effect[], effects: SwarmEffect[]): GroupNews {
     const outcomes: { id: number; outcome: Outcome }[] = []
     const events: Event[] = []
-    const asked = this.core.step(now, input)
-    // Checking signatures says nothing to anyone, so it need not wait for the disk.
-    for (const effect of asked) if (effect.kind === 'verify') effects.push({ ...effect, group: this.id })
-    const before = this.#persisted
-    let isHeld = this.#durable >= this.#persisted
+    const written: SwarmEffect[] = []
+    const held: SwarmEffect[] = []
+    const votedBefore = this.#voted
     for (const effect of asked) {
-      if (!isHeld && isSending(effect) && before === this.#persisted) {
-        effects.push({ kind: 'barrier' })
-        isHeld = true
-      }
       if (effect.kind === 'outcome') outcomes.push(effect)
       else if (effect.kind === 'event') events.push(effect.event)
-      else this.#forward(effect, effects)
+      else if (effect.kind === 'announce') this.#announcement = effect
+      else if (effect.kind === 'persist') this.#persist(effect, written)
+      else if (effect.kind === 'compact') {
+        for (const record of rewriting(this.id, effect.records)) this.#append(record, written)
+      } else this.#forward(effect, this.#voted > this.#durable && isSending(effect) ? held : effects)
     }
-    for (const decided of decidedBy(events)) this.#append({ kind: 'decided', group: this.id, decided }, effects)
-    if (this.#persisted > before) effects.push({ kind: 'settle', group: this.id, mark: this.#persisted })
+    for (const decided of decidedBy(events)) this.#append({ kind: 'decided', group: this.id, decided }, written)
+    for (const event of events) {
+      if (event.kind !== 'state-transferred') continue
+      // GR-9: the decisions that led to this state were not seen here.
+      const height = (event.height + 1) as Height
+      this.#append({ kind: 'decisions-from', group: this.id, height, why: { kind: 'snapshot' } }, written)
+    }
+    effects.push(...written)
+    if (held.length > 0 && this.#voted === votedBefore) effects.push({ kind: 'barrier' })
+    effects.push(...held)
+    if (this.#voted > votedBefore) effects.push({ kind: 'settle', group: this.id, mark: this.#voted })
     return { outcomes, events }
   }
 
-  #forward(effect: Exclude<Effect, { kind: 'outcome' | 'event' }>, effects: SwarmEffect[]): void {
+  #persist({ mark, record }: Extract<Effect, { kind: 'persist' }>, written: SwarmEffect[]): void {
+    if (record.kind === 'vote') this.#voted = mark
+    this.#append({ kind: 'group', group: this.id, record }, written)
+  }
+
+  #forward(effect: Forwarded, effects: SwarmEffect[]): void {
     switch (effect.kind) {
       case 'send':
         effects.push({ kind: 'send', to: effect.to, message: this.#addressed(effect.message) })
@@ -86,27 +123,17 @@ export class GroupHost {
         for (const to of effect.to) effects.push({ kind: 'send', to, message })
         return
       }
-      case 'persist':
-        this.#persisted = effect.mark
-        this.#append({ kind: 'group', group: this.id, record: effect.record }, effects)
-        return
-      case 'compact':
-        this.#persisted = effect.mark
-        for (const record of rewriting(this.id, effect.records)) this.#append(record, effects)
-        return
-      case 'announce':
-        effects.push({ kind: 'publish', message: announcement(this.id, effect.epoch, effect.height) })
-        return
       case 'verify':
+        effects.push({ ...effect, group: this.id })
         return
       default:
         effects.push(effect)
     }
   }
 
-  #append(record: GroupRecord, effects: SwarmEffect[]): void {
+  #append(record: GroupRecord, written: SwarmEffect[]): void {
     this.log.take(record)
-    effects.push({ kind: 'persist', record })
+    written.push({ kind: 'persist', record })
   }
 
   #addressed(message: ConsensusMessage): Message {
@@ -115,12 +142,14 @@ export class GroupHost {
   }
 }
 
+type Forwarded = Exclude<Effect, { kind: 'outcome' | 'event' | 'announce' | 'persist' | 'compact' }>
+
 function isSending(effect: Effect): boolean {
-  return effect.kind === 'send' || effect.kind === 'broadcast' || effect.kind === 'announce'
+  return effect.kind === 'send' || effect.kind === 'broadcast'
 }
 
 /** The same from every member, whatever view it is in: gossip passes it on once. */
-function announcement(group: GroupId, epoch: Epoch, height: Height): Message {
+function announcement(group: GroupId, { epoch, height }: Announcement): Message {
   return { kind: 'consensus.announce', body: { group, message: { kind: 'status', epoch, view: 0 as View, height } } }
 }
 

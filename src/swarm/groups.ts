@@ -46,7 +46,7 @@ export class Groups {
   deadline(): Millis {
     let first = NEVER
     for (const { host, following } of this.#hosted.values()) {
-      first = earliest(first, host.core.deadline())
+      first = earliest(first, host.deadline())
       if (this.#asks(host, following)) first = earliest(first, following.deadline())
     }
     return first
@@ -54,7 +54,7 @@ export class Groups {
 
   tick(now: Millis, effects: SwarmEffect[]): void {
     for (const { host, following } of this.#hosted.values()) {
-      if (host.core.deadline() <= now) this.#step(now, host, TICK, effects)
+      if (host.deadline() <= now) this.#step(now, host, TICK, effects)
       if (this.#asks(host, following) && following.deadline() <= now) this.#ask(now, host, following, effects)
     }
   }
@@ -83,6 +83,11 @@ export class Groups {
       if (isOf(host, peer) || !hasMember) following.meet(now)
     }
     this.tick(now, effects)
+  }
+
+  /** Somebody relies on what this node does not know of that group: it asks whether it has missed something (GR-7). */
+  doubt(now: Millis, group: GroupId): void {
+    this.#hosted.get(group)?.following.doubt(now)
   }
 
   linkDown(peer: NodeId): void {
@@ -126,9 +131,12 @@ export class Groups {
 
   #step(now: Millis, host: GroupHost, input: Parameters<GroupHost['step']>[1], effects: SwarmEffect[]): void {
     const { height, epoch } = host.core
-    const news = host.step(now, input, effects)
+    // What came of an operation is final by what others hold; whoever asked need not wait for this node's disk.
+    const asked: SwarmEffect[] = []
+    const news = host.step(now, input, asked)
     if (host.core.height > height || host.core.epoch > epoch) this.#hosted.get(host.id)?.following.moved(now)
     this.#options.onNews(now, host, news, effects)
+    for (const effect of asked) effects.push(effect)
   }
 }
 

@@ -1,5 +1,6 @@
 import { assert, err, isNodeId, type NodeId, ok, type Result } from '../kernel/index.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
+import { recordOf, variantOf, withKind } from './unrolled.ts'
 
 /** What a shape is made of, as data: tests draw values from it, and the wire document is generated from it. */
 export type Schema =
@@ -279,20 +280,8 @@ type RecordOf<F extends Fields> = { readonly [K in keyof F]: Value<F[K]> }
 export function record<F extends { readonly [name: string]: Shape<never> | Shape<unknown> }>(
   fields: F,
 ): Shape<{ readonly [K in keyof F]: Value<F[K]> }> {
-  const entries = Object.entries(fields) as unknown as readonly [string, Shape<unknown>][]
-  const schemas = Object.fromEntries(entries.map(([name, shape]) => [name, shape.schema]))
-  return {
-    schema: { type: 'record', fields: schemas },
-    write: (w, value) => {
-      const source = value as Readonly<Record<string, unknown>>
-      for (const [name, shape] of entries) shape.write(w, source[name])
-    },
-    read: (r) => {
-      const value: Record<string, unknown> = {}
-      for (const [name, shape] of entries) value[name] = shape.read(r)
-      return value as RecordOf<F & Fields>
-    },
-  }
+  const shapes = fields as unknown as Fields
+  return recordOf({ type: 'record', fields: schemasOf(shapes) }, shapes) as Shape<RecordOf<F & Fields>>
 }
 
 /**
@@ -302,27 +291,13 @@ export function record<F extends { readonly [name: string]: Shape<never> | Shape
 export function variant<C extends { readonly [kind: string]: Shape<never> | Shape<unknown> }>(
   cases: C,
 ): Shape<{ readonly [K in keyof C]: { readonly kind: K } & Value<C[K]> }[keyof C]> {
-  const entries = Object.entries(cases) as unknown as readonly [string, Shape<unknown>][]
-  const codes = new Map(entries.map(([kind], i) => [kind, i]))
-  const schemas = Object.fromEntries(entries.map(([kind, shape]) => [kind, shape.schema]))
   type Chosen = { readonly [K in keyof C]: { readonly kind: K } & Value<C[K]> }[keyof C]
-  return {
-    schema: { type: 'variant', cases: schemas },
-    write: (w, value) => {
-      const code = codes.get(value.kind as string)
-      assert(code !== undefined, 'not one of the cases', { kind: value.kind })
-      w.u8(code)
-      ;(entries[code] as [string, Shape<unknown>])[1].write(w, value)
-    },
-    read: (r) => {
-      const found = entries[r.u8()]
-      if (found === undefined) {
-        r.fail('an unknown case')
-        return {} as Chosen
-      }
-      return { kind: found[0], ...(found[1].read(r) as object) } as unknown as Chosen
-    },
-  }
+  const shapes = cases as unknown as Fields
+  return variantOf({ type: 'variant', cases: schemasOf(shapes) }, shapes) as Shape<Chosen>
+}
+
+function schemasOf(shapes: Fields): Readonly<Record<string, Schema>> {
+  return Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, shape.schema]))
 }
 
 /** A record that can be of one kind only where it stands: `kind` is part of the value, and takes no bytes. */
@@ -336,7 +311,7 @@ export function only<const K extends string, T extends object>(
       assert(value.kind === kind, 'not of the only kind', { kind: value.kind, only: kind })
       shape.write(w, value)
     },
-    read: (r) => ({ kind, ...shape.read(r) }),
+    read: withKind(shape as Shape<unknown>, kind) as Shape<{ readonly kind: K } & T>['read'],
   }
 }
 

@@ -13,7 +13,7 @@ import type {
 } from '../../src/consensus/index.ts'
 import { headerShape, requestShape, voteShape } from '../../src/consensus/messages.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
-import { encodeForCopy, record, text } from '../../src/wire/index.ts'
+import { encode, encodeForCopy, record, text } from '../../src/wire/index.ts'
 
 import { covers, Signed, voteKey } from './signed.ts'
 
@@ -42,9 +42,11 @@ export class Checker implements Watcher {
   readonly #signed = new Map<NodeId, Signed>()
   /** What each honest host signed. */
   readonly #own = new Map<number, Signed>()
-  /** Votes written down, by host: as objects, and by name for a host that has read its log again. */
-  readonly #persisted = new Map<number, { readonly casts: Set<CastVote>; readonly names: Set<string> }>()
+  /** Votes written down, by host. */
+  readonly #persisted = new Map<number, Signed>()
   readonly #finals = new Map<number, Map<number, Decision>>()
+  /** What was finalised first at each height, and by whom: all others are held against it. */
+  readonly #first = new Map<number, { readonly digest: Digest; readonly host: number }>()
   readonly #prints = new Map<number, { readonly print: string; readonly host: NodeId }>()
   readonly #applied = new Map<number, Map<string, number>>()
   readonly #members = new Map<number, readonly NodeId[]>()
@@ -52,7 +54,8 @@ export class Checker implements Watcher {
   readonly #seen = new Set<object>()
   readonly #believed = new Set<object>()
   readonly #digests = new Map<Header, Digest>()
-  readonly #goodRequests = new Set<SignedRequest>()
+  /** Requests whose signature was looked at, with their names. */
+  readonly #requests = new Map<SignedRequest, string>()
   readonly #decided = new Set<string>()
   /** Views with a decision of their own, when an honest host first knew (B-11). */
   readonly decisions: { readonly at: number; readonly epoch: number; readonly view: number }[] = []
@@ -72,10 +75,7 @@ export class Checker implements Watcher {
   }
 
   onPersist(host: Host, item: LogRecord): void {
-    if (item.kind !== 'vote') return
-    const known = this.#persisted.get(host.index)
-    if (known === undefined) this.#persisted.set(host.index, { casts: new Set([item.cast]), names: new Set() })
-    else known.casts.add(item.cast)
+    if (item.kind === 'vote') this.#of(this.#persisted, host.index).note(item.cast.vote)
   }
 
   onSend(host: Host, message: Message): void {
@@ -132,15 +132,8 @@ export class Checker implements Watcher {
     if (!host.honest || !direct) return
     this.#of(this.#own, host.index).note(vote)
     // B-19 in the small: what an honest member says was written down before.
-    if (!this.#wasPersisted(host, cast)) this.#break('B-4', `${host.node} sent an unlogged ${vote.kind}`)
-  }
-
-  #wasPersisted(host: Host, cast: CastVote): boolean {
-    const known = this.#persisted.get(host.index)
-    if (known === undefined) return false
-    if (known.casts.has(cast)) return true
-    for (const { vote } of known.casts) known.names.add(voteKey(vote))
-    return known.names.has(voteKey(cast.vote))
+    if (this.#persisted.get(host.index)?.has(vote) !== true)
+      this.#break('B-4', `${host.node} sent an unlogged ${vote.kind}`)
   }
 
   #of<K>(table: Map<K, Signed>, key: K): Signed {
@@ -161,30 +154,9 @@ export class Checker implements Watcher {
     const members = this.#members.get(epoch)
     if (members === undefined) return
     const seats = new Set<number>()
-    const entries: readonly { seat: number; vote: Vote; signature: Uint8Array }[] =
-      certificate.kind === 'skip'
-        ? certificate.votes.map(({ seat, tip, signature }) => ({
-            seat,
-            vote: { kind: 'skip', epoch: certificate.epoch, view: certificate.view, tip },
-            signature,
-          }))
-        : certificate.signatures.map(({ seat, signature }) => ({
-            seat,
-            vote:
-              certificate.kind === 'checkpoint'
-                ? certificate.vote
-                : {
-                    kind: certificate.kind,
-                    epoch: certificate.epoch,
-                    view: certificate.view,
-                    digest: certificate.digest,
-                  },
-            signature,
-          }))
-    for (const { seat, vote, signature } of entries) {
+    for (const { seat, vote, signature } of votesIn(certificate)) {
       const signer = members[seat]
-      if (signer === undefined) continue
-      if (!isSignedBy(signer, vote, signature)) continue
+      if (signer === undefined || !isSignedBy(signer, vote, signature)) continue
       seats.add(seat)
       this.#of(this.#signed, signer).note(vote)
     }
@@ -229,12 +201,11 @@ export class Checker implements Watcher {
     for (let at = height; finals.get(at)?.block.header.boundary === false; at--) open += 1
     if (open >= SEGMENT_HEIGHTS && !this.#tooMany)
       this.#break('B-18', `${host.node} finalised ${open} blocks without a boundary`)
-    for (const [other, theirs] of this.#finals) {
-      const same = theirs.get(height)
-      if (same !== undefined && same.digest !== digest && !this.#tooMany) {
-        this.#break('B-1', `hosts ${host.index} and ${other} differ at height ${height}`)
-      }
-      if (same !== undefined && same.digest !== digest) this.disagreement = true
+    const first = this.#first.get(height)
+    if (first === undefined) this.#first.set(height, { digest, host: host.index })
+    else if (first.digest !== digest) {
+      this.disagreement = true
+      if (!this.#tooMany) this.#break('B-1', `hosts ${host.index} and ${first.host} differ at height ${height}`)
     }
     this.#fingerprint(host, height)
     const { epoch, view } = decision.certificate
@@ -265,14 +236,8 @@ export class Checker implements Watcher {
 
   /** B-2: authorised, valid, once. */
   #onApplied(host: Host, signed: SignedRequest, decision: Decision, index: number): void {
-    const { request, signature } = signed
-    if (!this.#goodRequests.has(signed)) {
-      const bytes = encodeForCopy(requestBytes, { group: GROUP, request })
-      if (!verifies({ domain: 'consensus-request', statement: { signer: request.client, bytes, signature } })) {
-        this.#break('B-2', `a forged request of ${request.client} was finalised`)
-      }
-      this.#goodRequests.add(signed)
-    }
+    const { request } = signed
+    const name = this.#nameOf(signed)
     const applied = decision.results[index]?.outcomes.some((outcome) => outcome.kind === 'applied') === true
     if (applied && request.client.startsWith('z')) this.#break('B-2', `an operation of ${request.client} was applied`)
     let counts = this.#applied.get(host.index)
@@ -280,7 +245,6 @@ export class Checker implements Watcher {
       counts = new Map()
       this.#applied.set(host.index, counts)
     }
-    const name = `${request.client} ${request.session} ${request.nonce}`
     const before = counts.get(name)
     if (before !== undefined && before !== decision.block.header.height && applied) {
       this.#break('B-2', `a request of ${request.client} was applied at ${before} and ${decision.block.header.height}`)
@@ -292,6 +256,21 @@ export class Checker implements Watcher {
       }
     }
     counts.set(name, decision.block.header.height)
+  }
+
+  /** The name of a request, once its signature was found good. */
+  #nameOf(signed: SignedRequest): string {
+    const known = this.#requests.get(signed)
+    if (known !== undefined) return known
+    const { request, signature } = signed
+    const { client, session, nonce } = request
+    const bytes = encodeForCopy(requestBytes, { group: GROUP, request })
+    if (!verifies({ domain: 'consensus-request', statement: { signer: client, bytes, signature } })) {
+      this.#break('B-2', `a forged request of ${client} was finalised`)
+    }
+    const name = `${client} ${session} ${nonce}`
+    this.#requests.set(signed, name)
+    return name
   }
 
   /** B-8: checked by hand, and never against an honest member. */
@@ -429,7 +408,46 @@ export class Checker implements Watcher {
   }
 }
 
+interface Entry {
+  readonly seat: number
+  readonly vote: Vote
+  readonly signature: Uint8Array
+}
+
+function votesIn(certificate: Certificate): readonly Entry[] {
+  if (certificate.kind === 'skip') {
+    const { epoch, view } = certificate
+    return certificate.votes.map(({ seat, tip, signature }) => ({
+      seat,
+      vote: { kind: 'skip', epoch, view, tip },
+      signature,
+    }))
+  }
+  const vote: Vote =
+    certificate.kind === 'checkpoint'
+      ? certificate.vote
+      : { kind: certificate.kind, epoch: certificate.epoch, view: certificate.view, digest: certificate.digest }
+  return certificate.signatures.map(({ seat, signature }) => ({ seat, vote, signature }))
+}
+
+/** What was encoded last of each kind: most votes are the same as the one before but for their signer. */
+const LAST = new Map<Vote['kind'], { readonly vote: Vote; readonly bytes: Uint8Array }>()
+
+function bytesOf(vote: Vote): Uint8Array {
+  const last = LAST.get(vote.kind)
+  if (last !== undefined && isSame(last.vote, vote)) return last.bytes
+  const bytes = encode(voteBytes, { group: GROUP, vote })
+  LAST.set(vote.kind, { vote, bytes })
+  return bytes
+}
+
+function isSame(a: Vote, b: Vote): boolean {
+  if (a === b) return true
+  if (a.kind === 'checkpoint' || b.kind === 'checkpoint' || a.view !== b.view || a.epoch !== b.epoch) return false
+  if (a.kind === 'skip') return b.kind === 'skip' && a.tip === b.tip
+  return a.kind === b.kind && a.digest === b.digest
+}
+
 function isSignedBy(signer: NodeId, vote: Vote, signature: Uint8Array): boolean {
-  const bytes = encodeForCopy(voteBytes, { group: GROUP, vote })
-  return verifies({ domain: 'consensus-vote', statement: { signer, bytes, signature } })
+  return verifies({ domain: 'consensus-vote', statement: { signer, bytes: bytesOf(vote), signature } })
 }

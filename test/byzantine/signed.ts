@@ -17,7 +17,7 @@ interface Skipped {
 type Place = number | string
 
 function placeOf(epoch: number, view: number): Place {
-  return epoch < 2 ** 20 && view < 2 ** 32 ? epoch * 2 ** 32 + view : `${epoch} ${view}`
+  return epoch < 2 ** 10 && view < 2 ** 20 ? epoch * 2 ** 20 + view : `${epoch} ${view}`
 }
 
 /** All that one signer has signed: what contradicts what is worked out here, without the code that is checked. */
@@ -46,6 +46,14 @@ export class Signed {
     const known = table.get(place)
     if (known === undefined) table.set(place, { epoch, view, digests: [vote.digest] })
     else addTo(known.digests, vote.digest)
+  }
+
+  has(vote: Vote): boolean {
+    if (vote.kind === 'checkpoint') return this.#checkpoints.get(vote.height)?.includes(voteKey(vote)) === true
+    const place = placeOf(vote.epoch, vote.view)
+    if (vote.kind === 'skip') return this.skips.get(place)?.tips.includes(vote.tip) === true
+    const table = vote.kind === 'prepare' ? this.prepares : this.commits
+    return table.get(place)?.digests.includes(vote.digest) === true
   }
 
   /** Votes that no correct member could all have signed. */

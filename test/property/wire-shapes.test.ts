@@ -117,6 +117,11 @@ describe('wire', () => {
     expect(decode(names, encode(names, value))).toEqual({ ok: true, value })
   })
 
+  it('takes plain names for fields only, for they become code', () => {
+    expect(() => encode(record({ 'a: s0, b': u8 }), { 'a: s0, b': 1 })).toThrow('a field has a plain name')
+    expect(() => decode(record({ __proto__x: u8 }), new Uint8Array(1))).toThrow('a field has a plain name')
+  })
+
   it.each(['c080', 'eda080', 'f8808080', 'ff', 'e28200'])('W-1 refuses text that is not UTF-8: %s', (hex) => {
     const inner = Buffer.from(hex, 'hex')
     expect(decode(text(9), Uint8Array.of(inner.length, ...inner)).ok).toBe(false)

@@ -208,6 +208,26 @@ describe('views', () => {
     expect(late.core.status().view).toBe(2)
   })
 
+  it('helps whoever repeats a prepare of the view before, but not the last to prepare', () => {
+    const what = digest('block')
+    const member = solo('a', 4)
+    // a, b and c make the certificate; d was the slowest.
+    member.hear(b, { kind: 'certificates', certificates: [certificate('prepare', 1, what, [0, 1, 2])] })
+    const late: Message = {
+      kind: 'votes',
+      votes: [cast(d, { kind: 'prepare', epoch: EPOCH, view: view(1), digest: what })],
+    }
+    const certificates = expect.objectContaining({ kind: 'certificates' })
+    expect(messagesIn(member.hear(d, late))).not.toContainEqual(certificates)
+    expect(messagesIn(member.hear(d, late))).toContainEqual(certificates)
+    // Whoever ran out of time there is behind at once.
+    const skip: Message = {
+      kind: 'votes',
+      votes: [cast(c, { kind: 'skip', epoch: EPOCH, view: view(1), tip: view(0) })],
+    }
+    expect(messagesIn(member.hear(c, skip))).toContainEqual(certificates)
+  })
+
   it('B-16 a skip names the highest certificate its signer knows, and goes with it', () => {
     const member = solo('a', 4)
     member.hear(b, { kind: 'certificates', certificates: [certificate('prepare', 3, digest('block'), [1, 2, 3])] })

@@ -1,9 +1,9 @@
 import type { MessageStream, Stream } from '@libp2p/interface'
-import { multiaddrConnectionPair } from '@libp2p/utils'
+import { LengthPrefixedDecoder, multiaddrConnectionPair } from '@libp2p/utils'
 import { yamux } from '@libp2p/yamux'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { describe, expect, it } from 'vitest'
-import { batchWindowUpdates, joinWrites, tuneStreams } from '../../src/net/stream-tuning.ts'
+import { batchWindowUpdates, joinWrites, quietDecoder, tuneStreams } from '../../src/net/stream-tuning.ts'
 import { eventually } from '../support/eventually.ts'
 
 type Raw = MessageStream & { sendData(data: Uint8ArrayList): unknown }
@@ -41,6 +41,48 @@ describe('one write for what is sent at once (P-14)', () => {
   it('leaves alone what works otherwise', () => {
     const other = { send: () => true } as unknown as MessageStream
     joinWrites(other)
+    expect(Object.keys(other)).toEqual(['send'])
+  })
+})
+
+describe('the end of what has arrived (P-14)', () => {
+  /** As Noise makes it; counts the errors that it meets. */
+  function noiseDecoder() {
+    const errors = new Set<unknown>()
+    const lengthDecoder = (data: Uint8Array | Uint8ArrayList) => {
+      if (data.byteLength < 2) throw new RangeError('not yet')
+      const [high = 0, low = 0] = data.subarray(0, 2)
+      return high * 256 + low
+    }
+    const decoder = new LengthPrefixedDecoder({ lengthDecoder, encodingLength: () => 2, maxBufferSize: 1024 })
+    quietDecoder({ decoder } as unknown as MessageStream)
+    const seen = decoder as unknown as { lengthDecoder: typeof lengthDecoder }
+    const tuned = seen.lengthDecoder
+    seen.lengthDecoder = (data) => {
+      try {
+        return tuned(data)
+      } catch (cause) {
+        errors.add(cause)
+        throw cause
+      }
+    }
+    return { decoder, errors }
+  }
+
+  it('costs no new error, wherever the bytes are cut', () => {
+    const bytes = Uint8Array.of(0, 1, 7, 0, 2, 8, 9)
+    for (let cut = 0; cut <= bytes.length; cut++) {
+      const { decoder, errors } = noiseDecoder()
+      const parts = [bytes.subarray(0, cut), bytes.subarray(cut)].filter(({ length }) => length > 0)
+      const frames = parts.flatMap((part) => [...decoder.decode(part)].map((frame) => [...frame.subarray()]))
+      expect(frames).toEqual([[7], [8, 9]])
+      expect(errors.size).toBe(1)
+    }
+  })
+
+  it('is found as before where there is no such decoder', () => {
+    const other = { send: () => true } as unknown as MessageStream
+    quietDecoder(other)
     expect(Object.keys(other)).toEqual(['send'])
   })
 })

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest'
+import { nodes } from '../../src/byzantine/index.ts'
+import type {
+  CastVote,
+  ConsensusCore,
+  Effect,
+  GroupId,
+  Height,
+  Input,
+  LogRecord,
+  Vote,
+} from '../../src/consensus/index.ts'
+import { type Millis, NEVER, type NodeId, TICK, type Tick } from '../../src/kernel/index.ts'
+import { GroupHost } from '../../src/swarm/group-host.ts'
+import { GroupLog } from '../../src/swarm/group-log.ts'
+import type { SwarmEffect } from '../../src/swarm/types.ts'
+import { cast, certificate, digest, EPOCH, view } from './consensus-fixtures.ts'
+
+const [a, b, c] = nodes(4) as [NodeId, NodeId, NodeId]
+
+/** A core that asks for what the test says, and a host around it. */
+class Scripted {
+  readonly host: GroupHost
+  #asked: readonly Effect[] = []
+
+  constructor() {
+    const core = {
+      members: [a, b, c],
+      step: () => this.#asked,
+      deadline: () => NEVER,
+    }
+    this.host = new GroupHost('g' as GroupId, a, core as unknown as ConsensusCore, new GroupLog())
+  }
+
+  step(asked: readonly Effect[], input: Input | Tick = TICK, now = 0): SwarmEffect[] {
+    this.#asked = asked
+    const effects: SwarmEffect[] = []
+    this.host.step(now as Millis, input, effects)
+    return effects
+  }
+}
+
+const vote: Vote = { kind: 'prepare', epoch: EPOCH, view: view(1), digest: digest('block') }
+const voted: CastVote = cast(a, vote)
+const persist = (mark: number, record: LogRecord): Effect => ({ kind: 'persist', mark, record })
+const ownVote = (mark: number): Effect => persist(mark, { kind: 'vote', cast: voted })
+const proof = (mark: number): Effect => {
+  return persist(mark, { kind: 'certificate', certificate: certificate('prepare', 1, digest('block'), [0, 1, 2]) })
+}
+const send: Effect = { kind: 'broadcast', to: [b, c], message: { kind: 'votes', votes: [voted] } }
+const kinds = (effects: readonly SwarmEffect[]): string => effects.map(({ kind }) => kind).join(' ')
+
+describe("a group's host", () => {
+  it('GR-2 what it sends leaves behind its votes, whichever step wrote them', () => {
+    const group = new Scripted()
+    expect(kinds(group.step([ownVote(1), send]))).toBe('persist send send settle')
+    expect(kinds(group.step([send]))).toBe('barrier send send')
+    expect(kinds(group.step([proof(2), send]))).toBe('persist barrier send send')
+    expect(kinds(group.step([send], { kind: 'durable', mark: 1 }))).toBe('send send')
+  })
+
+  it('GR-2 what it sends does not wait for what binds nobody', () => {
+    const group = new Scripted()
+    expect(kinds(group.step([proof(1), send]))).toBe('send send persist')
+    expect(kinds(group.step([send]))).toBe('send send')
+  })
+
+  it('GR-6 announces the latest decision at once, and then at most every 100 ms', () => {
+    const group = new Scripted()
+    const announce = (height: number): Effect => ({ kind: 'announce', epoch: EPOCH, height: height as Height })
+    const heights = (effects: readonly SwarmEffect[]) =>
+      effects.map((effect) => {
+        return effect.kind === 'publish' && 'message' in effect.message.body && effect.message.body.message
+      })
+    expect(heights(group.step([announce(1)], TICK, 10))).toMatchObject([{ height: 1 }])
+    expect(group.step([announce(2)], TICK, 11)).toEqual([])
+    expect(group.step([announce(3)], TICK, 50)).toEqual([])
+    expect(group.host.deadline()).toBe(110)
+    expect(heights(group.step([], TICK, 110))).toMatchObject([{ height: 3 }])
+    expect(group.host.deadline()).toBe(NEVER)
+  })
+})

@@ -4,10 +4,8 @@ import {
   found,
   isInForce,
   issuerFor,
-  type NodeState,
   needsTicket,
   parseTicket,
-  recall,
   refreshed,
   type Standing,
   type SwarmId,
@@ -25,12 +23,14 @@ export type Entrance =
   /** As the member that it was; `renew` when its certificate is a new one. */
   | { readonly kind: 'return' | 'renew'; readonly swarm: SwarmId; readonly standing: Standing }
 
-/** @throws SwarmError TICKET_*, ALREADY_MEMBER, CERTIFICATE_*, STORE_DAMAGED */
-export function entranceOf(settings: Settings, state: NodeState, keys: NodeKeys, clock: Clock): Entrance {
-  const known = recall(state)
+/**
+ * @param known what the log remembers, and what the council had decided by then
+ * @throws SwarmError TICKET_*, ALREADY_MEMBER, CERTIFICATE_*, AUTHORITY_WITHDRAWN
+ */
+export function entranceOf(settings: Settings, known: Standing | undefined, keys: NodeKeys, clock: Clock): Entrance {
   const ticket = settings.start.join === undefined ? undefined : readTicket(settings.start.join)
   // Who holds the organisation's key needs nobody's ticket, and could not use one of its own.
-  const issues = known !== undefined && issuerFor(known.founding, keys.authority()) === known.certificate.org
+  const issues = known !== undefined && issuerFor(known.known, keys.authority()) === known.certificate.org
   if (ticket !== undefined && needsTicket(known, ticket, clock) && !issues) {
     const holds = known !== undefined && isInForce(known, clock)
     return { kind: 'join', swarm: ticket.swarm, ticket, known: holds ? known : undefined }

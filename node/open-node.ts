@@ -19,8 +19,10 @@ import {
   openDataDirectory,
   openNodeLog,
   Random,
+  type Result,
   type Role,
   realClock,
+  recall,
   renewed,
   type Standing,
   SwarmError,
@@ -120,12 +122,15 @@ class Composition {
   async open(): Promise<OpenedNode> {
     const { settings } = this.#options
     const base = await this.#openBase()
-    const entrance = entranceOf(settings, base.state, base.keys, this.#clock)
+    const known = recall(base.state)
+    const recalled = known === undefined ? undefined : this.#openCouncil(base, known)
+    const entrance = entranceOf(settings, known, base.keys, this.#clock)
     this.#options.giveUp?.throwIfAborted()
     const network = await this.#openNetwork(base, entrance)
     this.#options.giveUp?.throwIfAborted()
     const place = await this.#enter(entrance, network)
-    const council = this.#openCouncil(base, place)
+    const council = recalled ?? this.#openCouncil(base, place)
+    place.book.follow(council.authorities)
     const agreed = settings.within(agreedParameters(place, council))
     const proposals = new Proposals()
     const { runtime, work } = this.#buildRuntime(base, entrance, place, network, agreed, council, proposals)
@@ -181,10 +186,8 @@ class Composition {
       party: () => this.#party(base.keys),
       grant: (ticket, newcomer) => this.#entered().desk.grant(ticket, newcomer),
       onDiscovered: (peer, addresses) => this.#member?.runtime.introduce(peer, addresses),
-      onAddresses: () => {
-        const { runtime, standing } = this.#member ?? {}
-        if (standing !== undefined) runtime?.updateFacts(this.#facts(base, network, standing))
-      },
+      onUnknownAuthority: () => this.#member?.runtime.authorityUnknown(),
+      onAddresses: () => this.#refreshFacts(base, network),
     })
     // Before it starts: half of it may be there when the start fails.
     await this.#keep('network', NETWORK_STOP_MS, () => network.stop())
@@ -216,11 +219,14 @@ class Composition {
     }
   }
 
-  #openCouncil({ keys, state }: Base, { founding, certificate }: Standing): CouncilDesk {
+  /** The council where this node's log ends; what it has decided of organisations counts from here on. */
+  #openCouncil({ keys, state }: Base, { founding, certificate, book }: Standing): CouncilDesk {
     // B-20: a key that has served before, and a log that says nothing of it: votes of it may be out there.
     const suspect = state.genesis === undefined && !keys.isNew
     const { node } = keys
-    return openCouncil({ founding, node, authority: keys.authority(), certificate, state, suspect })
+    const council = openCouncil({ founding, node, authority: keys.authority(), certificate, state, suspect })
+    book.follow(council.authorities)
+    return council
   }
 
   #buildRuntime(
@@ -249,7 +255,7 @@ class Composition {
       facts: this.#facts(base, network, place),
       ceiling: state.ceiling,
       peers: [...contactsOf(entrance), ...state.peers, ...settings.contacts],
-      issuer: issuerFor(place.founding, keys.authority()),
+      issuer: issuerFor(place.known, keys.authority()),
     })
     const work: WorkDesk = new WorkDesk({
       tell: (input) => runtime.claims(input),
@@ -271,10 +277,8 @@ class Composition {
       observe: (observation) => this.#observer.observe(observation),
       verify: signatureCheck(place.founding.swarm),
       decided: (id, outcome) => proposals.settle(id, outcome),
-      issue: ({ previous }) => {
-        const renewal = this.#entered().desk.renew(previous)
-        return renewal.ok ? renewal : { ok: false, error: renewal.error.message }
-      },
+      issue: ({ previous }) => this.#renew(previous),
+      authoritiesChanged: () => this.#onAuthorities(base, network),
       certified: (certificate) => {
         const member = this.#entered()
         this.#member = { ...member, standing: renewed(member.standing, certificate) }
@@ -288,6 +292,7 @@ class Composition {
     return new AdmissionDesk({
       node: base.keys.node.node,
       founding: place.founding,
+      known: place.known,
       authority: base.keys.authority(),
       ledger: base.ledger,
       clock: this.#clock,
@@ -297,22 +302,39 @@ class Composition {
     })
   }
 
-  #facts({ startedAt, keys }: Base, network: Network, { founding }: Standing): MemberFacts {
+  #renew(previous: Certificate): Result<Uint8Array> {
+    const renewal = this.#entered().desk.renew(previous)
+    return renewal.ok ? renewal : { ok: false, error: renewal.error.message }
+  }
+
+  /** Other keys speak for organisations from now on: links may rest on none any more, and this node may issue for another. */
+  #onAuthorities(base: Base, network: Network): void {
+    network.reconsider()
+    this.#refreshFacts(base, network)
+  }
+
+  #refreshFacts(base: Base, network: Network): void {
+    const { runtime, standing } = this.#member ?? {}
+    if (standing !== undefined) runtime?.updateFacts(this.#facts(base, network, standing))
+  }
+
+  #facts({ startedAt, keys }: Base, network: Network, { known }: Standing): MemberFacts {
     const { region, zone, labels: given } = this.#options.settings.config.node
-    const org = issuerFor(founding, keys.authority())
+    const org = issuerFor(known, keys.authority())
     const labels = org === undefined ? given : { ...given, [ISSUER_LABEL]: org }
     return { addresses: network.addresses(), region, zone, labels, version: VERSION, startedAt }
   }
 
   #party(keys: NodeKeys): MemberParty | undefined {
     if (this.#member === undefined) return undefined
-    const { founding, verifier, certificateBytes } = this.#member.standing
+    const { founding, verifier, known, certificateBytes } = this.#member.standing
     const authority = keys.authority()
     return {
       kind: 'member',
       node: keys.node.node,
       founding,
       verifier,
+      known,
       certificate: certificateBytes,
       isRevoked: (subject) => this.#isRevoked(subject),
       authorities: new Set<NodeId>(authority === undefined ? [] : [authority.node]),

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { ParamsOf } from '../../src/index.ts'
+import { type ParamsOf, SwarmError } from '../../src/index.ts'
 import { action, type Context, withDaemon } from './command.ts'
 import { outcomeWords } from './council-words.ts'
 import { collect, durationMs, parseCount, parseDuration } from './values.ts'
@@ -47,15 +47,18 @@ const KINDS = [
   ),
   kind(
     'org',
-    'make an organisation, or change its keys and seats',
+    'make an organisation, change its keys and seats, or dissolve it',
     (command) =>
       command
         .requiredOption('--name <name>', 'its name')
-        .requiredOption('--key <id>', 'a key that speaks for it; several times', collect)
-        .requiredOption('--seats <n>', 'validators it may have at most', parseCount(0, 64)),
-    ({ name, key, seats }: { name: string; key: readonly string[]; seats: number }) => {
-      return { name, keys: [...key], seats }
-    },
+        .option(
+          '--key <id>',
+          'a key that speaks for it (authority create); several times; others are withdrawn',
+          collect,
+        )
+        .option('--seats <n>', 'validators it may have at most', parseCount(0, 64))
+        .option('--dissolve', 'end it: its keys are withdrawn, and its members are out'),
+    organisationBody,
   ),
   kind(
     'validator',
@@ -104,6 +107,22 @@ const KINDS = [
     },
   ),
 ] as const
+
+interface OrganisationOptions {
+  readonly name: string
+  readonly key?: readonly string[]
+  readonly seats?: number
+  readonly dissolve?: boolean
+}
+
+function organisationBody({ name, key, seats, dissolve }: OrganisationOptions): BodyOf<'org'> {
+  if (dissolve === true) {
+    if (key === undefined && seats === undefined) return { name, keys: [], seats: 0 }
+    throw new SwarmError('BAD_USAGE', '--dissolve leaves no keys and no seats: leave out --key and --seats')
+  }
+  if (key !== undefined && seats !== undefined) return { name, keys: [...key], seats }
+  throw new SwarmError('BAD_USAGE', 'an organisation needs --key ID and --seats N, or --dissolve')
+}
 
 export function registerPropose(council: Command): void {
   const propose = council.command('propose').description('have something decided; see propose KIND --help')

@@ -10,6 +10,7 @@ export function wordsOf(act: Shown): string {
     case 'revoke':
       return `membership of ${act.body.node} revoked`
     case 'org':
+      if (act.body.keys.length === 0) return `organisation ${act.body.name} dissolved`
       return `organisation ${act.body.name}: ${act.body.seats} seats, keys ${act.body.keys.join(' ')}`
     case 'validator': {
       const added = act.body.add.map(({ node, org }) => `+ ${node} (${org})`)

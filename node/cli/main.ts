@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { VERSION } from '../version.ts'
 import { registerAgent } from './agent.ts'
 import { registerAgents } from './agents.ts'
+import { registerAuthority } from './authority.ts'
 import { registerConfig } from './config.ts'
 import { registerCouncil } from './council.ts'
 import { registerDown } from './down.ts'
@@ -60,6 +61,7 @@ const COMMANDS = [
   registerUp,
   registerDown,
   registerTicket,
+  registerAuthority,
   registerStatus,
   registerPeers,
   registerAgents,

@@ -1,4 +1,4 @@
-import { type ErrorCode, err, type NodeId, ok, type Result, type WallMillis } from '../kernel/index.ts'
+import { type ErrorCode, err, type NodeId, type OrgId, ok, type Result, type WallMillis } from '../kernel/index.ts'
 import type { MachineRefusal } from '../wire/index.ts'
 import type { Concerns } from './rights.ts'
 import type { CouncilState } from './state.ts'
@@ -7,6 +7,8 @@ import type { CouncilPorts } from './types.ts'
 /** What acts are judged by. `at` is the block's time; undefined where an act is judged ahead of any block. */
 export interface Bench {
   readonly state: CouncilState
+  /** The organisation that signed the genesis. */
+  readonly founder: OrgId
   readonly ports: CouncilPorts
   readonly at: WallMillis | undefined
 }

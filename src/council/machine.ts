@@ -1,7 +1,7 @@
 import type { NodeId, WallMillis } from '../kernel/index.ts'
 import type { Voices } from '../machine/index.ts'
 import { type Applying, encode, type Machine, type MachineRefusal } from '../wire/index.ts'
-import type { Judged } from './judgement.ts'
+import type { Bench, Judged } from './judgement.ts'
 import { judge } from './judging.ts'
 import { type CouncilResult, councilResultShape, decodeOperation } from './operations.ts'
 import { hasVoice, mayDo, type Standing, standingOf } from './rights.ts'
@@ -21,7 +21,7 @@ type Course = {
   readonly voice: Voices | undefined
 }
 
-/** What the council governs, as a state machine for consensus. Clauses GV-1 to GV-12 in README.md. */
+/** What the council governs, as a state machine for consensus. Clauses GV-1 to GV-14 in README.md. */
 export class CouncilMachine implements Machine {
   readonly state = new CouncilState()
   readonly #ports: CouncilPorts
@@ -78,6 +78,10 @@ export class CouncilMachine implements Machine {
     return this.state.restore(chunks)
   }
 
+  #bench(at: WallMillis | undefined): Bench {
+    return { state: this.state, founder: this.#founding.founder, ports: this.#ports, at }
+  }
+
   #standing(client: NodeId): Standing {
     return standingOf(client, this.state, this.#founding.founder)
   }
@@ -88,7 +92,7 @@ export class CouncilMachine implements Machine {
     if (!hasVoice(standing)) return UNAUTHORISED
     const decoded = decodeOperation(operation)
     if (!decoded.ok) return { code: 'BAD_REQUEST', reason: `this is no operation of a council: ${decoded.error}` }
-    const judged = judge(decoded.value, { state: this.state, ports: this.#ports, at })
+    const judged = judge(decoded.value, this.#bench(at))
     if (!judged.ok) return judged.error
     if (mayDo(decoded.value.act, standing, judged.value, this.state)) return { judged: judged.value, voice: undefined }
     if (!standing.validator) return UNAUTHORISED

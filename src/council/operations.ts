@@ -41,7 +41,7 @@ export type Act =
     }
   /** Ends a node's membership for good. The certificate shows whose it is to an authority that may end only its own. */
   | { readonly kind: 'revoke'; readonly node: NodeId; readonly certificate: Uint8Array | undefined }
-  /** Makes an organisation, or gives it other keys and seats. */
+  /** Makes an organisation, or gives it other keys and seats; with neither it is none any more (GV-14). */
   | { readonly kind: 'org'; readonly name: OrgId; readonly authorities: readonly NodeId[]; readonly seatsMax: number }
   /** Takes validators in, shown by their certificates, and lets others go: all at once, judged by the council it makes. */
   | { readonly kind: 'validator'; readonly add: readonly Uint8Array[]; readonly remove: readonly NodeId[] }

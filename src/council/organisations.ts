@@ -1,21 +1,20 @@
 import type { NodeId, OrgId } from '../kernel/index.ts'
+import type { MachineRefusal } from '../wire/index.ts'
 import { type Bench, full, isName, type Judged, type Judgement, refuse, valid } from './judgement.ts'
 import type { ActOf } from './operations.ts'
+import type { CouncilState } from './state.ts'
 
-export function judgeOrganisation({ name, authorities, seatsMax }: ActOf<'org'>, { state, ports }: Bench): Judgement {
+export function judgeOrganisation(act: ActOf<'org'>, bench: Bench): Judgement {
+  const { name, authorities, seatsMax } = act
+  const { state } = bench
   if (!isName(name)) return refuse('BAD_REQUEST', `'${name}' is no name for an organisation`)
-  if (authorities.length === 0) return refuse('BAD_REQUEST', `${name} needs an authority key: --key`)
-  if (new Set(authorities).size < authorities.length) return refuse('BAD_REQUEST', 'a key is named twice')
-  for (const authority of authorities) {
-    if (!ports.isKey(authority))
-      return refuse('BAD_REQUEST', `${authority} is no key: 'authority.key' has an id like a node's`)
-    const owner = state.organisationOf(authority)
-    if (owner !== undefined && owner !== name) return refuse('BAD_REQUEST', `the key ${authority} is ${owner}'s`)
-    if (state.validators.has(authority) || state.revocations.has(authority)) {
-      return refuse('BAD_REQUEST', `${authority} is a node's key: an organisation has one of its own`)
-    }
-  }
+  const fault = faultOfKeys(act, bench)
+  if (fault !== undefined) return refuse('BAD_REQUEST', fault)
   const known = state.organisations.get(name)
+  if (authorities.length === 0) {
+    const end = faultOfEnd(act, bench)
+    if (end !== undefined) return { ok: false, error: end }
+  }
   const share = state.validators.rows().filter(({ value }) => value.org === name).length
   if (seatsMax < share) {
     return refuse('UNSAFE_CHANGE', `${name} has ${share} validators, more than ${seatsMax}: let some go first`)
@@ -24,8 +23,50 @@ export function judgeOrganisation({ name, authorities, seatsMax }: ActOf<'org'>,
     return refuse('ALREADY_SO', `${name} has these keys and seats`)
   }
   if (known === undefined && state.organisations.full) return full('organisations', state.organisations.rowsMax)
-  const commit = () => state.organisations.set(name, { authorities, seatsMax, revision: state.revision })
-  return valid(commit, [known === undefined ? undefined : name])
+  return valid(() => establish(act, state), [known === undefined ? undefined : name])
+}
+
+/** GV-8. */
+function faultOfKeys({ name, authorities }: ActOf<'org'>, { state, ports }: Bench): string | undefined {
+  if (new Set(authorities).size < authorities.length) return 'a key is named twice'
+  for (const authority of authorities) {
+    if (!ports.isKey(authority))
+      return `${authority} is no key: 'swarm-node authority create' makes one and prints its id`
+    const owner = state.organisationOf(authority) ?? state.withdrawn.get(authority)?.org
+    // Who has not heard yet would take what it signs for the other's.
+    if (owner !== undefined && owner !== name) return `the key ${authority} is or was ${owner}'s: make a new one`
+    if (state.validators.has(authority) || state.revocations.has(authority)) {
+      return `${authority} is a node's key: an organisation has one of its own ('swarm-node authority create')`
+    }
+  }
+  return undefined
+}
+
+/** GV-14: an organisation without keys and seats is none any more. */
+function faultOfEnd({ name, seatsMax }: ActOf<'org'>, { state, founder }: Bench): MachineRefusal | undefined {
+  if (seatsMax > 0)
+    return { code: 'BAD_REQUEST', reason: `${name} needs an authority key (--key), or none and no seats` }
+  if (!state.organisations.has(name)) {
+    return { code: 'NOT_FOUND', reason: `there is no organisation ${name}: 'council show organisations' lists them` }
+  }
+  if (name !== founder) return undefined
+  return { code: 'UNSAFE_CHANGE', reason: `${name} has founded the swarm and stays: exchange its keys instead` }
+}
+
+/** GV-13: the keys that it no longer has are remembered as withdrawn. */
+function establish({ name, authorities, seatsMax }: ActOf<'org'>, state: CouncilState): void {
+  const { revision, organisations, withdrawn } = state
+  for (const key of organisations.get(name)?.authorities ?? []) {
+    if (authorities.includes(key)) continue
+    if (withdrawn.full) {
+      const oldest = withdrawn.rows().reduce((a, b) => (b.value.revision < a.value.revision ? b : a))
+      withdrawn.delete(oldest.key)
+    }
+    withdrawn.set(key, { org: name, revision })
+  }
+  for (const key of authorities) withdrawn.delete(key)
+  if (authorities.length === 0) organisations.delete(name)
+  else organisations.set(name, { authorities, seatsMax, revision })
 }
 
 export function judgeRevocation({ node, certificate }: ActOf<'revoke'>, bench: Bench): Judgement {

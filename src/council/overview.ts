@@ -8,6 +8,7 @@ import type { CouncilState } from './state.ts'
 /** What of the state can be listed (`council show SECTION`). */
 export const SECTIONS = [
   'organisations',
+  'withdrawn',
   'validators',
   'tenants',
   'parameters',
@@ -21,6 +22,7 @@ export type Section = (typeof SECTIONS)[number]
 /** One thing that stands decided. `revision` is what `--expect` names; times are milliseconds of block time. */
 export type GovernedRow =
   | { readonly name: string; readonly keys: readonly string[]; readonly seats: number; readonly revision: number }
+  | { readonly key: string; readonly org: string; readonly revision: number }
   | { readonly node: string; readonly org: string; readonly sinceMs: number; readonly revision: number }
   | {
       readonly name: string
@@ -73,6 +75,8 @@ export function overviewOf(
       return paged(state.organisations, page, (name, { authorities, seatsMax, revision }) => [
         { name, keys: authorities, seats: seatsMax, revision },
       ])
+    case 'withdrawn':
+      return paged(state.withdrawn, page, (key, { org, revision }) => [{ key, org, revision }])
     case 'validators':
       return paged(state.validators, page, (node, { org, since, revision }) => [
         { node, org, sinceMs: since, revision },

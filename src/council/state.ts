@@ -18,6 +18,7 @@ import {
   SEATS_MAX,
   SUBJECT_BYTES_MAX,
   TENANTS_MAX,
+  WITHDRAWN_MAX,
 } from './params.ts'
 import type { Seating } from './seats.ts'
 
@@ -56,6 +57,11 @@ export interface OverrideRecord extends Revised {
   readonly by: NodeId
 }
 
+export interface WithdrawnRecord extends Revised {
+  /** For which it spoke. */
+  readonly org: OrgId
+}
+
 export interface RevocationRecord extends Revised {
   readonly at: WallMillis
 }
@@ -81,6 +87,13 @@ export class CouncilState {
     }),
     rowsMax: ORGANISATIONS_MAX,
     rowsPerPieceMax: ORGANISATIONS_MAX,
+  })
+  /** Keys that were taken from an organisation, or went with it: what they have signed is void (GV-13). */
+  readonly withdrawn = new Table<NodeId, WithdrawnRecord>({
+    key: node,
+    value: record({ org: text<OrgId>(NAME_BYTES_MAX), revision }),
+    rowsMax: WITHDRAWN_MAX,
+    rowsPerPieceMax: WITHDRAWN_MAX / 2,
   })
   readonly validators = new Table<NodeId, SeatRecord>({
     key: node,
@@ -133,10 +146,13 @@ export class CouncilState {
     rowsPerPieceMax: OVERRIDES_MAX,
   })
   readonly motions = new Motions()
+  /** No override ends before this: most of the time there is nothing to look for. */
+  #overridesEndFrom: WallMillis | undefined
 
   get #tables() {
     return [
       this.organisations,
+      this.withdrawn,
       this.validators,
       this.barred,
       this.parameters,
@@ -148,6 +164,21 @@ export class CouncilState {
     ] as const
   }
 
+  override(key: string, override: OverrideRecord): void {
+    this.overrides.set(key, override)
+    if (this.#overridesEndFrom !== undefined && override.until < this.#overridesEndFrom) {
+      this.#overridesEndFrom = override.until
+    }
+  }
+
+  /** Keys of the overrides whose time has ended. */
+  endedOverrides(at: WallMillis): readonly string[] {
+    if (this.#overridesEndFrom !== undefined && at < this.#overridesEndFrom) return []
+    const rows = this.overrides.rows()
+    this.#overridesEndFrom = rows.reduce((first, { value }) => Math.min(first, value.until), Infinity) as WallMillis
+    return rows.flatMap(({ key, value }) => (value.until <= at ? [key] : []))
+  }
+
   /** What a parameter is set to: by decision, by the genesis, or by default. */
   parameter(name: string): string | undefined {
     return this.parameters.get(name)?.value ?? defaultOf(name)
@@ -156,6 +187,15 @@ export class CouncilState {
   /** The organisation for which this key speaks. A key belongs to one at most (GV-8). */
   organisationOf(authority: NodeId): OrgId | undefined {
     return this.organisations.rows().find(({ value }) => value.authorities.includes(authority))?.key
+  }
+
+  /** The organisation for which this key spoke until it was withdrawn. */
+  withdrawnFrom(authority: NodeId): OrgId | undefined {
+    return this.withdrawn.get(authority)?.org
+  }
+
+  isSeated(validator: NodeId, org: OrgId): boolean {
+    return this.validators.get(validator)?.org === org
   }
 
   seating(): Seating {
@@ -180,6 +220,7 @@ export class CouncilState {
     const restored = restoreTables(chunks, { format: COUNCIL_FORMAT_COUNT, tables: this.#tables })
     if (restored === undefined) return false
     this.revision = restored
+    this.#overridesEndFrom = undefined
     return true
   }
 }

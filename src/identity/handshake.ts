@@ -43,18 +43,25 @@ export interface HandshakeOptions {
 
 export type HandshakeOutcome =
   /** Both are members; the connection may be used. */
-  | { readonly kind: 'member'; readonly peer: Certificate; readonly version: number }
+  | { readonly kind: 'member'; readonly peer: Certificate; readonly shown: Uint8Array; readonly version: number }
   /** Count the ticket's use durably and issue a certificate for the peer, then call `grant`; or call `refuse`. */
   | { readonly kind: 'needs-grant'; readonly ticket: Ticket; readonly newcomer: NodeId }
   /** This node was let in: `founding` and `certificate` are to be kept, and the connection may be used. */
   | {
       readonly kind: 'joined'
       readonly peer: Certificate
+      readonly shown: Uint8Array
       readonly version: number
       readonly founding: Founding
       readonly certificate: Uint8Array
     }
   | { readonly kind: 'refused'; readonly by: 'us' | 'peer'; readonly code: ErrorCode; readonly message: string }
+
+/** The peer's certificate: what it says, and its bytes, for who judges it again later. */
+interface Shown {
+  readonly peer: Certificate
+  readonly shown: Uint8Array
+}
 
 /** What to send now, in order, and how it ended if it has. After a refusal of ours: send, then close. */
 export interface HandshakeStep {
@@ -72,7 +79,7 @@ export class Handshake {
   readonly #options: HandshakeOptions
   #phase: Phase = 'new'
   #version = PROTOCOL_VERSION
-  #peer: Certificate | undefined
+  #peer: Shown | undefined
 
   constructor(options: HandshakeOptions) {
     this.#options = options
@@ -124,7 +131,7 @@ export class Handshake {
     assert(this.#phase === 'awaiting-grant' && self.kind === 'member', 'a grant answers needs-grant')
     const granted = self.verifier.certificate(certificate)
     assert(granted.ok && granted.value.node === remote, 'the certificate granted is good and the newcomer’s own')
-    this.#peer = granted.value
+    this.#peer = { peer: granted.value, shown: certificate }
     this.#phase = 'awaiting-done'
     const frame = encodeHandshakeFrame({
       kind: 'grant',
@@ -179,7 +186,7 @@ export class Handshake {
     const { remote, wallNow } = this.#options
     const peer = judgeCertificate(self, credential, remote, wallNow)
     if (!peer.ok) return this.#end(peer.error)
-    this.#peer = peer.value
+    this.#peer = { peer: peer.value, shown: credential.bytes.slice() }
     this.#phase = 'awaiting-done'
     const certificate = { bytes: self.certificate, clusterHash: self.founding.clusterHash }
     return {
@@ -204,7 +211,10 @@ export class Handshake {
     const peer = judgeCertificate(self, frame.certificate, remote, wallNow)
     if (!peer.ok) return this.#end(peer.error)
     this.#phase = 'over'
-    return { send: [DONE], outcome: { kind: 'member', peer: peer.value, version: frame.version } }
+    return {
+      send: [DONE],
+      outcome: { kind: 'member', peer: peer.value, shown: frame.certificate.bytes.slice(), version: frame.version },
+    }
   }
 
   #onGrant(frame: GrantFrame): HandshakeStep {
@@ -215,13 +225,16 @@ export class Handshake {
     const joined = judgeGrant(self, frame, remote, wallNow)
     if (!joined.ok) return this.#end(joined.error)
     this.#phase = 'over'
-    return { send: [DONE], outcome: { kind: 'joined', version: frame.version, ...joined.value } }
+    return {
+      send: [DONE],
+      outcome: { kind: 'joined', version: frame.version, shown: frame.certificate.slice(), ...joined.value },
+    }
   }
 
   #onDone(): HandshakeStep {
     assert(this.#peer !== undefined, 'a peer was judged before it was answered')
     this.#phase = 'over'
-    return { send: [], outcome: { kind: 'member', peer: this.#peer, version: this.#version } }
+    return { send: [], outcome: { kind: 'member', ...this.#peer, version: this.#version } }
   }
 
   #end(refused: Refusal): HandshakeStep {

@@ -1,3 +1,4 @@
+export { type Authorities, AuthorityBook, foundingAuthorities, type Sponsor, sponsored } from './authorities.ts'
 export {
   certificateBodyShape,
   certificateShape,
@@ -17,12 +18,11 @@ export {
   genesisBodyShape,
   genesisShape,
   type Organisation,
-  organisationOf,
   swarmIdOf,
 } from './genesis.ts'
 export { Handshake, type HandshakeOptions, type HandshakeOutcome, type HandshakeStep } from './handshake.ts'
 export { type HandshakeFrame, handshakeFrameShape, helloBodyShape, refuseFrame } from './handshake-frames.ts'
-export type { Admission, MemberParty, NewcomerParty } from './judgement.ts'
+export { type Admission, certificateRefusal, type MemberParty, type NewcomerParty } from './judgement.ts'
 export { KeyPair, newNonce, nodeIdOf, publicKeyOf, verifySignature } from './keys.ts'
 export {
   CERTIFICATE_BYTES_MAX,
@@ -49,6 +49,7 @@ export {
 export { TicketLedger, type TicketUse } from './ticket-ledger.ts'
 export {
   type Certificate,
+  type CertificateFault,
   DOMAINS,
   type Domain,
   ROLES,
@@ -57,4 +58,10 @@ export {
   type Verifier,
   type Vouched,
 } from './types.ts'
-export { certificateReader, createVerifier, type StatementCheck } from './verifier.ts'
+export {
+  certificateReader,
+  createVerifier,
+  faultOfAuthority,
+  type StatementCheck,
+  type VerifierOptions,
+} from './verifier.ts'

@@ -1,12 +1,13 @@
 import { type NodeId, ok, type Result, type WallMillis } from '../kernel/index.ts'
 import { negotiateVersion, PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST } from '../wire/index.ts'
+import { type Authorities, foundingAuthorities, sponsored } from './authorities.ts'
 import { checkCertificateAt } from './certificate.ts'
-import { decodeGenesis, type Founding, organisationOf } from './genesis.ts'
+import { decodeGenesis, type Founding } from './genesis.ts'
 import type { GrantFrame } from './handshake-frames.ts'
 import { type Refusal, refusal } from './refusal.ts'
 import { checkTicketAt, decodeTicket, type Ticket } from './ticket.ts'
-import type { Certificate, Verifier } from './types.ts'
-import { createVerifier } from './verifier.ts'
+import type { Certificate, CertificateFault, Verifier } from './types.ts'
+import { certificateReader, createVerifier } from './verifier.ts'
 
 /** A node that has its certificate. */
 export interface MemberParty {
@@ -18,6 +19,8 @@ export interface MemberParty {
   readonly certificate: Uint8Array
   /** Whether a certificate, or a promise made at that epoch, is void (A-9). */
   readonly isRevoked: (subject: Pick<Certificate, 'org' | 'node' | 'epoch'>) => boolean
+  /** Whose keys speak for organisations, as far as this node knows. */
+  readonly known: Authorities
   /** Authority keys that this node holds and may issue certificates with. */
   readonly authorities: ReadonlySet<NodeId>
 }
@@ -96,11 +99,11 @@ export function judgeTicket(
   const ticket = decoded.value
   if (ticket.swarm !== self.founding.swarm) return refusal('WRONG_SWARM', WRONG_SWARM)
   if (ticket.issuer !== self.node) return wrongIssuer(ticket.issuer, self.node)
-  const { genesis } = self.founding
-  if (organisationOf(genesis, ticket.authority)?.name !== ticket.org) {
+  const { known } = self
+  if (known.organisationOf(ticket.authority) !== ticket.org) {
     return refusal('TICKET_INVALID', `the ticket is not signed by an authority of ${ticket.org}: ${REJOIN}`)
   }
-  if (![...self.authorities].some((authority) => organisationOf(genesis, authority)?.name === ticket.org)) {
+  if (![...self.authorities].some((authority) => known.organisationOf(authority) === ticket.org)) {
     return refusal('NOT_AUTHORITY', `this node holds no authority key of ${ticket.org} any more: ${REJOIN}`)
   }
   const inTime = checkTicketAt(ticket, wallNow)
@@ -126,12 +129,14 @@ export function judgeGrant(
   const founding = decodeGenesis(frame.genesis)
   if (!founding.ok) return founding
   if (founding.value.swarm !== ticket.swarm) return refusal('WRONG_SWARM', WRONG_SWARM)
-  if (organisationOf(founding.value.genesis, ticket.authority)?.name !== ticket.org) {
-    return refusal('TICKET_INVALID', `the ticket is not signed by an authority of ${ticket.org}: ${REJOIN}`)
-  }
-  const verifier = createVerifier(founding.value)
-  const peer = certificateOf(verifier, frame.certificate, remote, wallNow)
+  const { genesis, swarm } = founding.value
+  // A-14: the ticket vouches for its signer, and for its issuer, whoever has certified that one.
+  const authorities = sponsored(foundingAuthorities(genesis), { key: ticket.authority, org: ticket.org })
+  const issuer = certificateReader(swarm)(frame.certificate)
+  if (issuer === undefined) return certificateRefusal('CERTIFICATE_INVALID', remote)
+  const peer = checkOwnAt(issuer.certificate, remote, wallNow)
   if (!peer.ok) return peer
+  const verifier = createVerifier(founding.value, { authorities })
   const granted = certificateOf(verifier, frame.granted, self.node, wallNow)
   if (!granted.ok) return granted
   if (granted.value.org !== ticket.org) {
@@ -147,17 +152,34 @@ function certificateOf(
   wallNow: WallMillis,
 ): Result<Certificate, Refusal> {
   const certificate = verifier.certificate(bytes)
-  if (!certificate.ok) {
-    return refusal('CERTIFICATE_INVALID', `no authority of this swarm has signed the certificate of ${node}: ${REJOIN}`)
-  }
+  return certificate.ok ? checkOwnAt(certificate.value, node, wallNow) : certificateRefusal(certificate.error, node)
+}
+
+function checkOwnAt(certificate: Certificate, node: NodeId, wallNow: WallMillis): Result<Certificate, Refusal> {
   // A-11: a certificate is public; only the key proves whose it is.
-  if (certificate.value.node !== node) {
-    return refusal(
-      'CERTIFICATE_INVALID',
-      `the certificate is for ${certificate.value.node}, not for ${node}: ${REJOIN}`,
-    )
+  if (certificate.node !== node) {
+    return refusal('CERTIFICATE_INVALID', `the certificate is for ${certificate.node}, not for ${node}: ${REJOIN}`)
   }
-  return checkCertificateAt(certificate.value, wallNow)
+  return checkCertificateAt(certificate, wallNow)
+}
+
+/** Why a certificate does not count, in words for whoever showed it. */
+export function certificateRefusal(fault: CertificateFault, node: NodeId) {
+  switch (fault) {
+    case 'CERTIFICATE_INVALID':
+      return refusal(fault, `no authority of this swarm has signed the certificate of ${node}: ${REJOIN}`)
+    case 'AUTHORITY_UNKNOWN':
+      return refusal(
+        fault,
+        `the key that signed the certificate of ${node} speaks for no organisation that is known here yet: ` +
+          `the council is being asked; trying again goes by itself, and helps once its decision is here ('council show organisations')`,
+      )
+    case 'AUTHORITY_WITHDRAWN':
+      return refusal(
+        fault,
+        `the key that signed the certificate of ${node} no longer speaks for its organisation: ${REJOIN}`,
+      )
+  }
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

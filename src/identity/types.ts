@@ -43,12 +43,19 @@ export interface Vouched {
 }
 
 /**
- * Judges statements. Pure: the same arguments give the same answer, whenever it is asked, so cores may call it.
- * Expiry is a matter of time and is judged where time is known (the handshake).
+ * Why a certificate does not count. `AUTHORITY_UNKNOWN`: it is signed, by a key that speaks for no organisation as far as
+ * this node knows; the decision may not have come here yet, so nobody is to blame. `AUTHORITY_WITHDRAWN`: by a key that
+ * spoke for its organisation once.
+ */
+export type CertificateFault = 'CERTIFICATE_INVALID' | 'AUTHORITY_UNKNOWN' | 'AUTHORITY_WITHDRAWN'
+
+/**
+ * Judges statements. It knows no clock and no network, so cores may call it: answers change only with what this node has
+ * learnt of organisations. Expiry is a matter of time and is judged where time is known (the handshake).
  */
 export interface Verifier {
   /** Whether the signer made this statement, for this domain, in this swarm. */
   verify(domain: Domain, statement: Statement): boolean
-  /** A membership certificate: signed by an authority that the genesis lists for its organisation. */
-  certificate(bytes: Uint8Array): Result<Certificate, 'CERTIFICATE_INVALID'>
+  /** A membership certificate: signed by a key that speaks for its organisation (A-4). */
+  certificate(bytes: Uint8Array): Result<Certificate, CertificateFault>
 }

@@ -1,22 +1,33 @@
 import { BoundedMap, err, ok, type SwarmId } from '../kernel/index.ts'
 import type { Statement } from '../wire/index.ts'
+import { type Authorities, foundingAuthorities } from './authorities.ts'
 import { decodeCertificate } from './certificate.ts'
-import { type Genesis, organisationOf } from './genesis.ts'
+import type { Genesis } from './genesis.ts'
 import { CACHED_CERTIFICATES_MAX, CERTIFICATE_BYTES_MAX } from './params.ts'
 import { verifyStatement } from './signer.ts'
-import type { Certificate, Domain, Verifier, Vouched } from './types.ts'
+import type { CertificateFault, Domain, Verifier, Vouched } from './types.ts'
 
 /** Whether a statement's signature is right; the simulator brings its own. */
 export type StatementCheck = (domain: Domain, swarm: SwarmId, statement: Statement) => boolean
 
-/** Judges statements in one swarm by its genesis. Results are kept, so that asking twice costs little. */
+export interface VerifierOptions {
+  readonly check?: StatementCheck
+  /** Whose keys count; those of the genesis unless given. */
+  readonly authorities?: Authorities
+}
+
+/**
+ * Judges statements in one swarm (A-2, A-4). That a signature is good is remembered, so that asking twice costs little;
+ * whether its key counts is asked anew each time, because that may change.
+ */
 export function createVerifier(
   founding: { readonly swarm: SwarmId; readonly genesis: Genesis },
-  check: StatementCheck = verifyStatement,
+  { check = verifyStatement, authorities = foundingAuthorities(founding.genesis) }: VerifierOptions = {},
 ): Verifier {
-  const { swarm, genesis } = founding
-  // Only good certificates are kept: bad ones are free to make and would push the good ones out.
-  const good = new BoundedMap<string, Certificate>(CACHED_CERTIFICATES_MAX)
+  const { swarm } = founding
+  const read = certificateReader(swarm, check)
+  // Only good signatures are kept: bad ones are free to make and would push the good ones out.
+  const good = new BoundedMap<string, Vouched>(CACHED_CERTIFICATES_MAX)
 
   return {
     verify: (domain, statement) => check(domain, swarm, statement),
@@ -24,16 +35,29 @@ export function createVerifier(
       if (bytes.length > CERTIFICATE_BYTES_MAX) return err('CERTIFICATE_INVALID')
       const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
       const known = good.get(key)
-      if (known !== undefined) return ok(known)
-      const decoded = decodeCertificate(bytes)
-      if (!decoded.ok) return err('CERTIFICATE_INVALID')
-      const { certificate, authority, statement } = decoded.value
-      const entitled = certificate.swarm === swarm && organisationOf(genesis, authority)?.name === certificate.org
-      if (!entitled || !check('certificate', swarm, statement)) return err('CERTIFICATE_INVALID')
-      good.set(key, certificate)
-      return ok(certificate)
+      const vouched = known ?? read(bytes)
+      if (vouched === undefined) return err('CERTIFICATE_INVALID')
+      const fault = faultOfAuthority(vouched, authorities)
+      if (fault !== undefined) return err(fault)
+      if (known === undefined) good.set(key, vouched)
+      return ok(vouched.certificate)
     },
   }
+}
+
+/** whether the signer speaks for the organisation that the certificate names. */
+export function faultOfAuthority(
+  { certificate, authority }: Vouched,
+  known: Authorities,
+): CertificateFault | undefined {
+  const { org, node } = certificate
+  const speaksFor = known.organisationOf(authority)
+  if (speaksFor === org) return undefined
+  // Its key speaks, and for others: no decision that is still to come makes that right for the certificate's day.
+  if (speaksFor !== undefined) return 'CERTIFICATE_INVALID'
+  const spokeFor = known.withdrawnFrom(authority)
+  if (spokeFor === undefined) return 'AUTHORITY_UNKNOWN'
+  return spokeFor === org && known.isSeated(node, org) ? undefined : 'AUTHORITY_WITHDRAWN'
 }
 
 /**

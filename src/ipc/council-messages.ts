@@ -17,6 +17,7 @@ const OVERRIDE_TTL_MS_MAX = 7 * 24 * 3_600_000
 /** Sections of what stands decided; a test holds them against the council's. */
 export const COUNCIL_SECTIONS = [
   'organisations',
+  'withdrawn',
   'validators',
   'tenants',
   'parameters',
@@ -39,7 +40,7 @@ const BODIES = {
   revoke: z.strictObject({ node: key }),
   org: z.strictObject({
     name: named,
-    keys: z.array(key).min(1).max(KEYS_MAX),
+    keys: z.array(key).max(KEYS_MAX),
     seats: z.int().min(0).max(SEATS_MAX),
   }),
   validator: z.strictObject({ add: z.array(key).max(CHANGES_MAX), remove: z.array(key).max(CHANGES_MAX) }),

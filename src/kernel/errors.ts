@@ -44,6 +44,8 @@ export const ERROR_CODES = {
   CERTIFICATE_INVALID: { rpc: -32002, http: 403, exit: 6 },
   CERTIFICATE_EXPIRED: { rpc: -32002, http: 403, exit: 6 },
   CERTIFICATE_REVOKED: { rpc: -32002, http: 403, exit: 6 },
+  AUTHORITY_UNKNOWN: { rpc: -32005, http: 503, exit: 1 },
+  AUTHORITY_WITHDRAWN: { rpc: -32002, http: 403, exit: 6 },
   HANDSHAKE_FAILED: { rpc: -32603, http: 502, exit: 1 },
 
   DATA_DIRECTORY_IN_USE: { rpc: -32603, http: 409, exit: 1 },

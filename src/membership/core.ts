@@ -26,13 +26,16 @@ const SWEEP_INTERVAL_MS = 10_000
 /** Below so many members a node is new here, and compares tables over its first links whoever dialled. */
 const NEWCOMER_MEMBERS_MAX = 2
 
+/** Tables compared at once when an organisation has come: one of them may be of a node that was late itself. */
+const RECONSIDERED_LINKS = 3
+
 const TWIN_ADVICE =
   'Another process uses this key, or the data directory is an older copy. Stop one of the two or give it a new ' +
   'identity; after a restore from a copy this is said once and needs nothing.'
 
 type Body<K extends MembershipMessage['kind']> = Extract<MembershipMessage, { kind: K }>['body']
 
-/** Who is here, who is reachable, and whom to link to. Clauses M-1 to M-20 in ./README.md. */
+/** Who is here, who is reachable, and whom to link to. Clauses M-1 to M-21 in ./README.md. */
 export class Membership implements MembershipCore {
   readonly #ground: Ground
   readonly #detector: Detector
@@ -196,6 +199,11 @@ export class Membership implements MembershipCore {
         break
       case 'revoke':
         this.#roster.revoke(input.node)
+        break
+      case 'authorities':
+        this.#roster.reconsider()
+        // Whoever was not known before may be in their tables.
+        for (const peer of this.#ground.randomLinks(RECONSIDERED_LINKS)) this.#sync.compareWith(peer)
         break
       case 'leave':
         this.#ground.self.leave()

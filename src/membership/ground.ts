@@ -33,6 +33,7 @@ export class Ground {
   readonly params: MembershipParams
   readonly random: Random
   readonly judge: Judge
+  readonly vouches: (certificate: Uint8Array) => boolean
   readonly self: OwnPresence
   readonly table: MemberTable
   readonly overlay: Overlay
@@ -54,6 +55,7 @@ export class Ground {
     this.params = params
     this.random = options.random
     this.judge = judge
+    this.vouches = (certificate) => options.verifier.certificate(certificate).ok
     this.self = new OwnPresence({ ...options, ceiling: options.ceiling, reserved: params.incarnationsReserved })
     this.table = new MemberTable(params.membersMax)
     this.overlay = new Overlay(params)

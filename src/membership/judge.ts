@@ -1,8 +1,8 @@
-import type { Verifier } from '../identity/types.ts'
-import { err, ok, type Result } from '../kernel/index.ts'
+import type { CertificateFault, Verifier } from '../identity/types.ts'
+import { ok, type Result } from '../kernel/index.ts'
 import { decode, type Statement } from '../wire/index.ts'
 import { type MemberEntry, type PresenceBody, presenceBody } from './messages.ts'
-import type { Judge, Judged } from './types.ts'
+import type { Judge, Judged, Unjudged } from './types.ts'
 
 /** What a presence claims, before anyone has checked who says so. */
 export function readPresence(statement: Statement): Result<PresenceBody> {
@@ -13,12 +13,33 @@ export function readPresence(statement: Statement): Result<PresenceBody> {
 export function judgeWith(verifier: Verifier): Judge {
   return (entry) => {
     const presence = readPresence(entry.presence)
-    if (!presence.ok) return err(`presence: ${presence.error}`)
-    if (!verifier.verify('presence', entry.presence)) return err('the presence is not signed by its subject')
+    if (!presence.ok) return forged(`presence: ${presence.error}`)
+    if (!verifier.verify('presence', entry.presence)) return forged('the presence is not signed by its subject')
     const certificate = verifier.certificate(entry.certificate)
-    if (!certificate.ok) return err('the certificate is not valid in this swarm')
-    if (certificate.value.node !== entry.presence.signer) return err('the certificate is for another node')
+    if (!certificate.ok) return unvouched(certificate.error)
+    if (certificate.value.node !== entry.presence.signer) return forged('the certificate is for another node')
     return ok(judged(entry, presence.value, certificate.value))
+  }
+}
+
+type Fault = { readonly ok: false; readonly error: Unjudged }
+
+function forged(reason: string): Fault {
+  return { ok: false, error: { reason, why: 'forged' } }
+}
+
+/** M-21: nobody is to blame for what this node has not learnt yet, or has learnt before others. */
+function unvouched(fault: CertificateFault): Fault {
+  switch (fault) {
+    case 'CERTIFICATE_INVALID':
+      return forged('the certificate is not valid in this swarm')
+    case 'AUTHORITY_UNKNOWN':
+      return {
+        ok: false,
+        error: { reason: 'the key that signed the certificate is not known here yet', why: 'unknown' },
+      }
+    case 'AUTHORITY_WITHDRAWN':
+      return { ok: false, error: { reason: 'the key that signed the certificate was withdrawn', why: 'withdrawn' } }
   }
 }
 

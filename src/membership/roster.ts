@@ -4,7 +4,7 @@ import type { Ground } from './ground.ts'
 import { readPresence } from './judge.ts'
 import { type MemberEntry, type PresenceBody, type Rumour, WANTED_MAX } from './messages.ts'
 import { type Entry, isUp, memberOf, rumourOf } from './table.ts'
-import type { Judged } from './types.ts'
+import type { Judged, Unjudged } from './types.ts'
 
 /** An entry that was asked for is not asked for again this soon, whoever mentions it. */
 const ASK_AGAIN_MS = 500
@@ -51,6 +51,8 @@ export class Roster {
   settleSelf(): void {
     const { self, table, now, judge } = this.#ground
     const judged = judge(self.entry)
+    // M-21: out, and not the only one to know it. What it says of itself goes nowhere.
+    if (!judged.ok && judged.error.why === 'withdrawn') return
     assert(judged.ok, 'this node cannot vouch for itself: its certificate or key does not fit the swarm', { judged })
     const present = table.get(self.node)
     const state = judged.value.presence.status
@@ -73,7 +75,7 @@ export class Roster {
       if (presence.value.incarnation <= this.#ground.self.incarnation) return false
     } else if (!this.#isNews(this.#ground.table.get(node), presence.value)) return false
     const judged = this.#ground.judge(heard)
-    if (!judged.ok) return this.#reject(from, node, judged.error)
+    if (!judged.ok) return this.#refuse(from, node, judged.error)
     this.#asked.delete(node)
     if (node === this.#ground.self.node) this.#twin(judged.value.presence.incarnation)
     else this.#accept(from, judged.value)
@@ -111,19 +113,40 @@ export class Roster {
 
   /** Puts out whom the council revoked, for good. */
   revoke(node: NodeId): void {
-    const { self, table, now } = this.#ground
+    const { self, table } = this.#ground
     if (node === self.node) return
     this.#revoked.set(node, true)
     const entry = table.get(node)
-    if (this.#ground.links.has(node)) {
-      this.#ground.emit({ kind: 'disconnect', peer: node, reason: 'certificate-revoked' })
+    this.#hangUp(node)
+    if (entry !== undefined && isUp(entry)) this.#putOut(entry)
+  }
+
+  /** M-21: puts out whom a key has certified that was withdrawn. With another certificate they may come again. */
+  reconsider(): void {
+    const { self, table, vouches } = this.#ground
+    for (const entry of [...table.values()]) {
+      if (!isUp(entry) || vouches(entry.judged.entry.certificate)) continue
+      if (entry.node === self.node) {
+        this.#ground.event({ kind: 'unvouched' })
+        continue
+      }
+      this.#hangUp(entry.node)
+      this.#putOut(entry)
     }
-    if (entry === undefined || !isUp(entry)) return
-    table.setState(entry, 'dead', now)
-    this.#ground.leaveOverlay(entry)
+  }
+
+  #hangUp(node: NodeId): void {
+    if (!this.#ground.links.has(node)) return
+    this.#ground.emit({ kind: 'disconnect', peer: node, reason: 'certificate-revoked' })
+  }
+
+  #putOut(entry: Entry): void {
+    const ground = this.#ground
+    ground.table.setState(entry, 'dead', ground.now)
+    ground.leaveOverlay(entry)
     this.#detector.release(entry)
-    this.#ground.rumours.remove(node)
-    this.#ground.event({ kind: 'member-down', node, incarnation: entry.incarnation })
+    ground.rumours.remove(entry.node)
+    ground.event({ kind: 'member-down', node: entry.node, incarnation: entry.incarnation })
   }
 
   isRevoked(node: NodeId): boolean {
@@ -255,6 +278,14 @@ export class Roster {
     this.#asked.set(rumour.node, { incarnation: rumour.incarnation, at: awake })
     this.#wants.push(rumour.node)
     return true
+  }
+
+  #refuse(from: NodeId, node: NodeId, { reason, why }: Unjudged): false {
+    if (why === 'forged') return this.#reject(from, node, reason)
+    // M-21: asked for again when it is heard of again, which by then it may be vouched for.
+    if (why === 'unknown') this.#ground.event({ kind: 'authority-unknown', node })
+    this.#ground.observe({ kind: 'rejected', from, node, reason })
+    return false
   }
 
   #reject(from: NodeId, node: NodeId, reason: string): false {

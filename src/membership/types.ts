@@ -30,6 +30,8 @@ export type MembershipInput =
   | { readonly kind: 'hold'; readonly peers: readonly NodeId[] }
   /** The council has revoked this node: it is put out and stays out while this node runs. */
   | { readonly kind: 'revoke'; readonly node: NodeId }
+  /** What is known of organisations and their keys has changed: everyone is judged anew (M-21). */
+  | { readonly kind: 'authorities' }
   /** Somebody came across a peer (mDNS, a bootstrap list, the DHT): a hint, dialled once if it is not known yet. */
   | { readonly kind: 'introduce'; readonly peer: NodeId; readonly addresses: readonly string[] }
   /** Say good-bye; afterwards the core falls silent. */
@@ -44,6 +46,10 @@ export type MembershipEvent =
   | { readonly kind: 'member-suspect'; readonly node: NodeId }
   | { readonly kind: 'member-down'; readonly node: NodeId; readonly incarnation: Incarnation }
   | { readonly kind: 'member-left'; readonly node: NodeId; readonly incarnation: Incarnation }
+  /** Somebody is certified by a key that this node does not know (yet). */
+  | { readonly kind: 'authority-unknown'; readonly node: NodeId }
+  /** The key that certified this very node was withdrawn. */
+  | { readonly kind: 'unvouched' }
   /** A tombstone's time is up; nothing is known of the node any more. */
   | { readonly kind: 'member-forgotten'; readonly node: NodeId }
 
@@ -100,10 +106,16 @@ export interface Judged {
 }
 
 /**
- * Judges a signed entry. A pure function; the simulator may remember its answers across nodes, because verifying one
+ * Judges a signed entry. Answers change with what is known of organisations only; the simulator, which has one, may remember its answers across nodes, because verifying one
  * statement a thousand times tells nothing new.
  */
-export type Judge = (entry: MemberEntry) => Result<Judged>
+export type Judge = (entry: MemberEntry) => Result<Judged, Unjudged>
+
+/** Why an entry was not taken; `unknown` and `withdrawn`: the authority that has certified its subject. */
+export interface Unjudged {
+  readonly reason: string
+  readonly why: 'forged' | 'unknown' | 'withdrawn'
+}
 
 export interface MembershipOptions {
   readonly signer: Signer

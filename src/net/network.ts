@@ -34,6 +34,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Libp2pNetw
     clock: options.clock,
     party: () => options.party(),
     grant: options.grant?.bind(options),
+    onUnknownAuthority: (peer) => options.onUnknownAuthority?.(peer),
     unwelcome: (peer) => (penalties.denied(options.clock.now(), peer) ? DENIED : undefined),
   })
   const host = await createHost(options, admission, turnedAway)
@@ -78,6 +79,7 @@ export class Libp2pNetwork implements NetworkPort {
     this.#connections = new Connections({
       node,
       admission,
+      onMet: (connection) => parts.host.acquaintance.met(connection),
       onOpened: (peer) => this.#onOpened(peer),
       onClosed: (member, goodbye) => this.#onClosed(member, goodbye ? 'closed-by-peer' : 'connection-lost'),
     })
@@ -117,6 +119,7 @@ export class Libp2pNetwork implements NetworkPort {
     await this.#links.start()
     await startHost(host)
     this.#connections.start()
+    host.node.addEventListener('peer:disconnect', ({ detail }) => host.acquaintance.parted(detail))
     this.#gossip.start()
     host.node.addEventListener('self:peer:update', () => options.onAddresses?.(this.addresses()))
   }
@@ -180,6 +183,21 @@ export class Libp2pNetwork implements NetworkPort {
   /** The certificates of this node are void: ends its connection now (P-10). `party()` must know it already. */
   revoke(peer: NodeId): void {
     this.#end(peer, 'certificate-revoked')
+  }
+
+  /**
+   * Other keys speak for organisations from now on: ends the connections of those whom a withdrawn one had certified when
+   * they were let in (P-10). Who has another certificate since dials again with that.
+   */
+  reconsider(): void {
+    const { admission, options } = this.#parts
+    const verifier = options.party()?.verifier
+    if (verifier === undefined) return
+    for (const [peer, { connection }] of [...this.#connections.all()]) {
+      const shown = admission.of(connection)?.shown
+      const judged = shown === undefined ? undefined : verifier.certificate(shown)
+      if (judged?.ok === false && judged.error === 'AUTHORITY_WITHDRAWN') this.#end(peer, 'certificate-revoked')
+    }
   }
 
   /** A connected peer has shown a later certificate: its connection lives as long as that. */

@@ -35,6 +35,8 @@ export interface NetworkOptions {
   onDiscovered?(peer: NodeId, addresses: readonly string[]): void
   /** What peers were charged for, for the log (W-5). */
   onPenalised?(peer: NodeId, points: number, reason: string): void
+  /** A peer was refused because the key that has certified it is not known here; perhaps it is elsewhere. */
+  onUnknownAuthority?(peer: NodeId): void
   /** Told whenever the addresses that this node announces have changed. */
   onAddresses?(addresses: readonly string[]): void
 }

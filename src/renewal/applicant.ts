@@ -6,6 +6,7 @@ import {
   type Millis,
   NEVER,
   type NodeId,
+  type OrgId,
   ok,
   type Result,
   type WallMillis,
@@ -33,6 +34,8 @@ export interface Surroundings {
 export class Applicant {
   readonly #options: RenewalOptions
   readonly #around: Surroundings
+  /** The organisation whose key this node holds. */
+  #authorityOf: OrgId | undefined
   readonly #issuers = new Set<NodeId>()
   /** Issuers that had their turn since everyone last had. */
   readonly #tried = new Set<NodeId>()
@@ -55,6 +58,7 @@ export class Applicant {
     assert(certificate.ok, "this node's own certificate does not fit the swarm")
     assert(certificate.value.node === options.node, "this node's certificate is for another", { node: options.node })
     this.#options = options
+    this.#authorityOf = options.issuer
     this.#around = around
     this.#certificate = certificate.value
     this.#bytes = options.certificate
@@ -78,6 +82,12 @@ export class Applicant {
     if (this.#settle(now, wallNow)) return
     this.#dueSince ??= now
     if (now >= this.#nextTryAt) this.#try(now, wallNow)
+  }
+
+  /** G-10, from now on. */
+  issuesFor(now: Millis, org: OrgId | undefined): void {
+    this.#authorityOf = org
+    if (org === this.#certificate.org) this.#wake(now)
   }
 
   setIssuer(now: Millis, node: NodeId, issues: boolean): void {
@@ -136,12 +146,12 @@ export class Applicant {
   }
 
   #try(now: Millis, wallNow: WallMillis): void {
-    const { params, random, issuer: authorityOf } = this.#options
+    const { params, random } = this.#options
     // G-2: counted from the first try on and reset only when nothing is due, so a grant alone does not reset it.
     const backoffMs = Math.min(params.backoffMaxMs, params.backoffMinMs * 2 ** Math.min(this.#tries, 32))
     this.#nextTryAt = after(now, backoffMs * random.between(0.75, 1.25))
     this.#tries += 1
-    if (authorityOf === this.#certificate.org) {
+    if (this.#authorityOf === this.#certificate.org) {
       const id = this.#around.nextId()
       this.#phase = { kind: 'signing', id, until: after(now, params.answerTimeoutMs) }
       this.#around.emit({ kind: 'issue', request: { id, previous: this.#certificate } })
@@ -233,7 +243,13 @@ export class Applicant {
   #judge(wallNow: WallMillis, bytes: Uint8Array): Result<Certificate, { reason: string; forged: boolean }> {
     const held = this.#certificate
     const verified = this.#options.verifier.certificate(bytes)
-    if (!verified.ok) return err({ reason: 'no authority of this swarm has signed it', forged: true })
+    if (!verified.ok) {
+      const forged = verified.error === 'CERTIFICATE_INVALID'
+      const reason = forged
+        ? 'no authority of this swarm has signed it'
+        : 'the key that signed it does not speak for this organisation, as far as this node knows'
+      return err({ reason, forged })
+    }
     const granted = verified.value
     if (granted.node !== held.node) return err({ reason: 'it is for another node', forged: true })
     if (granted.org !== held.org) return err({ reason: 'it is of another organisation', forged: true })

@@ -35,7 +35,7 @@ export class Renewal implements RenewalCore {
       nextId: () => this.#nextId(),
       emit: (effect) => this.#emit(effect),
     })
-    this.#issuer = new Issuer({ verifier, params, org })
+    this.#issuer = new Issuer({ verifier, params }, org)
     this.#shown = new BoundedMap(params.membersMax)
     this.#revoked = new BoundedMap(params.membersMax)
   }
@@ -78,6 +78,10 @@ export class Renewal implements RenewalCore {
         break
       case 'revoke':
         this.#revoked.set(input.node, true)
+        break
+      case 'issues-for':
+        this.#issuer.org = input.org
+        this.#applicant.issuesFor(now, input.org)
         break
       case 'message':
         this.#hear(now, input.from, input.message)

@@ -19,8 +19,6 @@ export const FORGED_POINTS = 20
 export interface IssuerOptions {
   readonly verifier: Verifier
   readonly params: RenewalParams
-  /** The organisation whose authority key this node holds, if any. */
-  readonly org: OrgId | undefined
 }
 
 /** What the core knows of a peer that asks. */
@@ -35,20 +33,26 @@ export interface Asking {
 export class Issuer {
   readonly #options: IssuerOptions
   readonly #counted: BoundedMap<NodeId, TokenBucket>
+  /** The organisation whose authority key this node holds, if any. */
+  org: OrgId | undefined
   readonly #pending = new Map<number, NodeId>()
 
-  constructor(options: IssuerOptions) {
+  constructor(options: IssuerOptions, org: OrgId | undefined) {
     this.#options = options
+    this.org = org
     this.#counted = new BoundedMap(options.params.countedMax)
   }
 
   /** The certificate to be replaced, or why not. `wallNow` is undefined as long as this node does not know the time. */
   judge(now: Millis, wallNow: WallMillis | undefined, asking: Asking, shown: Uint8Array): Result<Certificate, Refused> {
-    const { verifier, org, params } = this.#options
+    const { verifier, params } = this.#options
+    const { org } = this
     // First, so that whatever else is wrong costs this node little, and its log less.
     if (!this.#count(now, asking.node)) return err('too-often')
     if (org === undefined) return err('not-an-issuer')
     const verified = verifier.certificate(shown)
+    // What is known of keys is on its way here or there: whoever asks again later is answered by it.
+    if (!verified.ok && verified.error !== 'CERTIFICATE_INVALID') return err('busy')
     if (!verified.ok || verified.value.node !== asking.node) return err('not-valid')
     const certificate = verified.value
     if (certificate.org !== org) return err('other-organisation')

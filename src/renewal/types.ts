@@ -21,6 +21,8 @@ export type RenewalInput =
   /** Dead, left or forgotten. */
   | { readonly kind: 'member-down'; readonly node: NodeId }
   | { readonly kind: 'revoke'; readonly node: NodeId }
+  /** The organisation for which the authority key of this node speaks now. */
+  | { readonly kind: 'issues-for'; readonly org: OrgId | undefined }
   | { readonly kind: 'clock'; readonly wallNow: WallMillis }
   /** What became of an `issue`: the certificate, or why there is none. */
   | { readonly kind: 'issued'; readonly id: number; readonly outcome: Result<Uint8Array> }
@@ -69,7 +71,7 @@ export interface RenewalOptions {
   readonly params: RenewalParams
   /** This node's own; good, and for this node. */
   readonly certificate: Uint8Array
-  /** The organisation whose authority key this node holds, if any. */
+  /** The organisation whose authority key this node holds, if any; `issues-for` changes it. */
   readonly issuer?: OrgId | undefined
 }
 

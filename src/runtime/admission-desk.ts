@@ -1,4 +1,5 @@
 import {
+  type Authorities,
   type Certificate,
   createSigner,
   errorOf,
@@ -8,20 +9,21 @@ import {
   type KeyPair,
   newNonce,
   nextEpoch,
-  organisationOf,
   type Refusal,
   type Role,
   type Ticket,
   type TicketLedger,
 } from '../identity/index.ts'
-import { err, type NodeId, ok, type Result, SwarmError, type WallMillis } from '../kernel/index.ts'
+import { err, type NodeId, type OrgId, ok, type Result, SwarmError, type WallMillis } from '../kernel/index.ts'
 import type { NodeRecord } from '../swarm/index.ts'
 import type { Clock } from './clock.ts'
 
 export interface AdmissionDeskOptions {
   readonly node: NodeId
   readonly founding: Founding
-  /** The organisation's key, at the node that founded it; other members make no tickets. */
+  /** Whose keys speak for organisations, as far as this node knows. */
+  readonly known: Authorities
+  /** An organisation's key, where this node holds it; other members make no tickets. */
   readonly authority: KeyPair | undefined
   readonly ledger: TicketLedger
   readonly clock: Clock
@@ -59,18 +61,12 @@ export class AdmissionDesk {
 
   /** @throws SwarmError NOT_AUTHORITY, BAD_REQUEST or TOO_LARGE */
   createTicket(request: TicketRequest): Ticket {
-    const { authority, founding, clock, node } = this.#options
-    const organisation = authority === undefined ? undefined : organisationOf(founding.genesis, authority.node)
-    if (authority === undefined || organisation === undefined) {
+    const { founding, clock, node } = this.#options
+    const { authority, org } = this.#authority()
+    if (request.org !== undefined && request.org !== org) {
       throw new SwarmError(
         'NOT_AUTHORITY',
-        'this node holds no authority key, so it cannot make tickets: run the command on the node that founded the swarm',
-      )
-    }
-    if (request.org !== undefined && request.org !== organisation.name) {
-      throw new SwarmError(
-        'NOT_AUTHORITY',
-        `this node speaks for organisation ${organisation.name}, not for ${request.org}: ask a node of ${request.org}`,
+        `this node speaks for organisation ${org}, not for ${request.org}: ask a node of ${request.org}`,
       )
     }
     const now = clock.wallNow()
@@ -78,7 +74,7 @@ export class AdmissionDesk {
       swarm: founding.swarm,
       issuer: node,
       addresses: request.addresses,
-      org: organisation.name,
+      org,
       roles: request.roles,
       labels: request.labels,
       id: Buffer.from(newNonce()).toString('hex'),
@@ -91,11 +87,35 @@ export class AdmissionDesk {
     return ticket.value
   }
 
+  /** @throws SwarmError NOT_AUTHORITY */
+  #authority(): { readonly authority: KeyPair; readonly org: OrgId } {
+    const { authority, known } = this.#options
+    if (authority === undefined) {
+      throw new SwarmError(
+        'NOT_AUTHORITY',
+        'this node holds no authority key, so it cannot make tickets: run the command on the node that founded the swarm',
+      )
+    }
+    const org = known.organisationOf(authority.node)
+    if (org !== undefined) return { authority, org }
+    const was = known.withdrawnFrom(authority.node)
+    throw new SwarmError(
+      'NOT_AUTHORITY',
+      was === undefined
+        ? `the key ${authority.node} of this node speaks for no organisation yet, as far as this node knows: have it decided ` +
+            `('council propose org --name NAME --key ${authority.node} --seats N')`
+        : `the key ${authority.node} of this node was withdrawn from ${was}: 'council show organisations' lists its keys now`,
+    )
+  }
+
   /** U-3: the use is on disk before the certificate exists, so that a crash in between costs a use and admits nobody. */
   async grant(ticket: Ticket, newcomer: NodeId): Promise<Result<Uint8Array, Refusal>> {
-    const { authority, ledger, clock } = this.#options
+    const { authority, known, ledger, clock } = this.#options
     if (authority === undefined || ticket.authority !== authority.node) {
       return err({ code: 'NOT_AUTHORITY', message: 'this node no longer holds the key that signed the ticket' })
+    }
+    if (known.organisationOf(authority.node) !== ticket.org) {
+      return err({ code: 'NOT_AUTHORITY', message: `the key that signed the ticket does not speak for ${ticket.org}` })
     }
     const use = ledger.use(ticket, newcomer, clock.wallNow())
     if (!use.ok) return use
@@ -111,8 +131,8 @@ export class AdmissionDesk {
    * knows is judged here: the key, and who is revoked.
    */
   renew(previous: Certificate): Result<Uint8Array, Refusal> {
-    const { authority, founding, certificateTtlMs, isRevoked } = this.#options
-    if (authority === undefined || organisationOf(founding.genesis, authority.node)?.name !== previous.org) {
+    const { authority, known, certificateTtlMs, isRevoked } = this.#options
+    if (authority === undefined || known.organisationOf(authority.node) !== previous.org) {
       return err({ code: 'NOT_AUTHORITY', message: `this node holds no authority key of ${previous.org}` })
     }
     if (isRevoked(previous)) {

@@ -35,6 +35,8 @@ export interface NodeRuntimeOptions {
   decided: NonNullable<SwarmHostOptions['decided']>
   /** Signs a certificate, or says why not. */
   issue(request: IssueRequest): Result<Uint8Array>
+  /** Other keys speak for organisations from now on: facts, links and tickets that rest on them are to be looked at. */
+  authoritiesChanged(): void
   /** This node's certificate was renewed, durably: handshakes are to show it. */
   certified(certificate: Uint8Array): void
   /** Must end the process; nothing is stepped after it was called (U-4, U-5). */
@@ -79,6 +81,8 @@ export class NodeRuntime {
       decided: (id, outcome) => options.decided(id, outcome),
       recorded: (record) => this.#recorded(record),
       issue: (request) => this.#issue(request),
+      // Not at once: what it says of itself may change, and the host is in the middle of a step.
+      authoritiesChanged: () => queueMicrotask(() => this.#guard(() => options.authoritiesChanged())),
       certified: (certificate) => options.certified(certificate),
       fatal: (cause) => this.#halt(cause),
     })
@@ -109,6 +113,11 @@ export class NodeRuntime {
   refusal(writes: boolean): LogRefusal | undefined {
     if (this.host.isCrowded) return 'OVERLOADED'
     return writes ? this.#options.log.refusal() : undefined
+  }
+
+  /** Somebody was refused for a key that this node does not know. */
+  authorityUnknown(): void {
+    this.#guard(() => this.host.post({ kind: 'authority-unknown' }))
   }
 
   /** What agents and clients say of tasks; also from inside `perform`. */

@@ -1,22 +1,27 @@
 import {
+  type Authorities,
+  AuthorityBook,
   type Certificate,
+  certificateReader,
+  certificateRefusal,
   checkCertificateAt,
   createSigner,
   createVerifier,
   decodeGenesis,
   errorOf,
   type Founding,
+  foundingAuthorities,
   foundSwarm,
   issueCertificate,
   type KeyPair,
   newNonce,
   nextEpoch,
-  organisationOf,
   ROLES,
+  sponsored,
   type Ticket,
   type Verifier,
 } from '../identity/index.ts'
-import { assert, type OrgId, SwarmError, type WallMillis } from '../kernel/index.ts'
+import { assert, type NodeId, type OrgId, SwarmError, type WallMillis } from '../kernel/index.ts'
 import { DUE_SHARE_MAX } from '../swarm/index.ts'
 import type { Clock } from './clock.ts'
 import type { NodeState } from './node-state.ts'
@@ -24,9 +29,16 @@ import type { NodeState } from './node-state.ts'
 /** A node's place in a swarm: what it was founded on, and the certificate that makes this key a member. */
 export interface Standing {
   readonly founding: Founding
+  /** Goes by `known`. */
   readonly verifier: Verifier
+  /** Whose keys count: those in the book, and the one that certified this node, until it is known to be withdrawn (A-14). */
+  readonly known: Authorities
+  /** Says what the genesis says until it follows the council. */
+  readonly book: AuthorityBook
   readonly certificate: Certificate
   readonly certificateBytes: Uint8Array
+  /** The key that signed it. */
+  readonly authority: NodeId
 }
 
 export interface FoundingTerms {
@@ -73,15 +85,19 @@ export function recall(state: NodeState): Standing | undefined {
 
 /** What a ticket was exchanged for. */
 export function standing(founding: Founding, certificateBytes: Uint8Array): Standing {
-  const verifier = createVerifier(founding)
-  const certificate = verifier.certificate(certificateBytes)
-  if (!certificate.ok) throw damaged('the certificate in the log does not verify')
-  return { founding, verifier, certificate: certificate.value, certificateBytes }
+  const vouched = certificateReader(founding.swarm)(certificateBytes)
+  if (vouched === undefined) throw damaged('the certificate in the log does not verify')
+  const { certificate, authority } = vouched
+  const book = new AuthorityBook(foundingAuthorities(founding.genesis))
+  const known = sponsored(book, { key: authority, org: certificate.org })
+  const verifier = createVerifier(founding, { authorities: known })
+  return { founding, verifier, known, book, certificate, certificateBytes, authority }
 }
 
 /**
  * Whether the ticket is to be used: a node that already belongs to the ticket's swarm does not need it, unless its own
- * certificate has ended or is due to be renewed.
+ * certificate has ended, is due to be renewed, or is void because its signer's key was withdrawn. Cut off, it may not have heard
+ * of that: a later ticket by another key is reason enough (U-7).
  *
  * @throws SwarmError ALREADY_MEMBER when the ticket is for another swarm
  */
@@ -94,30 +110,37 @@ export function needsTicket(known: Standing | undefined, ticket: Ticket, clock: 
         `ticket is for ${ticket.swarm.slice(0, 12)}: start with another --data directory to join that one`,
     )
   }
-  return isDue(known.certificate, clock)
+  const isAnother = ticket.authority !== known.authority && ticket.issuedAt > known.certificate.epoch
+  return isDue(known.certificate, clock) || !isVouched(known) || isAnother
 }
 
 /** Whether the certificate is good at this moment. */
-export function isInForce({ certificate }: Standing, clock: Clock): boolean {
-  return checkCertificateAt(certificate, clock.wallNow()).ok
+export function isInForce(known: Standing, clock: Clock): boolean {
+  return isVouched(known) && checkCertificateAt(known.certificate, clock.wallNow()).ok
+}
+
+/** Whether the key that signed its certificate still counts. */
+function isVouched({ verifier, certificateBytes }: Standing): boolean {
+  return verifier.certificate(certificateBytes).ok
 }
 
 /** The organisation for which a node with this authority key can issue certificates. */
-export function issuerFor(founding: Founding, authority: KeyPair | undefined): OrgId | undefined {
-  return authority === undefined ? undefined : organisationOf(founding.genesis, authority.node)?.name
+export function issuerFor(known: Authorities, authority: KeyPair | undefined): OrgId | undefined {
+  return authority === undefined ? undefined : known.organisationOf(authority.node)
 }
 
 /** The same standing with the certificate that replaces its own. */
 export function renewed(known: Standing, certificateBytes: Uint8Array): Standing {
-  const certificate = known.verifier.certificate(certificateBytes)
-  assert(certificate.ok, 'a certificate is judged before it is used')
-  return { ...known, certificate: certificate.value, certificateBytes }
+  // Its key may have been withdrawn since it was judged: then others say so.
+  const vouched = certificateReader(known.founding.swarm)(certificateBytes)
+  assert(vouched !== undefined, 'a certificate is judged before it is used')
+  return { ...known, ...vouched, certificateBytes }
 }
 
 /**
  * A standing fit to be used now. A node that holds its organisation's key renews its own certificate in good time.
  *
- * @throws SwarmError CERTIFICATE_INVALID for another key, CERTIFICATE_EXPIRED
+ * @throws SwarmError CERTIFICATE_INVALID for another key, CERTIFICATE_EXPIRED, AUTHORITY_WITHDRAWN
  */
 export function refreshed(
   known: Standing,
@@ -134,11 +157,15 @@ export function refreshed(
         'right key file back, or join again with a new ticket and an empty data directory',
     )
   }
-  const org = issuerFor(founding, authority)
-  if (isDue(certificate, clock) && authority !== undefined && org === certificate.org) {
+  const org = issuerFor(known.known, authority)
+  // With the key that it holds now: the one that certified it may be about to be withdrawn.
+  const isOutdated = isDue(certificate, clock) || known.authority !== authority?.node
+  if (isOutdated && authority !== undefined && org === certificate.org) {
     const terms = { organisation: org, certificateTtlMs }
-    return standing(founding, certifySelf(node, authority, founding, clock, terms, certificate))
+    return renewed(known, certifySelf(node, authority, founding, clock, terms, certificate))
   }
+  const own = known.verifier.certificate(known.certificateBytes)
+  if (!own.ok) throw errorOf(certificateRefusal(own.error, node.node).error)
   const current = checkCertificateAt(certificate, clock.wallNow())
   if (!current.ok) throw errorOf(current.error)
   return known

@@ -7,10 +7,11 @@ import {
   type Outcome,
 } from '../consensus/index.ts'
 import { type CouncilFounding, CouncilMachine, type CouncilPorts, type CouncilState } from '../council/index.ts'
-import type { Signer } from '../identity/index.ts'
-import { faultsTolerated, type NodeId } from '../kernel/index.ts'
+import type { Authorities, Signer } from '../identity/index.ts'
+import { faultsTolerated, type NodeId, type OrgId } from '../kernel/index.ts'
 import { GroupHost } from './group-host.ts'
 import { GroupLog } from './group-log.ts'
+import type { ShutOut } from './types.ts'
 
 /** The group that governs the whole swarm. */
 export const COUNCIL = 'council' as GroupId
@@ -36,6 +37,8 @@ export interface CouncilOptions {
 /** What the council has decided since this was last asked for. */
 export interface CouncilNews {
   readonly revoked: readonly NodeId[]
+  /** Whether organisations, their keys or seats have changed. */
+  readonly organisations: boolean
   /** Of all tenants, if any has changed. */
   readonly weights: Readonly<Record<string, number>> | undefined
   /** Set since this node started. */
@@ -50,7 +53,7 @@ export class CouncilDesk {
   readonly #machine: CouncilMachine
   readonly #revoked = new Set<NodeId>()
   #revision = -1
-  readonly #shutOutBy = new Set<NodeId>()
+  readonly #shutOutBy: Readonly<Record<ShutOut, Set<NodeId>>> = { revoked: new Set(), unvouched: new Set() }
 
   constructor(options: CouncilOptions) {
     const { signer, authority, founding, ports, log = new GroupLog() } = options
@@ -78,6 +81,16 @@ export class CouncilDesk {
     return this.#machine.state
   }
 
+  /** Whose keys speak for organisations, by what is decided. */
+  get authorities(): Authorities {
+    return this.state
+  }
+
+  /** The organisation for which the authority key of this node speaks. */
+  get issuesFor(): OrgId | undefined {
+    return this.authority === undefined ? undefined : this.state.organisationOf(this.authority)
+  }
+
   isRevoked(node: NodeId): boolean {
     return this.state.revocations.has(node)
   }
@@ -87,13 +100,14 @@ export class CouncilDesk {
    * it once more validators than can lie have turned it away for that reason.
    */
   get isOut(): boolean {
-    return this.isRevoked(this.self) || this.#shutOutBy.size > faultsTolerated(this.host.core.members.length)
+    const liars = faultsTolerated(this.host.core.members.length)
+    return this.isRevoked(this.self) || Object.values(this.#shutOutBy).some(({ size }) => size > liars)
   }
 
-  /** A peer refused to talk to this node because its certificate was revoked. True if that is how this node finds out. */
-  shutOut(by: NodeId): boolean {
+  /** A peer refused to talk to this node because it is a member no more. True if that is how this node finds out. */
+  shutOut(by: NodeId, why: ShutOut): boolean {
     if (this.isOut || !this.host.core.members.includes(by)) return false
-    this.#shutOutBy.add(by)
+    this.#shutOutBy[why].add(by)
     return this.isOut
   }
 
@@ -125,7 +139,15 @@ export class CouncilDesk {
       ? Object.fromEntries(tenants.map(({ key, value }) => [key, value.weight]))
       : undefined
     const set = since < 0 ? [] : state.parameters.rows().filter(isNew)
-    return { revoked, weights, parameters: set.map(({ key, value }) => ({ name: key, value: value.value })) }
+    const organisations = [state.organisations, state.withdrawn, state.validators].some((table) =>
+      table.rows().some(isNew),
+    )
+    return {
+      revoked,
+      organisations,
+      weights,
+      parameters: set.map(({ key, value }) => ({ name: key, value: value.value })),
+    }
   }
 }
 

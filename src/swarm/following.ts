@@ -8,6 +8,8 @@ const ASK_INTERVAL_MS = 30_000
 const ASK_AGAIN_MS = 500
 /** Questions about one announcement, which nobody has signed. */
 const TRIES_MAX = 20
+/** How often what others rely on, and this node does not know, makes it ask: anybody can rely on anything. */
+const DOUBT_INTERVAL_MS = 1_000
 /** Questions to somebody new: one may be lost. */
 const EAGER_TRIES = 2
 
@@ -26,6 +28,7 @@ export class Following {
   #turn = 0
   /** Questions to ask soon, for no reason but that there is somebody new to ask. */
   #eager = 0
+  #doubtAgainAt = 0 as Millis
 
   constructor(core: ConsensusCore, random: Random) {
     this.#core = core
@@ -53,6 +56,13 @@ export class Following {
   meet(now: Millis): void {
     this.#eager = EAGER_TRIES
     this.#askAt = now
+  }
+
+  /** Somebody relies on a decision that this node has not got; perhaps it was made. */
+  doubt(now: Millis): void {
+    if (now < this.#doubtAgainAt) return
+    this.#doubtAgainAt = after(now, DOUBT_INTERVAL_MS)
+    this.meet(now)
   }
 
   /** The group has moved here: there may be more where that came from. */

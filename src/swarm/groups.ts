@@ -85,6 +85,11 @@ export class Groups {
     this.tick(now, effects)
   }
 
+  /** Somebody relies on what this node does not know of that group: it asks whether it has missed something (GR-7). */
+  doubt(now: Millis, group: GroupId): void {
+    this.#hosted.get(group)?.following.doubt(now)
+  }
+
   linkDown(peer: NodeId): void {
     this.#linked.delete(peer)
   }

@@ -17,7 +17,7 @@ import { decodeBody, encodeBody, type Message } from './codec.ts'
 import type { HostObservation } from './observations.ts'
 import { encodeForLog, type NodeRecord } from './records.ts'
 import type { Swarm } from './swarm.ts'
-import type { ClaimsHostEffect, SwarmEffect, SwarmInput } from './types.ts'
+import type { ClaimsHostEffect, ShutOut, SwarmEffect, SwarmInput } from './types.ts'
 
 /** How often the cores are told the wall time; they reckon on from there. */
 const CLOCK_INTERVAL_MS = 1000
@@ -29,6 +29,12 @@ const CLOCK_INTERVAL_MS = 1000
 const HELD_EFFECTS_MAX = 1_048_576
 /** From here on whoever asks is to be refused: what is under way finds room in the rest. */
 const HELD_EFFECTS_CROWDED = 16_384
+
+/** Codes of refusals by which a node learns that its membership has ended (GR-5). */
+const SHUT_OUT: Readonly<Record<string, ShutOut | undefined>> = {
+  CERTIFICATE_REVOKED: 'revoked',
+  AUTHORITY_WITHDRAWN: 'unvouched',
+}
 
 export interface SwarmHostOptions {
   readonly swarm: Swarm
@@ -49,6 +55,8 @@ export interface SwarmHostOptions {
   decided?(id: number, outcome: Outcome): void
   /** Signs a certificate for a node that this one may certify. The outcome is an input `issued`, never at once. */
   issue?(request: IssueRequest): void
+  /** Other keys speak for organisations from now on. */
+  authoritiesChanged?(): void
   /** This node's certificate was renewed, durably. */
   certified?(certificate: Uint8Array): void
   /** The log failed, or a record was refused: nothing that was not yet durable may be believed. Must end the process. */
@@ -162,7 +170,8 @@ export class SwarmHost implements NetworkHandler, LogHandler {
 
   onDialFailed(peer: NodeId | undefined, address: string, code: string, message: string): void {
     this.#options.observe({ kind: 'dial-failed', peer, address, code, message })
-    if (code === 'CERTIFICATE_REVOKED' && peer !== undefined) this.input({ kind: 'shut-out', by: peer })
+    const why = SHUT_OUT[code]
+    if (why !== undefined && peer !== undefined) this.input({ kind: 'shut-out', by: peer, why })
   }
 
   onGap(peer: NodeId, lane: Lane): void {
@@ -259,6 +268,9 @@ export class SwarmHost implements NetworkHandler, LogHandler {
         return
       case 'issue':
         this.#options.issue?.(effect.request)
+        return
+      case 'authorities-changed':
+        this.#options.authoritiesChanged?.()
         return
       case 'certified':
         this.#options.certified?.(effect.certificate)

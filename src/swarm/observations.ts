@@ -29,6 +29,8 @@ export type CouncilObservation =
   | { readonly kind: 'council-revoked'; readonly node: NodeId }
   /** This very node: whoever it is linked to ends that. */
   | { readonly kind: 'council-revoked-here'; readonly node: NodeId }
+  /** The key that has certified this very node no longer speaks for its organisation. */
+  | { readonly kind: 'council-unvouched-here'; readonly node: NodeId }
   | { readonly kind: 'council-parameter'; readonly name: string; readonly value: string }
 
 /** What the loop around them tells people. */
@@ -254,6 +256,20 @@ export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
     help: 'Agents that attached.',
     message: (o) => `agent ${o.name} has attached: ${o.skills.join(', ')}`,
   },
+  'agent-silent': {
+    module: 'claims',
+    level: 'warn',
+    event: true,
+    help: 'Agents that did not say what they promised to say, so that their tasks were offered again (T-14).',
+    message: (o) => `agent ${o.name} is silent: the ${o.running} tasks that it ran are offered again`,
+  },
+  'agent-heard': {
+    module: 'claims',
+    level: 'info',
+    event: true,
+    help: 'Agents that were silent and are heard again.',
+    message: (o) => `agent ${o.name} is heard again, and may take tasks`,
+  },
   'agent-gone': {
     module: 'claims',
     level: 'info',
@@ -423,6 +439,15 @@ export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
     message: (o) =>
       `the council has revoked this node (${o.node}): nobody talks to it any more, and it cannot come back. Stop it; ` +
       `to join again, start with an empty data directory and a new ticket`,
+  },
+  'council-unvouched-here': {
+    module: 'council',
+    level: 'error',
+    event: true,
+    help: 'Times that the key which has certified this node was withdrawn.',
+    message: (o) =>
+      `the council has withdrawn the key that signed the certificate of this node (${o.node}): nobody talks to it any more. ` +
+      'Ask its organisation for a new ticket, and start it again with --join TICKET and the same data directory',
   },
   'dial-failed': {
     module: 'net',

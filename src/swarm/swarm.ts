@@ -142,7 +142,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         this.#groups.tell(now, input, effects)
         break
       case 'shut-out':
-        this.#onShutOut(input.by, effects)
+      case 'authority-unknown':
+        this.#onRefused(now, input, effects)
         break
       case 'load':
         this.#load = input.sample
@@ -252,9 +253,19 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     this.#hold(now, effects)
   }
 
-  #onShutOut(by: NodeId, effects: SwarmEffect[]): void {
-    if (this.council?.shutOut(by) !== true) return
-    effects.push({ kind: 'observe', observation: { kind: 'council-revoked-here', node: this.council.self } })
+  /** A handshake failed over what the council has decided: this node is out, or knows less than others. */
+  #onRefused(
+    now: Millis,
+    input: Extract<SwarmInput, { kind: 'shut-out' | 'authority-unknown' }>,
+    effects: SwarmEffect[],
+  ): void {
+    if (input.kind === 'authority-unknown') {
+      this.#groups.doubt(now, COUNCIL)
+      return
+    }
+    const { by, why } = input
+    if (this.council?.shutOut(by, why) !== true) return
+    effects.push({ kind: 'observe', observation: { kind: `council-${why}-here`, node: this.council.self } })
   }
 
   #tickGroups(now: Millis, effects: SwarmEffect[]): void {
@@ -276,6 +287,11 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       effects.push({ kind: 'observe', observation: { kind, node } })
       this.#stepMembership(now, { kind: 'revoke', node }, effects)
       this.#stepRenewal(now, { kind: 'revoke', node }, effects)
+    }
+    if (news.organisations) {
+      this.#stepMembership(now, { kind: 'authorities' }, effects)
+      this.#stepRenewal(now, { kind: 'issues-for', org: this.council?.issuesFor }, effects)
+      effects.push({ kind: 'authorities-changed' })
     }
     if (news.weights !== undefined) this.#stepClaims(now, { kind: 'weights', weights: news.weights }, effects)
     for (const { name, value } of news.parameters) {
@@ -342,6 +358,15 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         return
       case 'member-forgotten':
         this.#dismiss(now, event.node, effects)
+        return
+      case 'authority-unknown':
+        this.#groups.doubt(now, COUNCIL)
+        return
+      case 'unvouched':
+        effects.push({
+          kind: 'observe',
+          observation: { kind: 'council-unvouched-here', node: this.#membership.self().node },
+        })
         return
       case 'member-cleared':
       case 'member-suspect':

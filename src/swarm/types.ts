@@ -16,6 +16,9 @@ export interface LoadSample {
   readonly eventLoopLagMs: number
 }
 
+/** Why validators turn a node away that was a member. */
+export type ShutOut = 'revoked' | 'unvouched'
+
 /** What happens to a node. Messages arrive decoded, within their size and rate; signatures are the cores' to ask for. */
 export type SwarmInput =
   | { readonly kind: 'tick' }
@@ -37,8 +40,10 @@ export type SwarmInput =
     }
   /** That message did not leave: its lane is full, or the link is gone. */
   | { readonly kind: 'refused'; readonly peer: NodeId; readonly message: Message }
-  /** That peer does not talk to this node: its certificate was revoked. */
-  | { readonly kind: 'shut-out'; readonly by: NodeId }
+  /** That peer does not talk to this node: its certificate was revoked, or the key that signed it was withdrawn. */
+  | { readonly kind: 'shut-out'; readonly by: NodeId; readonly why: ShutOut }
+  /** A peer was refused for the key that has certified it: no organisation's, as far as this node knows. */
+  | { readonly kind: 'authority-unknown' }
   /** Agents, tasks and questions about them: see `src/claims/README.md`. */
   | { readonly kind: 'claims'; readonly input: ClaimsHostInput }
   | Extract<MembershipInput, { kind: 'link-up' | 'link-down' | 'facts' | 'introduce' | 'revoke' | 'leave' }>
@@ -54,7 +59,7 @@ export type ClaimsHostInput = Exclude<
 /** What the claims ask of the host: agents, answers, news of tasks. */
 export type ClaimsHostEffect = Extract<
   ClaimsEffect,
-  { kind: 'run' | 'stop' | 'expel' | 'reply' | 'task-changed' | 'task-progress' }
+  { kind: 'run' | 'stop' | 'steer' | 'expel' | 'reply' | 'task-changed' | 'task-progress' }
 >
 
 /** What a node asks of its host, to be performed in list order; what follows a `persist` waits until it is durable. */
@@ -73,6 +78,8 @@ export type SwarmEffect =
   /** What became of a `propose`. */
   | { readonly kind: 'decided'; readonly id: number; readonly outcome: Outcome }
   | { readonly kind: 'observe'; readonly observation: CoreObservation }
+  /** Other keys speak for organisations from now on: links that rest on withdrawn ones are to end. */
+  | { readonly kind: 'authorities-changed' }
   | Extract<MembershipEffect, { kind: 'connect' | 'disconnect' | 'penalise' }>
   /** This node's new certificate is durable: handshakes show it from now on. */
   | { readonly kind: 'certified'; readonly certificate: Uint8Array }

@@ -2,7 +2,11 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import {
+  type Authorities,
+  AuthorityBook,
   type Certificate,
+  createVerifier,
+  foundingAuthorities,
   handshakeFrameShape,
   helloBodyShape,
   type KeyPair,
@@ -10,9 +14,20 @@ import {
   TicketLedger,
   ticketText,
 } from '../../src/identity/index.ts'
-import type { ErrorCode } from '../../src/kernel/index.ts'
+import type { ErrorCode, OrgId } from '../../src/kernel/index.ts'
 import { encode } from '../../src/wire/index.ts'
-import { at, certificateFor, DAY_MS, founding, keyPair, stranger, ticketFor, value } from '../unit/identity-fixtures.ts'
+import {
+  at,
+  certificateFor,
+  DAY_MS,
+  founding,
+  GLOBEX,
+  globexAuthority,
+  keyPair,
+  stranger,
+  ticketFor,
+  value,
+} from '../unit/identity-fixtures.ts'
 import { answerTo, knock, outsider } from './net-outsider.ts'
 import { link, type NodeChanges, SWARM, type TestNode, until, World } from './net-world.ts'
 
@@ -52,7 +67,12 @@ interface Case {
 describe('P-1, P-4: who has no right to be here is told so and never gets a muxer', () => {
   const other = founding('vineyard')
   const cases: readonly Case[] = [
-    { what: 'a stranger signed it', code: 'CERTIFICATE_INVALID', outsider: withCertificate({}, stranger) },
+    { what: 'a stranger signed it', code: 'AUTHORITY_UNKNOWN', outsider: withCertificate({}, stranger) },
+    {
+      what: 'it is another organisation’s',
+      code: 'CERTIFICATE_INVALID',
+      outsider: withCertificate({}, globexAuthority),
+    },
     {
       what: 'it is the certificate of another key',
       code: 'CERTIFICATE_INVALID',
@@ -219,6 +239,62 @@ test('P-3: what a peer is, its certificate says', async () => {
 })
 
 /** A node's changes: another certificate than the one it should have. */
+/** Keys as a node knows them, to which a test adds and from which it takes. */
+function changing(): { readonly member: NonNullable<NodeChanges['member']>; readonly book: AuthorityBook } {
+  const book = new AuthorityBook(foundingAuthorities(SWARM.genesis))
+  return { book, member: { verifier: createVerifier(SWARM, { authorities: book }), known: book } }
+}
+
+describe('A-4, A-15: keys that the council gives and takes', () => {
+  const initech = 'initech' as OrgId
+  const signed = withCertificate({ org: initech }, stranger)
+  const decided = (speaks: boolean): Authorities => ({
+    organisationOf: (key) => {
+      if (key === stranger.node) return speaks ? initech : undefined
+      return foundingAuthorities(SWARM.genesis).organisationOf(key)
+    },
+    withdrawnFrom: (key) => (key === stranger.node && !speaks ? initech : undefined),
+    isSeated: () => false,
+  })
+
+  test('who has not heard of a key refuses, says so to its own, and charges nobody; once it has, the same peer is in', async () => {
+    const [here, there] = [changing(), changing()]
+    const unknown: string[] = []
+    const onPenalised = (peer: string) => unknown.push(`charged ${peer}`)
+    const onUnknownAuthority = (peer: string) => unknown.push(peer)
+    const node = await world.node(11, { member: here.member, onUnknownAuthority, onPenalised })
+    there.book.follow(decided(true))
+    const guest = await world.node(12, { member: { ...there.member, ...signed.member } })
+    guest.network.connect(node.id, node.addresses)
+    await until('a refusal', () => guest.recorder.failures().length > 0)
+    expect(guest.recorder.failures()[0]).toBe('AUTHORITY_UNKNOWN')
+    await until('it to be told', () => unknown.length > 0)
+    expect(new Set(unknown)).toEqual(new Set([guest.id]))
+    expect(node.network.stats()).toMatchObject({ peersDenied: 0, muxersTotal: 0 })
+
+    here.book.follow(decided(true))
+    await until('the next try to succeed', () => node.recorder.isUp(guest.id) && guest.recorder.isUp(node.id))
+  })
+
+  test('P-10: a link that rests on a withdrawn key ends at once and does not come back; others stay', async () => {
+    const here = changing()
+    const there = changing()
+    for (const { book } of [here, there]) book.follow(decided(true))
+    const node = await world.node(11, { member: here.member })
+    const guest = await world.node(12, { member: { ...there.member, ...signed.member } })
+    const globex = withCertificate({ org: GLOBEX }, globexAuthority, 13)
+    const other = await world.node(13, globex)
+    await link(guest, node)
+    await link(other, node)
+    here.book.follow(decided(false))
+    node.network.reconsider()
+    await until('the link is down', () => !node.recorder.isUp(guest.id) && !guest.recorder.isUp(node.id))
+    expect(node.recorder.downs(guest.id)).toEqual(['certificate-revoked'])
+    await until('it is refused', () => guest.recorder.failures().includes('AUTHORITY_WITHDRAWN'))
+    expect(node.recorder.isUp(other.id)).toBe(true)
+  })
+})
+
 function withCertificate(fields: Partial<Certificate>, authority?: KeyPair, number = 12): NodeChanges {
   return { member: { certificate: certificateFor(keyPair(number).node, SWARM, fields, authority) } }
 }

@@ -4,6 +4,7 @@ import {
   decodeGenesis,
   decodeTicket,
   type Founding,
+  foundingAuthorities,
   foundSwarm,
   Handshake,
   issueCertificate,
@@ -53,6 +54,7 @@ export function makeWorld(): World {
     node: keys.node,
     founding: founding.value,
     verifier: createVerifier(founding.value),
+    known: foundingAuthorities(founding.value.genesis),
     certificate: issueCertificate(signer, {
       swarm,
       node: keys.node,

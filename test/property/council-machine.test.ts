@@ -184,6 +184,7 @@ function allOf({ state }: CouncilMachine): unknown {
     orgs: state.organisations
       .rows()
       .map(({ key: name, value }) => [name, value.authorities.join(), value.seatsMax, value.revision]),
+    withdrawn: state.withdrawn.rows().map(({ key: name, value }) => [name, value.org, value.revision]),
     seats: state.validators.rows().map(({ key: name, value }) => [name, value.org]),
     barred: state.barred.rows().map(({ key: name }) => name),
     params: state.parameters.rows().map(({ key: name, value }) => [name, value.value, value.revision]),

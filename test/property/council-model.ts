@@ -2,9 +2,10 @@ import type { Act } from '../../src/council/index.ts'
 import type { Vouched } from '../../src/identity/types.ts'
 import { PORTS } from '../support/council.ts'
 
-/** Clauses GV-1 to GV-12 once more, as plainly as can be: plain maps, loops, the table of the README as it reads. */
+/** Clauses GV-1 to GV-14 once more, as plainly as can be: plain maps, loops, the table of the README as it reads. */
 export class NaiveCouncil {
   orgs = new Map<string, { keys: readonly string[]; seats: number; rev: number }>()
+  withdrawn = new Map<string, { org: string; rev: number }>()
   seats = new Map<string, string>()
   seatRev = 0
   barred = new Set<string>()
@@ -157,10 +158,15 @@ export class NaiveCouncil {
   }
 
   private faultOfOrg(name: string, keys: readonly string[], seats: number): string | undefined {
-    if (keys.length === 0 || new Set(keys).size < keys.length) return 'BAD_REQUEST'
+    if (new Set(keys).size < keys.length) return 'BAD_REQUEST'
     for (const key of keys) {
-      const owner = this.orgOf(key)
+      const owner = this.orgOf(key) ?? this.withdrawn.get(key)?.org
       if ((owner !== undefined && owner !== name) || this.seats.has(key) || this.revoked.has(key)) return 'BAD_REQUEST'
+    }
+    if (keys.length === 0) {
+      if (seats > 0) return 'BAD_REQUEST'
+      if (!this.orgs.has(name)) return 'NOT_FOUND'
+      if (name === this.founder) return 'UNSAFE_CHANGE'
     }
     if ([...this.seats.values()].filter((org) => org === name).length > seats) return 'UNSAFE_CHANGE'
     const known = this.orgs.get(name)
@@ -212,8 +218,12 @@ export class NaiveCouncil {
   private change(act: Act, carried: boolean, at: number): void {
     const { rev } = this
     if (act.kind === 'tenant') this.tenants.set(act.name, { is: `${act.weight} ${JSON.stringify(act.quotas)}`, rev })
-    else if (act.kind === 'org') this.orgs.set(act.name, { keys: act.authorities, seats: act.seatsMax, rev })
-    else if (act.kind === 'parameter') this.params.set(act.name, { value: act.value, rev })
+    else if (act.kind === 'org') {
+      for (const key of this.orgs.get(act.name)?.keys ?? []) this.withdrawn.set(key, { org: act.name, rev })
+      for (const key of act.authorities) this.withdrawn.delete(key)
+      if (act.authorities.length === 0) this.orgs.delete(act.name)
+      else this.orgs.set(act.name, { keys: act.authorities, seats: act.seatsMax, rev })
+    } else if (act.kind === 'parameter') this.params.set(act.name, { value: act.value, rev })
     else if (act.kind === 'role') {
       const key = `${act.subject} ${act.tenant} ${act.role}`
       if (act.withdraw) this.roles.delete(key)
@@ -248,6 +258,7 @@ export class NaiveCouncil {
     return {
       rev: this.rev,
       orgs: sorted(this.orgs).map(([name, { keys, seats, rev }]) => [name, keys.join(), seats, rev]),
+      withdrawn: sorted(this.withdrawn).map(([key, { org, rev }]) => [key, org, rev]),
       seats: sorted(this.seats),
       barred: [...this.barred].sort(),
       params: sorted(this.params).map(([name, { value, rev }]) => [name, value, rev]),

@@ -3,8 +3,8 @@ import { CLAIMS_PROFILES } from '../../src/claims/index.ts'
 import type { Digest } from '../../src/consensus/index.ts'
 import { type Act, encodeOperation } from '../../src/council/index.ts'
 import { DIRECTORY_PROFILES } from '../../src/directory/index.ts'
-import type { Role } from '../../src/identity/index.ts'
-import { type Millis, type NodeId, type OrgId, Random, type SwarmId, type WallMillis } from '../../src/kernel/index.ts'
+import { type Authorities, faultOfAuthority, type Role, sponsored, type Verifier } from '../../src/identity/index.ts'
+import { err, type Millis, type NodeId, ok, Random, type WallMillis } from '../../src/kernel/index.ts'
 import { MEMBERSHIP_PROFILES } from '../../src/membership/index.ts'
 import { SimKeys } from '../../src/sim/index.ts'
 import {
@@ -17,7 +17,7 @@ import {
   type SwarmEffect,
   type SwarmInput,
 } from '../../src/swarm/index.ts'
-import { certificateOf, founding, NOON, node, PORTS } from './council.ts'
+import { certificateOf, founding, NOON, node, org, PORTS } from './council.ts'
 
 const KEYS = new SimKeys('governed')
 const HASH = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex') as Digest
@@ -44,7 +44,7 @@ export class GovernedWorld {
   readonly #queue: { readonly to: string; readonly input: SwarmInput }[] = []
   readonly #links = new Set<string>()
 
-  add(name: string, roles: readonly Role[] = ['worker', 'validator'], log = new GroupLog()): Governed {
+  add(name: string, roles: readonly Role[] = ['worker', 'validator'], log = new GroupLog(), of = 'acme'): Governed {
     const desk = new CouncilDesk({
       genesis: GENESIS,
       founding: founding(['a']),
@@ -58,7 +58,7 @@ export class GovernedWorld {
     })
     const swarm = composeSwarm({
       signer: KEYS.signer(node(name)),
-      verifier: { verify: KEYS.verifier().verify, certificate: readCertificate },
+      verifier: verifierOf(sponsored(desk.authorities, { key: node(`key${of}`), org: org(of) })),
       random: new Random(name),
       params: {
         membership: MEMBERSHIP_PROFILES.lan,
@@ -66,7 +66,7 @@ export class GovernedWorld {
         claims: CLAIMS_PROFILES.lan,
         recruiter: { admitAfterMs: 5_000, absentAfterMs: 60_000 },
       },
-      certificate: certificateOf(name, { roles }),
+      certificate: certificateOf(name, { roles, org: of }),
       facts: {
         addresses: [`/memory/${name}`],
         region: '',
@@ -204,8 +204,14 @@ export function groupRecordsOf(effects: readonly SwarmEffect[]): readonly GroupR
   })
 }
 
-function readCertificate(bytes: Uint8Array) {
-  const vouched = PORTS.readCertificate(bytes)
-  if (vouched === undefined) return { ok: false, error: 'CERTIFICATE_INVALID' } as const
-  return { ok: true, value: { ...vouched.certificate, swarm: 'swarm' as SwarmId, org: 'acme' as OrgId } } as const
+function verifierOf(known: Authorities): Verifier {
+  return {
+    verify: KEYS.verifier().verify,
+    certificate: (bytes) => {
+      const vouched = PORTS.readCertificate(bytes)
+      if (vouched === undefined) return err('CERTIFICATE_INVALID')
+      const fault = faultOfAuthority(vouched, known)
+      return fault === undefined ? ok(vouched.certificate) : err(fault)
+    },
+  }
 }

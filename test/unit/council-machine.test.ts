@@ -42,6 +42,8 @@ describe('operations', () => {
       [act.revoke(KEY), 'BAD_REQUEST'],
       [act.org('no name', { authorities: [node('k')] }), 'BAD_REQUEST'],
       [act.org('beta', { authorities: [] }), 'BAD_REQUEST'],
+      [act.org('beta', { authorities: [], seatsMax: 0 }), 'NOT_FOUND'],
+      [act.org('acme', { authorities: [], seatsMax: 0 }), 'UNSAFE_CHANGE'],
       [act.org('beta', { authorities: [node('k'), node('k')] }), 'BAD_REQUEST'],
       [act.org('beta', { authorities: [node('9')] }), 'BAD_REQUEST'],
       [act.add(), 'BAD_REQUEST'],
@@ -145,6 +147,46 @@ describe('who may', () => {
     const late = certificateOf('z', { org: 'beta' })
     expect(bench.apply('knew', act.add(late))).toEqual(refused('CERTIFICATE_INVALID'))
     expect(bench.apply('knew', act.add(certificateOf('z', { org: 'beta', authority: 'knew' })))).toEqual(applied)
+  })
+
+  it('GV-13 a key that is taken from an organisation speaks for nobody again, unless it is given back', () => {
+    const bench = new Bench(['a'])
+    const { state } = bench.machine
+    const beta = (...keys: readonly string[]) => act.org('beta', { authorities: keys.map(node) })
+    expect(bench.apply(KEY, beta('k1', 'k2'))).toEqual(applied)
+    expect(bench.apply(KEY, beta('k2'))).toEqual(applied)
+    expect(state.withdrawnFrom(node('k1'))).toBe('beta')
+    expect(bench.machine.authorised(node('k1'))).toBe(false)
+    // Whoever has not heard yet would take what it signs for beta's.
+    expect(bench.apply(KEY, act.org('gamma', { authorities: [node('k1')] }))).toEqual(refused('BAD_REQUEST'))
+    expect(bench.apply(KEY, beta('k1'))).toEqual(applied)
+    expect([state.withdrawnFrom(node('k1')), state.withdrawnFrom(node('k2'))]).toEqual([undefined, 'beta'])
+  })
+
+  it('GV-13 of too many withdrawn keys the oldest is forgotten', () => {
+    const bench = new Bench(['a'])
+    const { withdrawn } = bench.machine.state
+    const beta = (round: number) => {
+      return act.org('beta', { authorities: Array.from({ length: 8 }, (_, i) => node(`k${round}x${i}`)) })
+    }
+    for (let round = 0; round < withdrawn.rowsMax / 8 + 2; round++)
+      expect(bench.apply(KEY, beta(round))).toEqual(applied)
+    expect(withdrawn.size).toBe(withdrawn.rowsMax)
+    expect([withdrawn.has(node('k0x0')), withdrawn.has(node('k1x0'))]).toEqual([false, true])
+    for (const piece of bench.machine.snapshot()) expect(piece.length).toBeLessThan(128 * 1024)
+  })
+
+  it('GV-14 an organisation ends with its keys, once it has no seats', () => {
+    const bench = new Bench(['a', 'b'])
+    const end = act.org('beta', { authorities: [], seatsMax: 0 })
+    expect(bench.apply(KEY, act.org('beta'))).toEqual(applied)
+    expect(bench.apply(KEY, act.add(certificateOf('x', { org: 'beta' })))).toEqual(applied)
+    expect(bench.apply(KEY, end)).toEqual(refused('UNSAFE_CHANGE'))
+    expect(bench.apply(KEY, act.remove('x'))).toEqual(applied)
+    expect(bench.apply(KEY, end)).toEqual(applied)
+    expect(bench.machine.state.organisations.has(org('beta'))).toBe(false)
+    expect(bench.apply('keybeta', act.org('beta'))).toEqual(refused('UNAUTHORISED'))
+    expect(bench.apply(KEY, end)).toEqual(refused('NOT_FOUND'))
   })
 
   it('GV-3 an admin of a tenant grants there, an admin of all governs, and only the founder makes those', () => {
@@ -337,6 +379,22 @@ describe('measures', () => {
     expect(bench.apply(KEY, act.override('node1', 'quarantine', 0))).toEqual(refused('NOT_FOUND'))
     bench.apply(KEY, act.override('node2', 'quarantine', 5000))
     expect(bench.machine.state.overrides.rows().map(({ key }) => key)).toEqual(['node2 quarantine'])
+  })
+
+  it('GV-11 what has ended is found, in whatever order overrides were made, extended and restored', () => {
+    const bench = new Bench(['a'])
+    const ends = new Map<string, number>()
+    for (let i = 0; i < 300; i++) {
+      const subject = `s${(i * 7) % 23}`
+      const ttlMs = 1000 + ((i * 7919) % 9000)
+      expect(bench.apply(KEY, act.override(subject, 'stop', ttlMs))).toEqual(applied)
+      for (const [key, until] of ends) if (until <= bench.at) ends.delete(key)
+      ends.set(`${subject} stop`, bench.at + ttlMs)
+      const kept = bench.machine.state.overrides.rows().map(({ key, value }) => [key, value.until])
+      expect(new Map(kept as [string, number][])).toEqual(ends)
+      if (i % 50 === 49) expect(bench.machine.restore(bench.machine.snapshot())).toBe(true)
+      bench.at += (i * 31) % 700
+    }
   })
 
   it('GV-12 is bounded', () => {

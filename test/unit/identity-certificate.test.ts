@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  type Authorities,
+  AuthorityBook,
   CERTIFICATE_BYTES_MAX,
   CERTIFICATE_TTL_MS_MAX,
   CLOCK_TOLERANCE_MS,
@@ -11,9 +13,11 @@ import {
   createSigner,
   createVerifier,
   decodeCertificate,
+  foundingAuthorities,
   issueCertificate,
   nextEpoch,
   ROLES,
+  sponsored,
 } from '../../src/identity/index.ts'
 import { InvariantError, type OrgId, type WallMillis } from '../../src/kernel/index.ts'
 import { encode } from '../../src/wire/index.ts'
@@ -46,13 +50,70 @@ describe('certificates', () => {
   })
 
   it.each([
-    ['by a stranger', certificateFor(node, founded, {}, stranger)],
-    ['by another organisation’s authority', certificateFor(node, founded, {}, globexAuthority)],
-    ['for an organisation nobody listed', certificateFor(node, founded, { org: 'initech' as OrgId })],
-    ['by the node for itself', certificateFor(node, founded, {}, keyPair(5))],
-    ['for another swarm', certificateFor(node, founding('other'))],
-  ])('A-4 are refused when signed %s', (_what, bytes) => {
+    ['by a stranger', 'AUTHORITY_UNKNOWN', certificateFor(node, founded, {}, stranger)],
+    ['by another organisation’s authority', 'CERTIFICATE_INVALID', certificateFor(node, founded, {}, globexAuthority)],
+    [
+      'for an organisation nobody listed',
+      'CERTIFICATE_INVALID',
+      certificateFor(node, founded, { org: 'initech' as OrgId }),
+    ],
+    ['by the node for itself', 'AUTHORITY_UNKNOWN', certificateFor(node, founded, {}, keyPair(5))],
+    ['for another swarm', 'CERTIFICATE_INVALID', certificateFor(node, founding('other'))],
+  ])('A-4 are refused when signed %s', (_what, error, bytes) => {
+    expect(verifier.certificate(bytes)).toEqual({ ok: false, error })
+  })
+
+  it('A-4 one that is not signed by whom it names is invalid, and not somebody’s who is still to be heard of', () => {
+    const bytes = certificateFor(node, founded, {}, stranger)
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1
     expect(verifier.certificate(bytes)).toEqual({ ok: false, error: 'CERTIFICATE_INVALID' })
+  })
+
+  it('A-4 A-15 count from the moment at which their key speaks for their organisation until it does no more', () => {
+    const initech = 'initech' as OrgId
+    const speaks = new Map<string, OrgId>()
+    const spoke = new Map<string, OrgId>()
+    const seats = new Map<string, OrgId>()
+    const authorities: Authorities = {
+      organisationOf: (key) => speaks.get(key),
+      withdrawnFrom: (key) => spoke.get(key),
+      isSeated: (who, org) => seats.get(who) === org,
+    }
+    const judge = createVerifier(founded, { authorities })
+    const bytes = certificateFor(node, founded, { org: initech }, stranger)
+    const verdict = () => {
+      const judged = judge.certificate(bytes)
+      return judged.ok ? 'good' : judged.error
+    }
+    expect(verdict()).toBe('AUTHORITY_UNKNOWN')
+    speaks.set(stranger.node, initech)
+    expect(verdict()).toBe('good')
+    speaks.clear()
+    spoke.set(stranger.node, initech)
+    expect(verdict()).toBe('AUTHORITY_WITHDRAWN')
+    seats.set(node, initech)
+    expect(verdict()).toBe('good')
+    seats.set(node, ACME)
+    expect(verdict()).toBe('AUTHORITY_WITHDRAWN')
+  })
+
+  it('A-14 the sponsor’s key counts until it is known to have been withdrawn, and not for others’ organisations', () => {
+    let withdrawn: OrgId | undefined
+    const known: Authorities = { ...foundingAuthorities(founded.genesis), withdrawnFrom: () => withdrawn }
+    const initech = 'initech' as OrgId
+    const book = new AuthorityBook(foundingAuthorities(founded.genesis))
+    const authorities = sponsored(book, { key: stranger.node, org: initech })
+    expect([authorities.organisationOf(stranger.node), authorities.organisationOf(keyPair(5).node)]).toEqual([
+      initech,
+      undefined,
+    ])
+    expect(sponsored(book, { key: globexAuthority.node, org: initech }).organisationOf(globexAuthority.node)).toBe(
+      GLOBEX,
+    )
+    withdrawn = initech
+    book.follow(known)
+    expect(authorities.organisationOf(stranger.node)).toBeUndefined()
+    expect(authorities.withdrawnFrom(stranger.node)).toBe(initech)
   })
 
   it('A-4 are refused when they name this swarm but were signed for another', () => {
@@ -91,7 +152,7 @@ describe('certificates', () => {
 
   it('are verified once and then known', () => {
     let checks = 0
-    const counting = createVerifier(founded, () => ++checks > 0)
+    const counting = createVerifier(founded, { check: () => ++checks > 0 })
     const bytes = certificateFor(node, founded)
     for (let i = 0; i < 3; i++) counting.certificate(bytes.slice())
     expect(checks).toBe(1)

@@ -1,6 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  type Authorities,
+  createVerifier,
+  foundingAuthorities,
   HANDSHAKE_FRAME_BYTES_MAX,
   HANDSHAKE_FRAMES_MAX,
   Handshake,
@@ -14,7 +17,7 @@ import {
   type NewcomerParty,
   refuseFrame,
 } from '../../src/identity/index.ts'
-import type { NodeId } from '../../src/kernel/index.ts'
+import type { NodeId, OrgId } from '../../src/kernel/index.ts'
 import { decode, encode } from '../../src/wire/index.ts'
 import {
   ACME,
@@ -110,8 +113,12 @@ describe('handshake of members', () => {
   it.each<[string, () => Ran, 'initiator' | 'responder']>([
     ['WRONG_SWARM', () => run(member(ann, founding('other')), member(bob, founded)), 'responder'],
     ['WRONG_CLUSTER_CONFIGURATION', () => run(member(ann, otherCluster()), member(bob, founded)), 'responder'],
-    ['CERTIFICATE_INVALID', () => run(signedBy(ann, stranger), member(bob, founded)), 'responder'],
-    ['CERTIFICATE_INVALID', () => run(member(ann, founded), signedBy(bob, stranger)), 'initiator'],
+    ['CERTIFICATE_INVALID', () => run(signedBy(ann, globexAuthority), member(bob, founded)), 'responder'],
+    ['CERTIFICATE_INVALID', () => run(member(ann, founded), signedBy(bob, globexAuthority)), 'initiator'],
+    ['AUTHORITY_UNKNOWN', () => run(signedBy(ann, stranger), member(bob, founded)), 'responder'],
+    ['AUTHORITY_UNKNOWN', () => run(member(ann, founded), signedBy(bob, stranger)), 'initiator'],
+    ['AUTHORITY_WITHDRAWN', () => run(member(ann, founded), withdrawing(bob)), 'responder'],
+    ['AUTHORITY_WITHDRAWN', () => run(withdrawing(ann), member(bob, founded)), 'initiator'],
     [
       'CERTIFICATE_EXPIRED',
       () => run(member(ann, founded), member(bob, founded), { wallNow: at(60 * DAY_MS) }),
@@ -182,6 +189,31 @@ describe('handshake of a newcomer', () => {
     expect(go().responder).toMatchObject({ kind: 'refused', by: 'us', code })
   })
 
+  it('A-14 trusts whom its ticket names, also when the genesis knows neither organisation nor key', () => {
+    const initech = 'initech' as OrgId
+    const later = keyPair(31)
+    const known: Authorities = {
+      ...foundingAuthorities(founded.genesis),
+      organisationOf: (key) => (key === later.node ? initech : undefined),
+    }
+    const issuer = member(ann, founded, {
+      certificate: certificateFor(ann.node, founded, { org: 'hooli' as OrgId }, stranger),
+      authorities: new Set([later.node]),
+      verifier: createVerifier(founded, { authorities: known }),
+      known,
+    })
+    const grant = () => certificateFor(bob.node, founded, { org: initech }, later)
+    const ran = run(newcomer(bob, { org: initech }, later), issuer, { grant })
+    expect(ran.initiator).toMatchObject({ kind: 'joined', peer: { node: ann.node, org: 'hooli' } })
+    expect(ran.responder).toMatchObject({ kind: 'member', peer: { node: bob.node, org: initech } })
+    // The ticket says whose it is: a certificate by anybody else is not what was promised.
+    const self = newcomer(bob, { org: initech }, later)
+    const machine = new Handshake({ role: 'initiator', self, remote: ann.node, wallNow: NOW })
+    machine.start()
+    const granted = certificateFor(bob.node, founded, { org: initech }, stranger)
+    expect(machine.receive(grantFrame({ granted })).outcome).toMatchObject({ by: 'us', code: 'AUTHORITY_UNKNOWN' })
+  })
+
   it('A-9 comes back after a revocation only with a ticket made later', () => {
     const issuer = member(ann, founded, { isRevoked: ({ node, epoch }) => node === bob.node && epoch <= NOW })
     expect(present(newcomer(bob), {}, issuer).responder).toMatchObject({ code: 'CERTIFICATE_REVOKED' })
@@ -226,7 +258,7 @@ describe('handshake of a newcomer', () => {
   it('does not take another swarm’s genesis, or an issuer without certificate', () => {
     for (const [changes, code] of [
       [{ genesis: founding('other').bytes }, 'WRONG_SWARM'],
-      [{ certificate: certificateFor(ann.node, founded, {}, stranger) }, 'CERTIFICATE_INVALID'],
+      [{ certificate: certificateFor(ann.node, founding('other')) }, 'CERTIFICATE_INVALID'],
       [{ certificate: certificateFor(keyPair(6).node, founded) }, 'CERTIFICATE_INVALID'],
       [{ version: 2 }, 'UNSUPPORTED_VERSION'],
     ] as const) {
@@ -340,6 +372,12 @@ function otherCluster() {
 
 function signedBy(keys: KeyPair, authority: KeyPair): MemberParty {
   return member(keys, founded, { certificate: certificateFor(keys.node, founded, {}, authority) })
+}
+
+/** To whom acme's key speaks no more. */
+function withdrawing(keys: KeyPair): MemberParty {
+  const known: Authorities = { organisationOf: () => undefined, withdrawnFrom: () => ACME, isSeated: () => false }
+  return member(keys, founded, { verifier: createVerifier(founded, { authorities: known }), known })
 }
 
 function revoking(keys: KeyPair): MemberParty {

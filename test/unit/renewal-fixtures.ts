@@ -1,4 +1,4 @@
-import type { Certificate } from '../../src/identity/index.ts'
+import type { Certificate, Verifier } from '../../src/identity/index.ts'
 import { type Millis, type NodeId, type OrgId, Random, type SwarmId, type WallMillis } from '../../src/kernel/index.ts'
 import {
   RENEWAL_PARAMS,
@@ -48,11 +48,17 @@ export class Solo {
   wall = WALL
 
   constructor(
-    options: { issuer?: string; own?: Partial<Certificate>; seed?: string; params?: Partial<RenewalParams> } = {},
+    options: {
+      issuer?: string
+      own?: Partial<Certificate>
+      seed?: string
+      params?: Partial<RenewalParams>
+      verifier?: Verifier
+    } = {},
   ) {
     this.core = new Renewal({
       node: 'me' as NodeId,
-      verifier,
+      verifier: options.verifier ?? verifier,
       random: new Random(options.seed ?? 'solo'),
       params: { ...RENEWAL_PARAMS, ...options.params },
       certificate: keys.certificate(certificate('me', options.own)),

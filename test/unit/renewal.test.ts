@@ -1,8 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import { CLOCK_TOLERANCE_MS } from '../../src/identity/index.ts'
-import { InvariantError, type NodeId, type OrgId, type WallMillis } from '../../src/kernel/index.ts'
+import { CLOCK_TOLERANCE_MS, type Verifier } from '../../src/identity/index.ts'
+import { err, InvariantError, type NodeId, type OrgId, type WallMillis } from '../../src/kernel/index.ts'
 import { checkRenewalParams, RENEWAL_PARAMS } from '../../src/renewal/index.ts'
-import { asked, certificate, HOUR_MS, keys, kinds, ORG, refusals, replaced, Solo, WALL } from './renewal-fixtures.ts'
+import {
+  asked,
+  certificate,
+  HOUR_MS,
+  keys,
+  kinds,
+  ORG,
+  refusals,
+  replaced,
+  Solo,
+  verifier,
+  WALL,
+} from './renewal-fixtures.ts'
 
 const { backoffMaxMs, patienceMs, reachTimeoutMs, wakeSpreadMs } = RENEWAL_PARAMS
 
@@ -281,6 +293,47 @@ describe('the issuer', () => {
     solo.step({ kind: 'revoke', node: 'you' as NodeId })
     expect(refusals(solo.request('you'))).toEqual(['revoked'])
   })
+
+  it('G-14 issues for the organisation that its key speaks for now', () => {
+    const solo = new Solo()
+    solo.link('other')
+    solo.run(2000)
+    solo.request('other')
+    expect(refusals(solo.effects)).toEqual(['not-an-issuer'])
+    solo.step({ kind: 'issues-for', org: ORG })
+    expect(kinds(solo.request('other'))).toEqual(['issue'])
+    // And its own, without asking anybody (G-10).
+    expect(kinds(solo.runUntilDue())).toEqual(['issue'])
+    solo.step({ kind: 'issues-for', org: undefined })
+    solo.request('other')
+    expect(refusals(solo.effects)).toEqual(['not-an-issuer', 'not-an-issuer'])
+  })
+
+  it.each(['AUTHORITY_UNKNOWN', 'AUTHORITY_WITHDRAWN'] as const)(
+    'G-14 %s: nobody is charged, at either end',
+    (fault) => {
+      const later = { ...certificate('me'), labels: { signed: 'later' } }
+      const judging: Verifier = {
+        ...verifier,
+        certificate: (bytes) => {
+          const judged = verifier.certificate(bytes)
+          return judged.ok && judged.value.labels.signed === 'later' ? err(fault) : judged
+        },
+      }
+      const solo = new Solo({ issuer: ORG, verifier: judging })
+      solo.link('other')
+      solo.run(2000)
+      solo.request('other', { ...certificate('other'), labels: later.labels })
+      expect(refusals(solo.effects)).toEqual(['busy'])
+      const applying = new Solo({ verifier: judging })
+      applying.meet('issuer')
+      expect(asked(applying.runUntilDue())).toEqual(['issuer'])
+      const held = applying.core.certificate
+      applying.grant('issuer', { ...replaced(held, applying.wall), labels: later.labels })
+      expect(applying.core.certificate).toEqual(held)
+      for (const { effects } of [solo, applying]) expect(kinds(effects)).not.toContain('penalise')
+    },
+  )
 
   it('G-7 honours a certificate for as long as handshakes do', () => {
     const solo = issuer()

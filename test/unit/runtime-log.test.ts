@@ -85,6 +85,7 @@ describe('a node whose log fails (U-5)', () => {
       compactAfterBytes: 1024,
       observe: () => {},
       issue: () => ({ ok: false, error: 'no key' }),
+      authoritiesChanged: () => {},
       certified: () => {},
       fatal: (cause) => causes.push(cause),
     })

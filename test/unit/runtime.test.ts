@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import {
+  type Authorities,
   type Certificate,
   createSigner,
   createVerifier,
+  foundingAuthorities,
   foundSwarm,
+  issueCertificate,
   issueTicket,
   KeyPair,
   newNonce,
@@ -35,6 +38,7 @@ import {
   refreshed,
   renewed,
   type Standing,
+  standing,
   writeCrashReport,
 } from '../../src/runtime/index.ts'
 import { encodeNodeRecord, type NodeRecord } from '../../src/swarm/index.ts'
@@ -163,12 +167,13 @@ describe('AdmissionDesk', () => {
     addresses: [`/ip4/127.0.0.1/tcp/4001/p2p/${node}`],
   }
 
-  function desk(withKey = true) {
+  function desk(withKey = true, known: Authorities = foundingAuthorities(founding.genesis)) {
     const waiting: (() => void)[] = []
     const written: NodeRecord[] = []
     const made = new AdmissionDesk({
       node,
       founding,
+      known,
       authority: withKey ? authority : undefined,
       ledger: new TicketLedger(),
       clock,
@@ -245,6 +250,34 @@ describe('AdmissionDesk', () => {
     expect(refused({ ...held, node: revoked })).toBe('CERTIFICATE_REVOKED')
   })
 
+  it('U-9 serves the organisation that its key speaks for by what is decided', async () => {
+    let speaks: OrgId | undefined
+    let spoke: OrgId | undefined
+    const decided: Authorities = {
+      organisationOf: () => speaks,
+      withdrawnFrom: () => spoke,
+      isSeated: () => false,
+    }
+    const { desk: later, waiting } = desk(true, decided)
+    const made = () => later.createTicket({ ...request, org: 'initech' })
+    expect(made).toThrow(
+      expect.objectContaining({ code: 'NOT_AUTHORITY', message: expect.stringContaining(authority.node) }),
+    )
+    speaks = 'initech' as OrgId
+    const ticket = made()
+    expect(ticket).toMatchObject({ org: 'initech', authority: authority.node })
+    const granting = later.grant(ticket, newcomer)
+    waiting[0]?.()
+    expect(await granting).toMatchObject({ ok: true })
+    expect(later.renew({ ...held, org: speaks })).toMatchObject({ ok: true })
+    expect(later.renew(held)).toMatchObject({ ok: false, error: { code: 'NOT_AUTHORITY' } })
+    spoke = speaks
+    speaks = undefined
+    expect(made).toThrow(expect.objectContaining({ message: expect.stringContaining('withdrawn from initech') }))
+    expect(await later.grant(ticket, newcomer)).toMatchObject({ ok: false, error: { code: 'NOT_AUTHORITY' } })
+    expect(later.renew({ ...held, org: 'initech' as OrgId })).toMatchObject({ error: { code: 'NOT_AUTHORITY' } })
+  })
+
   it('is closed without the authority key', async () => {
     const ticket = desk().desk.createTicket(request)
     const closed = desk(false).desk
@@ -306,6 +339,55 @@ describe('standing', () => {
     expect(() => refreshed(known, KeyPair.generate(), undefined, clock, 1)).toThrow(
       expect.objectContaining({ code: 'CERTIFICATE_INVALID' }),
     )
+  })
+
+  describe('of an organisation that came after the founding', () => {
+    const later = KeyPair.generate()
+    const guest = KeyPair.generate()
+    const initech = 'initech' as OrgId
+    const signed = issueCertificate(createSigner(later, known.founding.swarm), {
+      ...known.certificate,
+      node: guest.node,
+      org: initech,
+    })
+    const withdrawn: Authorities = {
+      organisationOf: () => undefined,
+      withdrawnFrom: () => initech,
+      isSeated: () => false,
+    }
+
+    it('A-14 U-9 stands by its own certificate until it learns that the key was withdrawn, and then says what to do', () => {
+      const place = standing(known.founding, signed)
+      expect(isInForce(place, clock)).toBe(true)
+      expect(refreshed(place, guest, undefined, clock, 1)).toBe(place)
+      place.book.follow(withdrawn)
+      expect(isInForce(place, clock)).toBe(false)
+      expect(() => refreshed(place, guest, undefined, clock, 1)).toThrow(
+        expect.objectContaining({ code: 'AUTHORITY_WITHDRAWN', message: expect.stringContaining('ticket create') }),
+      )
+      expect(needsTicket(place, ticketFor(known), clock)).toBe(true)
+    })
+
+    it('U-7 a later ticket by another key is used, for it may be cut off without knowing; an earlier one is not', () => {
+      const place = standing(known.founding, signed)
+      const ticket = ticketFor(known)
+      expect(needsTicket(place, ticket, clock)).toBe(false)
+      expect(needsTicket(place, { ...ticket, issuedAt: (WALL + 1) as WallMillis }, clock)).toBe(true)
+      expect(needsTicket(known, { ...ticket, issuedAt: (WALL + 1) as WallMillis }, clock)).toBe(false)
+    })
+
+    it('U-6 certifies itself anew with the key that it holds now, so that the old one can be withdrawn', () => {
+      const place = standing(known.founding, signed)
+      const next = KeyPair.generate()
+      place.book.follow({
+        ...withdrawn,
+        withdrawnFrom: () => undefined,
+        organisationOf: (key) => (key === next.node ? initech : undefined),
+      })
+      const anew = refreshed(place, guest, next, clock, 3_600_000)
+      expect(anew).toMatchObject({ authority: next.node, certificate: { org: initech, node: guest.node } })
+      expect(isInForce(anew, clock)).toBe(true)
+    })
   })
 
   it('takes the certificate that replaces its own', () => {

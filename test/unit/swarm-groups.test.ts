@@ -45,6 +45,33 @@ describe('the council in a node', () => {
     }
   })
 
+  it('GR-9 says from which height on its decisions are complete, over restarts and compactions', () => {
+    const world = founded('b')
+    for (let i = 0; i < 5; i++) world.propose('a', act.tenant(`t${i}`))
+    const { log } = world.nodes.get('a') ?? { log: new GroupLog() }
+    expect(log.complete).toBeUndefined()
+    // More than a segment ago: the newcomer takes over the state.
+    for (let i = 5; i < 140; i++) world.propose('a', act.tenant(`t${i}`))
+    const late = world.add('late', ['worker'])
+    world.link('late', 'a')
+    world.pass(3_000)
+    expect(late.desk.state.tenants.size).toBe(140)
+    const { complete, decisions } = late.log
+    expect(complete?.why).toEqual({ kind: 'snapshot' })
+    expect(decisions[0]?.block.header.height).toBeGreaterThanOrEqual(complete?.height ?? 0)
+    const written = groupRecordsOf(late.effects)
+    for (const records of [written, late.log.snapshot(COUNCIL)]) {
+      const copy = new GroupLog()
+      for (const record of records) copy.take(record)
+      expect(copy.complete).toMatchObject({ height: complete?.height, why: { kind: 'snapshot' } })
+    }
+    for (let i = 0; i < 500; i++) world.propose('a', act.tenant(`t${i % 7}`, { weight: 2 + (i % 50) }))
+    expect(log.decisions).toHaveLength(512)
+    expect(log.complete?.why).toEqual({ kind: 'bound' })
+    expect(log.complete?.height).toBeGreaterThan(1)
+    expect(log.complete?.height).toBeLessThanOrEqual(log.decisions[0]?.block.header.height ?? 0)
+  })
+
   it('GR-4 followers have a decision at once, and one that missed the news finds out', () => {
     const world = founded('b', 'c')
     world.propose('a', act.tenant('gold'))
@@ -71,6 +98,95 @@ describe('the council in a node', () => {
   })
 })
 
+describe('an organisation that is decided', () => {
+  const stateOf = (world: GovernedWorld, at: string, of: string) => {
+    return world.nodes.get(at)?.swarm.membership.state(node(of))
+  }
+  const all = (world: GovernedWorld, name: string) => world.nodes.get(name)?.effects ?? []
+
+  it('GR-7 GR-8 M-21 who does not know it asks, takes nobody in and blames nobody; who learns it does', () => {
+    const world = founded('b')
+    world.add('guest', ['worker'], undefined, 'beta')
+    // Of members a follower asks one; this one has a link to the guest alone, and to whom it can ask.
+    world.add('c')
+    world.link('c', 'b')
+    const before = all(world, 'c').length
+    world.link('c', 'guest')
+    expect(stateOf(world, 'c', 'guest')).toBeUndefined()
+    expect(all(world, 'c').filter(({ kind }) => kind === 'penalise')).toEqual([])
+    const asked = all(world, 'c').slice(before)
+    expect(asked.some((e) => e.kind === 'send' && e.message.kind.startsWith('consensus.'))).toBe(true)
+
+    world.propose('a', act.org('beta'))
+    for (const name of ['b', 'c']) {
+      expect(world.nodes.get(name)?.desk.authorities.organisationOf(node('keybeta'))).toBe('beta')
+    }
+    expect(stateOf(world, 'c', 'guest')).toBe('alive')
+    world.pass(5_000)
+    expect(stateOf(world, 'a', 'guest')).toBe('alive')
+    for (const name of world.nodes.keys()) {
+      expect([name, all(world, name).filter(({ kind }) => kind === 'penalise')]).toEqual([name, []])
+    }
+  })
+
+  it('GR-7 asks at most once a second, however many it meets', () => {
+    const world = founded('b')
+    world.add('c')
+    world.link('c', 'b')
+    world.pass(3_000)
+    const before = all(world, 'c').length
+    for (let i = 0; i < 50; i++) {
+      world.tell('c', { kind: 'authority-unknown' })
+      world.pass(15)
+    }
+    const fetches = all(world, 'c').slice(before)
+    expect(fetches.filter((e) => e.kind === 'send' && e.message.kind.startsWith('consensus.')).length).toBeLessThan(5)
+  })
+
+  it('GR-8 M-21 whom a withdrawn key has certified is put out in the step in which that is learnt', () => {
+    const world = founded('b', 'c')
+    world.propose('a', act.org('beta'))
+    world.add('guest', ['worker'], undefined, 'beta')
+    for (const name of ['a', 'b', 'c']) world.link(name, 'guest')
+    world.pass(3_000)
+    expect(stateOf(world, 'c', 'guest')).toBe('alive')
+    world.propose('a', act.org('beta', { authorities: [], seatsMax: 0 }))
+    for (const name of ['a', 'b', 'c']) {
+      expect([world.linked(name, 'guest'), stateOf(world, name, 'guest')]).toEqual([false, 'dead'])
+      expect(all(world, name)).toContainEqual({ kind: 'authorities-changed' })
+    }
+    // It has heard nothing of that: it is told by whoever it dials.
+    const told = () =>
+      all(world, 'guest').filter((e) => e.kind === 'observe' && e.observation.kind === 'council-unvouched-here')
+    world.tell('guest', { kind: 'shut-out', by: node('b'), why: 'unvouched' })
+    expect(told()).toHaveLength(0)
+    world.tell('guest', { kind: 'shut-out', by: node('a'), why: 'unvouched' })
+    expect(told()).toHaveLength(1)
+    expect(world.nodes.get('guest')?.desk.isOut).toBe(true)
+  })
+
+  it('GR-8 M-21 a node of it that reads the decision itself says so, and does not break', () => {
+    const world = founded('b')
+    world.propose('a', act.org('beta'))
+    world.add('guest', ['worker'], undefined, 'beta')
+    world.link('a', 'guest')
+    world.pass(3_000)
+    // Its own view of the council changes while nobody listens to it.
+    const guest = world.nodes.get('guest')
+    world.propose('a', act.org('beta', { authorities: [node('knew')] }))
+    world.add('relay', ['worker'])
+    world.link('a', 'relay')
+    world.link('relay', 'guest')
+    world.pass(40_000)
+    expect(guest?.desk.authorities.withdrawnFrom(node('keybeta'))).toBe('beta')
+    expect(all(world, 'guest')).toContainEqual({
+      kind: 'observe',
+      observation: { kind: 'council-unvouched-here', node: 'guest' },
+    })
+    world.tell('guest', { kind: 'leave' })
+  })
+})
+
 describe('a node that is revoked', () => {
   it('GR-5 finds out by the decision, or from more validators than can lie', () => {
     const world = founded('b', 'c')
@@ -78,10 +194,10 @@ describe('a node that is revoked', () => {
       world.nodes
         .get(name)
         ?.effects.filter((e) => e.kind === 'observe' && e.observation.kind === 'council-revoked-here')
-    world.tell('b', { kind: 'shut-out', by: node('c') })
+    world.tell('b', { kind: 'shut-out', by: node('c'), why: 'revoked' })
     expect([world.nodes.get('b')?.desk.isOut, told('b')?.length]).toEqual([false, 0])
-    world.tell('b', { kind: 'shut-out', by: node('a') })
-    world.tell('b', { kind: 'shut-out', by: node('a') })
+    world.tell('b', { kind: 'shut-out', by: node('a'), why: 'revoked' })
+    world.tell('b', { kind: 'shut-out', by: node('a'), why: 'revoked' })
     expect([world.nodes.get('b')?.desk.isOut, told('b')?.length]).toEqual([true, 1])
   })
 })

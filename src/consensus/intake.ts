@@ -10,7 +10,6 @@ import type { Decision, Height, Outcome, Request, SignedRequest } from './types.
 interface Submitted {
   readonly id: number
   readonly operation: Uint8Array
-  readonly client: Signer
   readonly at: Millis
   /** Its place in its request, once it has one. */
   readonly place: number
@@ -20,6 +19,17 @@ interface Flight {
   readonly request: Request
   readonly signed: SignedRequest
   submits: readonly Submitted[]
+}
+
+/**
+ * One local client. Each has a limit of its own: what a client says that has no voice any more is never final, and must not
+ * keep the others from speaking.
+ */
+interface Voice {
+  readonly client: Signer
+  readonly queue: BoundedQueue<Submitted>
+  readonly flights: Map<string, Flight>
+  nonce: number
 }
 
 const NOTHING: readonly SignedRequest[] = []
@@ -35,26 +45,28 @@ const OPERATION_OVERHEAD_BYTES = 4
 export class Intake {
   readonly #context: Context
   readonly #session: number
-  readonly #queue: BoundedQueue<Submitted>
-  readonly #clients: ReadonlyMap<NodeId, Signer>
-  readonly #flights = new Map<string, Flight>()
-  readonly #nonces = new Map<NodeId, number>()
+  readonly #voices: ReadonlyMap<NodeId, Voice>
 
   /** `session` must be larger at every start of these clients (B-21). */
   constructor(context: Context, session: number, clients: readonly Signer[]) {
     this.#context = context
     this.#session = session
-    this.#clients = new Map(clients.map((client) => [client.node, client]))
-    this.#queue = new BoundedQueue(context.params.submitsMax)
+    const { submitsMax } = context.params
+    const voiceOf = (client: Signer): Voice => {
+      return { client, queue: new BoundedQueue<Submitted>(submitsMax), flights: new Map(), nonce: 0 }
+    }
+    this.#voices = new Map(clients.map((client) => [client.node, voiceOf(client)]))
   }
 
   get pending(): number {
-    return this.#queue.size + this.#flights.size
+    let count = 0
+    for (const { queue, flights } of this.#voices.values()) count += queue.size + flights.size
+    return count
   }
 
   submit(id: number, operation: Uint8Array, as: NodeId = this.#context.self): void {
-    const client = this.#clients.get(as)
-    if (client === undefined) {
+    const voice = this.#voices.get(as)
+    if (voice === undefined) {
       this.#end(id, { kind: 'refused', code: 'UNAUTHORISED', reason: `this node holds no key of ${as}` })
     } else if (operation.length > OPERATION_BYTES_MAX) {
       this.#end(id, {
@@ -62,57 +74,55 @@ export class Intake {
         code: 'TOO_LARGE',
         reason: `an operation has ${OPERATION_BYTES_MAX} bytes at most`,
       })
-    } else if (!this.#queue.push({ id, operation, client, at: this.#context.now, place: 0 })) {
+    } else if (!voice.queue.push({ id, operation, at: this.#context.now, place: 0 })) {
       this.#end(id, { kind: 'refused', code: 'OVERLOADED', reason: 'too many operations are waiting to be proposed' })
     }
   }
 
   /** Requests to send now. */
   bundle(floor: Height): readonly SignedRequest[] {
-    if (this.#queue.size === 0) return NOTHING
-    const bundled: SignedRequest[] = []
-    while (this.#queue.size > 0 && this.#flights.size < this.#context.params.requestsInFlightMax) {
-      const next = this.#next(floor)
-      if (next === undefined) break
-      bundled.push(next)
+    let bundled: SignedRequest[] | undefined
+    for (const voice of this.#voices.values()) {
+      while (voice.queue.size > 0 && voice.flights.size < this.#context.params.requestsInFlightMax) {
+        bundled ??= []
+        bundled.push(this.#next(voice, floor))
+      }
     }
-    return bundled
+    return bundled ?? NOTHING
   }
 
-  #next(floor: Height): SignedRequest | undefined {
-    const client = this.#queue.peek()?.client
-    if (client === undefined) return undefined
+  #next(voice: Voice, floor: Height): SignedRequest {
+    const { client, queue } = voice
     const submits: Submitted[] = []
     let bytes = REQUEST_OVERHEAD_BYTES
     while (submits.length < OPERATIONS_PER_REQUEST_MAX) {
-      const next = this.#queue.peek()
-      // One request, one client: what another says waits for the next.
-      if (next?.client !== client) break
+      const next = queue.peek()
+      if (next === undefined) break
       bytes += next.operation.length + OPERATION_OVERHEAD_BYTES
       if (submits.length > 0 && bytes > REQUEST_BYTES_MAX) break
       submits.push({ ...next, place: submits.length })
-      this.#queue.shift()
+      queue.shift()
     }
-    const nonce = (this.#nonces.get(client.node) ?? 0) + 1
-    this.#nonces.set(client.node, nonce)
+    voice.nonce += 1
     const operations = submits.map((submitted) => submitted.operation)
-    const request: Request = { client: client.node, session: this.#session, nonce, floor, operations }
+    const request: Request = { client: client.node, session: this.#session, nonce: voice.nonce, floor, operations }
     const { signature } = client.sign('consensus-request', requestBytes(this.#context.group.id, request))
     const signed = { request, signature }
-    this.#flights.set(requestKey(request), { request, signed, submits })
+    voice.flights.set(requestKey(request), { request, signed, submits })
     return signed
   }
 
   /** Own requests not yet final, to be sent again. */
   flying(): readonly SignedRequest[] {
-    return [...this.#flights.values()].map((flight) => flight.signed)
+    return [...this.#voices.values()].flatMap(({ flights }) => [...flights.values()].map(({ signed }) => signed))
   }
 
   finalised(decision: Decision): void {
     for (const { request, outcomes, refused } of decision.results) {
-      const flight = this.#flights.get(requestKey(request))
+      const flights = this.#voices.get(request.client)?.flights
+      const flight = flights?.get(requestKey(request))
       if (flight === undefined || refused === 'replayed') continue
-      this.#flights.delete(requestKey(request))
+      flights?.delete(requestKey(request))
       for (const { id, place } of flight.submits) {
         const reason = `the group does not take this client's request: ${refused}`
         this.#end(id, outcomes[place] ?? { kind: 'refused', code: 'UNAUTHORISED', reason })
@@ -122,19 +132,24 @@ export class Intake {
 
   /** After a snapshot: what became of requests that the state says were used is not known one by one. */
   transferred(used: (request: Request) => boolean): void {
-    for (const [key, flight] of [...this.#flights]) {
-      if (!used(flight.request)) continue
-      this.#flights.delete(key)
-      this.#endUncertain(flight.submits, [])
+    for (const { flights } of this.#voices.values()) {
+      for (const [key, flight] of [...flights]) {
+        if (!used(flight.request)) continue
+        flights.delete(key)
+        this.#endUncertain(flight.submits, [])
+      }
     }
   }
 
   deadline(): Millis {
     let first = NEVER
-    const oldest = this.#queue.peek()
-    if (oldest !== undefined) first = after(oldest.at, this.#context.params.submitTimeoutMs)
-    for (const { submits } of this.#flights.values()) {
-      if (submits[0] !== undefined) first = earliest(first, after(submits[0].at, this.#context.params.submitTimeoutMs))
+    const { submitTimeoutMs } = this.#context.params
+    for (const { queue, flights } of this.#voices.values()) {
+      const oldest = queue.peek()
+      if (oldest !== undefined) first = earliest(first, after(oldest.at, submitTimeoutMs))
+      for (const { submits } of flights.values()) {
+        if (submits[0] !== undefined) first = earliest(first, after(submits[0].at, submitTimeoutMs))
+      }
     }
     return first
   }
@@ -145,15 +160,17 @@ export class Intake {
    */
   expire(missing: readonly NodeId[]): void {
     const before = this.#context.now - this.#context.params.submitTimeoutMs
-    for (const flight of this.#flights.values()) {
-      const late = flight.submits.filter((submitted) => submitted.at <= before)
-      if (late.length === 0) continue
-      flight.submits = flight.submits.filter((submitted) => submitted.at > before)
-      this.#endUncertain(late, missing)
-    }
-    for (let next = this.#queue.peek(); next !== undefined && next.at <= before; next = this.#queue.peek()) {
-      this.#queue.shift()
-      this.#endUncertain([next], missing)
+    for (const { queue, flights } of this.#voices.values()) {
+      for (const flight of flights.values()) {
+        const late = flight.submits.filter((submitted) => submitted.at <= before)
+        if (late.length === 0) continue
+        flight.submits = flight.submits.filter((submitted) => submitted.at > before)
+        this.#endUncertain(late, missing)
+      }
+      for (let next = queue.peek(); next !== undefined && next.at <= before; next = queue.peek()) {
+        queue.shift()
+        this.#endUncertain([next], missing)
+      }
     }
   }
 

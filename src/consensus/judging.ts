@@ -216,7 +216,9 @@ export class Judging {
       if (settled === 'closed') return bad('a block in a closed epoch')
       if (settled === 'open') return EARLY
     }
-    if (wall !== undefined && block.header.at > wall + params.clockToleranceMs) return bad('a block from the future')
+    // What it stands on is decided: time may stand still, but never stop a group because a clock was wrong once.
+    const latest = Math.max(ground.header.at, (wall ?? Number.POSITIVE_INFINITY) + params.clockToleranceMs)
+    if (block.header.at > latest) return bad('a block from the future')
     const after = onto(ground, this.#entry(proposal, digest))
     const limits = { blocks: params.segmentBlocksMax, bytes: params.segmentBytes }
     if (rules.mustEnd(after.segmentBlocks, after.segmentBytes, limits) && !block.header.boundary) {

@@ -78,7 +78,9 @@ export class Serving {
     const first = entries[0]?.block.header.height
     if (first !== after + 1) {
       const { certificate } = this.#checkpointing.stable
-      const checkpoints = certificate === undefined || closed.includes(certificate) ? closed : [...closed, certificate]
+      // Read back from a log, the checkpoint that closed the last epoch is there twice; shown twice it would be none.
+      const isNew = certificate !== undefined && closed.every(({ vote }) => vote.height < certificate.vote.height)
+      const checkpoints = isNew ? [...closed, certificate] : closed
       if (checkpoints.length === 0) return undefined
       return {
         kind: 'blocks',

@@ -45,7 +45,7 @@ export function openCouncil(terms: CouncilTerms): CouncilDesk {
     hash: (bytes) => createHash('sha256').update(bytes).digest('hex') as Digest,
     // Above every earlier one: the incarnation by the log (M-8), the epoch also where the log was lost.
     session: certificate.epoch * STARTS_PER_EPOCH + (state.ceiling ?? 0) + 1,
-    log: state.groups.get(COUNCIL),
+    log: state.groups.of(COUNCIL),
     trust: terms.trust,
     ...(terms.params === undefined ? {} : { params: terms.params }),
   })

@@ -1,6 +1,5 @@
-import type { GroupId } from '../consensus/types.ts'
 import { type Incarnation, type NodeId, SwarmError } from '../kernel/index.ts'
-import { decodeNodeRecord, encodeNodeRecord, GroupLog, type NodeRecord } from '../swarm/index.ts'
+import { decodeNodeRecord, encodeNodeRecord, GroupLogs, type NodeRecord } from '../swarm/index.ts'
 
 type RememberedPeer = { readonly node: NodeId; readonly addresses: readonly string[] }
 
@@ -17,8 +16,7 @@ export class NodeState {
   readonly ticketUses: Uint8Array[] = []
   /** What the log says of tasks, as found there; the claims core that is filled from it knows the rest. */
   readonly claims: Extract<NodeRecord, { kind: 'claims' }>['records'][number][] = []
-  /** What the log says of groups; whoever runs a group goes on with its own. */
-  readonly groups = new Map<GroupId, GroupLog>()
+  readonly groups = new GroupLogs()
 
   /**
    * @throws SwarmError STORE_DAMAGED: a record that passed its checksum and yet says nothing to this program was
@@ -61,14 +59,8 @@ export class NodeState {
         for (const each of record.records) this.claims.push(each)
         return
       default:
-        this.#groupLog(record.group).take(record)
+        this.groups.take(record)
     }
-  }
-
-  #groupLog(group: GroupId): GroupLog {
-    const known = this.groups.get(group) ?? new GroupLog()
-    this.groups.set(group, known)
-    return known
   }
 
   /** The records of a snapshot. What is not kept here comes from those that know which of it still matters. */

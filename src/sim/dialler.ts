@@ -128,6 +128,11 @@ export class Dialler {
       this.#answer(target, () => this.#failed(attempt, 'HANDSHAKE_FAILED', `this is ${target.node}`))
       return
     }
+    const refusal = far.refusalOf(machine.node)
+    if (refusal !== undefined) {
+      this.#answer(target, () => this.#failed(attempt, refusal, 'not welcome'))
+      return
+    }
     if (network.paths.isBlocked(target.index, machine.index)) return
     const [nearEnd, farEnd] = LinkEnd.pair(this.#port, far)
     nearEnd.opensAt = network.paths.arrival(network.queue.now, target.index, machine.index)
@@ -147,7 +152,8 @@ export class Dialler {
       return
     }
     attempt.wish.attempt = undefined
-    this.#port.open(end)
+    if (this.#port.refusalOf(attempt.wish.peer) === undefined) this.#port.open(end)
+    else this.#port.abandon(end)
   }
 
   #failed(attempt: Attempt, code: ErrorCode, message: string): void {

@@ -78,8 +78,8 @@ export class FaultDriver<P extends Program> {
     }
   }
 
-  /** Ends every fault; machines of the core run again, all others are switched off. Returns the core. */
-  heal(): readonly number[] {
+  /** Ends every fault; machines of the core run again, all others are switched off. Returns the core: `needed` and more. */
+  heal(needed: readonly number[] = []): readonly number[] {
     this.#healed = true
     for (const undo of [...this.#undo]) undo()
     this.#sim.paths.weather = CALM
@@ -90,7 +90,8 @@ export class FaultDriver<P extends Program> {
     const size = least + random.below(members.length - least + 1)
     // The first machine is everybody's contact: a newcomer that never met anyone has nobody else to ask.
     const others = members.filter((machine) => machine !== 0)
-    const core = [0, ...random.sample(others, size - 1)].sort((a, b) => a - b)
+    const drawn = [0, ...random.sample(others, size - 1)]
+    const core = [...new Set([...drawn, ...needed])].sort((a, b) => a - b)
     for (const machine of members) {
       if (core.includes(machine)) this.#sim.start(machine)
       else this.#sim.stop(machine, random.chance(0.5) ? 'kill' : 'power')

@@ -6,6 +6,8 @@ import type { EventQueue } from './event-queue.ts'
 const SYNC_MS_MIN = 0.2
 const SYNC_MS_MEAN = 0.3
 
+const NOTHING: readonly Uint8Array[] = []
+
 interface Operation {
   readonly index: LogIndex
   readonly kind: 'append' | 'compact'
@@ -48,6 +50,11 @@ export class MemoryLog implements LogPort {
     for (const { kind, records: more } of this.#pending)
       records = kind === 'compact' ? [...more] : [...records, ...more]
     return records
+  }
+
+  /** What is on its way to the disk. */
+  get pending(): readonly Uint8Array[] {
+    return this.#pending.length === 0 ? NOTHING : this.#pending.flatMap(({ records }) => records)
   }
 
   get bytesSinceCompaction(): number {

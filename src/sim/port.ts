@@ -1,4 +1,4 @@
-import { assert, type NodeId, type Random } from '../kernel/index.ts'
+import { assert, type ErrorCode, type NodeId, type Random } from '../kernel/index.ts'
 import {
   LANES,
   type Lane,
@@ -14,6 +14,7 @@ import { Gossip } from './gossip.ts'
 import type { LinkEnd } from './link.ts'
 import { IoEvent, type Machine, type Process } from './machine.ts'
 import type { Network } from './network.ts'
+import type { Program } from './program.ts'
 import { type NumberedMessage, ResumedStream } from './stream.ts'
 
 /** Most messages on their way over one link in one direction; a socket's buffer and a credit window in one figure. */
@@ -74,6 +75,7 @@ export class SimPort implements NetworkPort {
   readonly #lastSeen = new Map<NodeId, SimPort>()
   readonly #penalties = new Map<NodeId, number>()
   #handler: NetworkHandler | undefined
+  #refuses: Program['refuses']
 
   constructor(network: Network, machine: Machine, process: Process, random: Random) {
     this.network = network
@@ -93,8 +95,14 @@ export class SimPort implements NetworkPort {
     return this.#handler
   }
 
-  attach(handler: NetworkHandler): void {
-    this.#handler = handler
+  attach(program: Program): void {
+    this.#handler = program
+    this.#refuses = program.refuses?.bind(program)
+  }
+
+  /** Why this process would not talk to that peer, whoever dialled: as the secured handshake says it. */
+  refusalOf(peer: NodeId): ErrorCode | undefined {
+    return this.#refuses?.(peer)
   }
 
   get linkedPeers(): readonly NodeId[] {

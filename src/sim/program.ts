@@ -1,4 +1,4 @@
-import type { Millis, NodeId, Observation, Random, WallMillis } from '../kernel/index.ts'
+import type { ErrorCode, Millis, NodeId, Observation, Random, WallMillis } from '../kernel/index.ts'
 import type { LogHandler, NetworkHandler, NetworkPort } from '../wire/index.ts'
 import type { MemoryLog } from './memory-log.ts'
 
@@ -6,6 +6,8 @@ import type { MemoryLog } from './memory-log.ts'
 export interface Program extends NetworkHandler, LogHandler {
   /** The moment that was last asked for by {@link Host.schedule} has come. */
   onTimer(): void
+  /** Why it would not be linked to that peer: what its side of the handshake says. Absent: it talks to everyone. */
+  refuses?(peer: NodeId): ErrorCode | undefined
 }
 
 /** What a machine offers to the program on it: the ports, and nothing of the world outside. */

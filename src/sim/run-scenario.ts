@@ -33,17 +33,23 @@ export interface RunOptions<P extends MembershipProgram> {
   readonly onTrace?: ((line: string) => void) | undefined
   /** What runs on the swarm besides, and what must hold of it. */
   readonly load?: Load<P> | undefined
+  /** Whether M-1 to M-10 are checked too; by default they are. */
+  readonly judgesMembership?: boolean
 }
 
 /** Work for a swarm in a simulation, with its own checks. */
 export interface Load<P extends MembershipProgram> {
   begin(sim: Simulation<P>): void
+  /** Machines without which the load's liveness clauses promise nothing. */
+  needed?(): readonly number[]
   /** All faults have ended; these machines run. */
   healed(core: readonly number[]): void
   /** What is still to come, if anything, before the load's liveness clauses hold. */
   missing(): string | undefined
   readonly clause: string
   readonly boundMs: number
+  /** What it met and did, by name. */
+  readonly figures?: Readonly<Record<string, number>>
 }
 
 export interface RunResult {
@@ -65,6 +71,7 @@ export interface RunResult {
   readonly detectedMs: number | undefined
   readonly faults: Readonly<Record<FaultKind, number>>
   readonly network: Readonly<NetworkCounts>
+  readonly figures: Readonly<Record<string, number>>
 }
 
 /** How often the liveness phase looks whether it is there yet: views of large swarms take long to compare. */
@@ -80,7 +87,7 @@ const REFUTATIONS_PER_CUT_MAX = 0.5
 
 /** Runs a scenario: faults and safety first, then a healed core and liveness. Stops at the first violation. */
 export function runScenario<P extends MembershipProgram>(options: RunOptions<P>): RunResult {
-  const { scenario, bounds } = options
+  const { scenario, bounds, judgesMembership = true } = options
   const sim = simulationOf(options)
   const checker = new MembershipChecker(sim, {
     membersMax: options.membersMax,
@@ -91,7 +98,7 @@ export function runScenario<P extends MembershipProgram>(options: RunOptions<P>)
     twins: scenario.faults.twin !== undefined,
     corrupted: scenario.weather.corruptRate > 0,
   })
-  sim.check(checker)
+  if (judgesMembership) sim.check(checker)
   const driver = new FaultDriver(sim, scenario, {
     leave: (machine) => {
       const program = sim.programOf(machine)
@@ -110,14 +117,15 @@ export function runScenario<P extends MembershipProgram>(options: RunOptions<P>)
     const cuts = driver.counts.cutPair
     sim.violate('M-6', `${cuts} cut pairs brought ${refutations} refutations and ${falseDeaths} false deaths`)
   }
-  const core = sim.violations.length > 0 ? [] : driver.heal()
-  const convergedMs = until(sim, 'M-7', bounds.convergeMs, () => disagreement(sim, core))
   const { load } = options
+  const core = sim.violations.length > 0 ? [] : driver.heal(load?.needed?.())
+  const convergedMs = judgesMembership ? until(sim, 'M-7', bounds.convergeMs, () => disagreement(sim, core)) : undefined
   if (load !== undefined && sim.violations.length === 0) {
     load.healed(core)
     until(sim, load.clause, load.boundMs, () => load.missing())
   }
-  const detectedMs = core.length < 2 ? undefined : detection(sim, core, scenario.settleMs, bounds.detectMs)
+  const isTried = judgesMembership && core.length >= 2
+  const detectedMs = isTried ? detection(sim, core, scenario.settleMs, bounds.detectMs) : undefined
   sim.trace.record('end', sim.now, 0, sim.violations.length, undefined, () => `${sim.violations.length} violations`)
   return {
     scenario,
@@ -133,6 +141,7 @@ export function runScenario<P extends MembershipProgram>(options: RunOptions<P>)
     detectedMs,
     faults: driver.counts,
     network: sim.network.counts,
+    figures: load?.figures ?? {},
   }
 }
 

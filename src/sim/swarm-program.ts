@@ -1,15 +1,19 @@
-import type { Certificate } from '../identity/types.ts'
-import type { Incarnation, NodeId, OrgId, SwarmId, WallMillis } from '../kernel/index.ts'
+import type { Outcome } from '../consensus/index.ts'
+import type { Certificate, Role } from '../identity/types.ts'
+import type { ErrorCode, Incarnation, NodeId, OrgId, SwarmId, WallMillis } from '../kernel/index.ts'
 import type { MemberFacts, MembershipOptions, MembershipView } from '../membership/index.ts'
 import {
   type ClaimsHostEffect,
   type ClaimsHostInput,
+  type CouncilDesk,
   coreRecords,
   decodeNodeRecord,
   encodeNodeRecord,
+  GroupLogs,
   type NodeRecord,
   type Swarm,
   SwarmHost,
+  type SwarmInput,
 } from '../swarm/index.ts'
 import type { Lane, LinkDownReason, MessageKind, PeerCredentials } from '../wire/index.ts'
 import type { SimKeys } from './keys.ts'
@@ -27,7 +31,7 @@ export interface Contact {
 export type NodeParts = Pick<
   MembershipOptions,
   'signer' | 'verifier' | 'random' | 'certificate' | 'facts' | 'ceiling' | 'peers'
-> & { readonly claims: ClaimsRecords }
+> & { readonly claims: ClaimsRecords; readonly groups: GroupLogs }
 
 type ClaimsRecords = Extract<NodeRecord, { readonly kind: 'claims' }>['records']
 
@@ -38,6 +42,10 @@ export interface SwarmBootOptions {
   build(parts: NodeParts, host: Host): Swarm
   /** What a daemon would do with its agents and clients; called from inside a step, so it answers later. */
   perform?(host: Host, effect: ClaimsHostEffect): void
+  /** What became of an operation that was proposed at this machine; called from inside a step too. */
+  decided?(host: Host, id: number, outcome: Outcome): void
+  /** By default worker and custodian. */
+  rolesOf?(host: Host): readonly Role[]
 }
 
 /** Starts the program that ships, over simulated ports. */
@@ -63,6 +71,7 @@ export class SwarmProgram implements MembershipProgram {
       observe: (observation) => host.observe(observation),
       perform: (effect) => options.perform?.(host, effect),
       verify: (claims, then) => then(claims.map(({ domain, statement }) => verifier.verify(domain, statement))),
+      decided: (id, outcome) => options.decided?.(host, id, outcome),
       fatal: (cause) => {
         throw cause
       },
@@ -73,6 +82,21 @@ export class SwarmProgram implements MembershipProgram {
 
   get claims(): Swarm['claims'] {
     return this.#driver.swarm.claims
+  }
+
+  /** The council as this node knows it, where the nodes have one. */
+  get council(): CouncilDesk | undefined {
+    return this.#driver.swarm.council
+  }
+
+  /** As the handshake judges it (`createNetwork` in the daemon). */
+  refuses(peer: NodeId): ErrorCode | undefined {
+    return this.council?.isRevoked(peer) === true ? 'CERTIFICATE_REVOKED' : undefined
+  }
+
+  /** Somebody at this node proposes something to a group. */
+  propose(proposal: Omit<Extract<SwarmInput, { readonly kind: 'propose' }>, 'kind'>): void {
+    this.#driver.input({ kind: 'propose', ...proposal })
   }
 
   /** An agent, a client or an operator says something. */
@@ -159,11 +183,13 @@ function partsOf(host: Host, options: SwarmBootOptions): NodeParts {
   let ceiling: Incarnation | undefined
   let peers: readonly Contact[] = []
   const claims: ClaimsRecords[number][] = []
+  const groups = new GroupLogs()
   for (const bytes of host.log.records) {
     const entry = decodeNodeRecord(bytes)
     // The simulated log returns what was appended, so a record that does not decode is our own fault.
     if (!entry.ok) throw new Error(`a record in the log does not decode: ${entry.error}`)
     if (entry.value.kind === 'claims') claims.push(...entry.value.records)
+    if ('group' in entry.value) groups.take(entry.value)
     if (entry.value.kind !== 'membership') continue
     const { record } = entry.value
     if (record.kind === 'incarnation') ceiling = record.ceiling
@@ -171,10 +197,11 @@ function partsOf(host: Host, options: SwarmBootOptions): NodeParts {
   }
   return {
     claims,
+    groups,
     signer: options.keys.signer(host.node),
     verifier: options.keys.verifier(),
     random: host.random.fork('cores'),
-    certificate: options.keys.certificate(certificateOf(host.node)),
+    certificate: options.keys.certificate(certificateOf(host.node, options.rolesOf?.(host))),
     facts: factsOf(host),
     ceiling,
     peers: [...peers, ...options.contactsOf(host)],
@@ -192,12 +219,12 @@ function factsOf(host: Host): MemberFacts {
   }
 }
 
-function certificateOf(node: NodeId): Certificate {
+function certificateOf(node: NodeId, roles: readonly Role[] = ['worker', 'custodian']): Certificate {
   return {
     swarm: '00' as SwarmId,
     node,
     org: 'sim' as OrgId,
-    roles: ['worker', 'custodian'],
+    roles,
     labels: {},
     epoch: 1,
     notBefore: 0 as WallMillis,

@@ -12,6 +12,7 @@ import {
   type View,
 } from '../consensus/index.ts'
 import { after, earliest, type Millis, type NodeId, type Tick } from '../kernel/index.ts'
+import type { Height } from '../wire/index.ts'
 import type { Message } from './codec.ts'
 import { type Decided, type GroupLog, type GroupRecord, rewriting } from './group-log.ts'
 import type { SwarmEffect } from './types.ts'
@@ -93,6 +94,12 @@ export class GroupHost {
       } else this.#forward(effect, this.#voted > this.#durable && isSending(effect) ? held : effects)
     }
     for (const decided of decidedBy(events)) this.#append({ kind: 'decided', group: this.id, decided }, written)
+    for (const event of events) {
+      if (event.kind !== 'state-transferred') continue
+      // GR-9: the decisions that led to this state were not seen here.
+      const height = (event.height + 1) as Height
+      this.#append({ kind: 'decisions-from', group: this.id, height, why: { kind: 'snapshot' } }, written)
+    }
     effects.push(...written)
     if (held.length > 0 && this.#voted === votedBefore) effects.push({ kind: 'barrier' })
     effects.push(...held)

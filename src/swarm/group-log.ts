@@ -18,6 +18,7 @@ import {
   bytes,
   count,
   encode,
+  type Height,
   list,
   nodeId,
   OPERATION_BYTES_MAX,
@@ -70,12 +71,26 @@ export const groupRecords = {
   'group-rewritten': record({ group: groupId, drafts: count() }),
   /** Something that was decided, for people. */
   decided: record({ group: groupId, decided: decidedShape }),
+  /** GR-9: what was decided below this height is not all here. */
+  'decisions-from': record({
+    group: groupId,
+    height: count<Height>(),
+    why: variant({ snapshot: record({}), bound: record({}) }),
+  }),
 } as const
 
 export type GroupRecord =
   | { readonly kind: 'group' | 'group-draft'; readonly group: GroupId; readonly record: LogRecord }
   | { readonly kind: 'group-rewritten'; readonly group: GroupId; readonly drafts: number }
   | { readonly kind: 'decided'; readonly group: GroupId; readonly decided: Decided }
+  | ({ readonly kind: 'decisions-from'; readonly group: GroupId } & Complete)
+
+/** From which height on a log has every decision, and why not from the first. */
+export interface Complete {
+  readonly height: Height
+  /** `snapshot`: this node took over a state instead of the decisions that led to it; `bound`: older ones made room. */
+  readonly why: { readonly kind: 'snapshot' | 'bound' }
+}
 
 /**
  * What the log says of one group: read back from it at the start, and kept in step with it afterwards, so that the
@@ -85,6 +100,7 @@ export class GroupLog {
   #records: LogRecord[] = []
   #drafts: LogRecord[] = []
   #decisions: Decided[] = []
+  #complete: Complete | undefined
 
   /** All that was said since the last rewriting. */
   get records(): readonly LogRecord[] {
@@ -94,6 +110,11 @@ export class GroupLog {
   /** The latest decisions, oldest first. */
   get decisions(): readonly Decided[] {
     return this.#decisions
+  }
+
+  /** GR-9: undefined if no decision is missing. */
+  get complete(): Complete | undefined {
+    return this.#complete
   }
 
   take(record: GroupRecord): void {
@@ -111,7 +132,10 @@ export class GroupLog {
         return
       case 'decided':
         this.#decisions.push(record.decided)
-        if (this.#decisions.length > DECISIONS_MAX) this.#decisions.shift()
+        if (this.#decisions.length > DECISIONS_MAX) this.#forget()
+        return
+      case 'decisions-from':
+        this.#complete = record
         return
     }
   }
@@ -119,7 +143,36 @@ export class GroupLog {
   /** The records that say the same to a new log. */
   snapshot(group: GroupId): readonly GroupRecord[] {
     const records = this.#records.map((record): GroupRecord => ({ kind: 'group', group, record }))
-    return [...records, ...this.#decisions.map((decided): GroupRecord => ({ kind: 'decided', group, decided }))]
+    const complete = this.#complete === undefined ? [] : [{ ...this.#complete, kind: 'decisions-from', group } as const]
+    const decisions = this.#decisions.map((decided): GroupRecord => ({ kind: 'decided', group, decided }))
+    return [...records, ...decisions, ...complete]
+  }
+
+  #forget(): void {
+    const oldest = this.#decisions.shift()
+    const height = ((oldest?.block.header.height ?? 0) + 1) as Height
+    if (height > (this.#complete?.height ?? 0)) this.#complete = { height, why: { kind: 'bound' } }
+  }
+}
+
+/** What a node's log says of all its groups. */
+export class GroupLogs {
+  readonly #logs = new Map<GroupId, GroupLog>()
+
+  /** Groups that the log knows of. */
+  get groups(): readonly GroupId[] {
+    return [...this.#logs.keys()]
+  }
+
+  /** That of one group: whoever runs the group goes on with it. */
+  of(group: GroupId): GroupLog {
+    const known = this.#logs.get(group) ?? new GroupLog()
+    this.#logs.set(group, known)
+    return known
+  }
+
+  take(record: GroupRecord): void {
+    this.of(record.group).take(record)
   }
 }
 

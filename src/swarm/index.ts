@@ -3,7 +3,7 @@ export { BODIES, encodeBody, type Message } from './codec.ts'
 export { composeSwarm, type SwarmOptions } from './compose.ts'
 export { COUNCIL, CouncilDesk, type CouncilOptions } from './council-desk.ts'
 export { type ProvenBlock, verifyProof } from './decision-proof.ts'
-export { type Decided, decisionProofBytes, GroupLog, type GroupRecord } from './group-log.ts'
+export { type Complete, type Decided, decisionProofBytes, GroupLog, GroupLogs, type GroupRecord } from './group-log.ts'
 export { SwarmHost, type SwarmHostOptions } from './host.ts'
 export {
   type CoreObservation,

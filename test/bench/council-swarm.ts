@@ -33,6 +33,8 @@ export async function withCouncil<T>(
     directory: at,
     program: await bundledProgram(),
     detached: false,
+    // As `swarm-node start` starts them.
+    frugal: false,
     onSpawned: (pid) => {
       spawned.add(pid)
       pids.add(pid)

@@ -3,16 +3,17 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import type { RunningNode } from '../../node/local-swarm.ts'
-import type { ControlClient, CouncilStatusReport } from '../../src/index.ts'
-import { type CouncilSwarm, killProcess, withCouncil } from './council-swarm.ts'
+import { LocalSwarm, type RunningNode } from '../../node/local-swarm.ts'
+import { ControlClient, type CouncilStatusReport } from '../../src/index.ts'
 import { type Figure, latencyOf, tableOf } from './figures.ts'
 import { EtcdCluster } from './peers/etcd.ts'
 import { MissingPeer } from './peers/program.ts'
+import { bundledProgram } from './work-daemon.ts'
 
 /**
  * The council of real daemons with real links and fsync against etcd's three members on the same machine and in the same
- * run: sequential commits, throughput with 256 clients, and the time until the next decision after the primary was killed.
+ * run: sequential commits, throughput with 256 clients, and the time until the next decision after the primary fell silent
+ * (SIGSTOP) or was killed.
  *
  * Usage: npm run bench -- council [--members 4,7,10,16] [--commits 500] [--seconds 5] [--kills 50] [--directory DIR] [--json]
  */
@@ -21,6 +22,8 @@ const CLIENTS = 256
 /** An operation of about 200 bytes: an override's subject and action. */
 const SUBJECT = 'x'.repeat(116)
 const ACTION = 'a'.repeat(52)
+/** Until the code of all members is compiled: etcd's is from the start. */
+const WARM_UP_COMMITS = 1_000
 const HOUR_MS = 3_600_000
 const COUNCIL_TIMEOUT_MS = 180_000
 const POLL_MS = 20
@@ -44,6 +47,12 @@ interface Peer {
 }
 
 let ttl = HOUR_MS
+const spawned = new Set<number>()
+process.on('exit', () => {
+  for (const pid of spawned) kill(pid)
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
 const directory = mkdtempSync(join(values.directory, 'swarm-node-council-'))
 try {
   const peer = await measureEtcd(join(directory, 'etcd'))
@@ -54,6 +63,7 @@ try {
   if (values.json) console.log(JSON.stringify({ bench: 'council', figures }))
   else console.log(`node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}\n${tableOf(figures)}`)
 } finally {
+  for (const pid of spawned) kill(pid)
   rmSync(directory, { recursive: true, force: true })
 }
 process.exit()
@@ -76,14 +86,63 @@ async function measureEtcd(at: string): Promise<Peer | undefined> {
 }
 
 async function measure(count: number, at: string, peer: Peer | undefined): Promise<readonly Figure[]> {
-  return withCouncil(count, at, async (council) => {
-    const { client } = council
+  const pids = new Set<number>()
+  const swarm = new LocalSwarm({
+    directory: at,
+    program: await bundledProgram(),
+    detached: false,
+    // As `swarm-node start` starts them.
+    frugal: false,
+    onSpawned: (pid) => {
+      spawned.add(pid)
+      pids.add(pid)
+    },
+  })
+  const quiet = { started: () => {}, seen: () => {} }
+  try {
+    const nodes = await swarm.up(count, quiet)
+    const [founder] = nodes
+    if (founder === undefined) throw new Error('no node')
+    const client = await connect(founder)
+    await formCouncil(client, nodes)
     const part = `council of ${count}`
     const figures = [...(await sequential(client, part, peer)), await throughput(client, part, peer)]
     // With four, as etcd's figure was taken; the founder is spared, for it alone holds the authority's key.
-    if (count === 4 && kills > 0) figures.push(...(await failovers(council, part)))
+    if (count === 4 && kills > 0) {
+      const failing = { client, swarm, nodes, pids, part }
+      figures.push(...(await failovers(failing, 'stopped')), ...(await failovers(failing, 'killed')))
+    }
+    client.close()
     return figures
-  })
+  } finally {
+    for (const pid of pids) kill(pid)
+  }
+}
+
+function connect(node: RunningNode): Promise<ControlClient> {
+  return ControlClient.connect({ socket: node.socket, client: 'bench/1', token: undefined })
+}
+
+/** Seats all of them, as far as a step may go, and waits until they vote. */
+async function formCouncil(client: ControlClient, nodes: readonly RunningNode[]): Promise<void> {
+  const wanted = nodes.map(({ status }) => status.node)
+  await client
+    .call('council.propose', { kind: 'parameter', body: { name: 'council.sizeMax', value: nodes.length } })
+    .catch(() => undefined)
+  const until = performance.now() + COUNCIL_TIMEOUT_MS
+  for (;;) {
+    const { members } = await client.call('council.status', {})
+    const missing = wanted.filter((node) => !members.some((member) => member.node === node))
+    if (missing.length === 0 && members.every(({ state }) => state === 'voting')) return
+    if (performance.now() > until) throw new Error(`the council has ${members.length} of ${wanted.length} members`)
+    const [next] = missing
+    if (next !== undefined) {
+      await client
+        .call('council.propose', { kind: 'validator', body: { add: [next], remove: [] } })
+        .catch(() => undefined)
+    }
+    await delay(100)
+  }
 }
 
 /** Each one changes something: another expiry. */
@@ -94,7 +153,7 @@ async function decide(client: ControlClient, who: number): Promise<void> {
 }
 
 async function sequential(client: ControlClient, part: string, peer: Peer | undefined): Promise<readonly Figure[]> {
-  for (let i = 0; i < commits / 5; i++) await decide(client, 0)
+  for (let i = 0; i < WARM_UP_COMMITS; i++) await decide(client, 0)
   const times: number[] = []
   for (let i = 0; i < commits; i++) {
     const startedAt = performance.now()
@@ -127,25 +186,41 @@ async function throughput(client: ControlClient, part: string, peer: Peer | unde
   return { part, what: `${part}, commits with ${CLIENTS} clients`, value, unit: '/s', peer: beside, ...judged }
 }
 
-async function failovers({ client, swarm, nodes, forget }: CouncilSwarm, part: string): Promise<readonly Figure[]> {
+interface Failing {
+  readonly client: ControlClient
+  readonly swarm: LocalSwarm
+  readonly nodes: readonly RunningNode[]
+  readonly pids: Set<number>
+  readonly part: string
+}
+
+/** Silences primaries, one after the other, and takes the time until the next decision. */
+async function failovers(
+  { client, swarm, nodes, pids, part }: Failing,
+  how: 'killed' | 'stopped',
+): Promise<readonly Figure[]> {
   const times: number[] = []
   let running = nodes
   for (let i = 0; i < kills; i++) {
     const victim = await primaryBeside(client, running)
     const { pid } = victim.status
-    killProcess(pid)
-    const killedAt = performance.now()
+    process.kill(pid, how === 'killed' ? 'SIGKILL' : 'SIGSTOP')
+    const silentAt = performance.now()
     await decide(client, 0)
-    times.push(performance.now() - killedAt)
-    while (existsSync(`/proc/${pid}`)) await delay(POLL_MS)
-    forget(pid)
-    running = await swarm.up(nodes.length, { started: () => {}, seen: () => {} })
+    times.push(performance.now() - silentAt)
+    if (how === 'killed') {
+      while (existsSync(`/proc/${pid}`)) await delay(POLL_MS)
+      pids.delete(pid)
+      spawned.delete(pid)
+      running = await swarm.up(nodes.length, { started: () => {}, seen: () => {} })
+    } else process.kill(pid, 'SIGCONT')
     await allVote(client)
   }
   const { p50Ms, p99Ms } = latencyOf(times)
+  const what = `${part}, primary ${how} ${kills} times`
   return [
-    { part, what: `${part}, primary killed ${kills} times, p50`, value: p50Ms, unit: 'ms', target: { atMost: 1_000 } },
-    { part, what: `${part}, primary killed ${kills} times, p99`, value: p99Ms, unit: 'ms', target: { atMost: 2_000 } },
+    { part, what: `${what}, p50`, value: p50Ms, unit: 'ms', target: { atMost: 1_000 } },
+    { part, what: `${what}, p99`, value: p99Ms, unit: 'ms', target: { atMost: 2_000 } },
   ]
 }
 
@@ -165,7 +240,16 @@ async function allVote(client: ControlClient): Promise<void> {
     const { members } = await client.call('council.status', {})
     if (members.every(({ state }) => state === 'voting')) return
     if (performance.now() > until) throw new Error('a killed member does not come back')
+    // Members show by their votes that they vote.
     await decide(client, 0)
     await delay(POLL_MS)
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended already.
   }
 }

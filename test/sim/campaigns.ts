@@ -35,6 +35,15 @@ export const CAMPAIGNS: readonly Campaign[] = [
     },
   },
   {
+    name: 'council',
+    help: 'a council under random faults, with people, a liar and torn logs: B-1 to B-4, B-6, B-7, B-13, B-19, GR-1 to GR-5',
+    count: 200,
+    scenario: (seed, nodes) => {
+      const [nodesMin, nodesMax] = nodes === undefined ? [1, 9] : [nodes, nodes]
+      return governed(generateScenario({ name: 'council', seed, nodesMin, nodesMax, safetyMs: 60_000 }))
+    },
+  },
+  {
     name: 'pauses',
     help: '5% loss and pauses of 2 s on 7 nodes for 5 minutes, nothing else: M-6',
     count: 100,
@@ -78,6 +87,22 @@ function roughened({ faults, weather, ...rest }: Scenario): Scenario {
     ...rest,
     faults: { ...others, ...(pause === undefined ? {} : { pause: { ...pause, ...longest } }) },
     weather: { ...weather, corruptRate: 0, refuseRate: random.chance(0.4) ? random.between(0, 0.2) : 0 },
+  }
+}
+
+/**
+ * What strikes a council and nothing else: links and disks keep what they carry, and whoever is gone may come back: more
+ * than f that are gone for good are more than any council survives.
+ */
+function governed({ faults, weather, ...rest }: Scenario): Scenario {
+  const { twin: _twin, leave: _leave, ...others } = faults
+  const random = new Random(`governed/${rest.seed}`)
+  const join = others.join ?? (random.chance(0.4) ? { everyMs: 15_000, forMs: [0, 0] as const } : undefined)
+  const refuseRate = random.chance(0.3) ? random.between(0, 0.2) : 0
+  return {
+    ...rest,
+    faults: { ...others, ...(join === undefined ? {} : { join }) },
+    weather: { ...weather, corruptRate: 0, refuseRate },
   }
 }
 

@@ -1,4 +1,5 @@
 import { PLANTED_CLAIMS } from './planted-claims.ts'
+import { PLANTED_COUNCIL } from './planted-council.ts'
 
 /** A bug to be found: one place of the shipped source, replaced. SI-13. */
 export interface PlantedBug {
@@ -135,4 +136,5 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seeds: 40,
   },
   ...PLANTED_CLAIMS,
+  ...PLANTED_COUNCIL,
 ]

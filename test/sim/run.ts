@@ -31,6 +31,7 @@ interface Totals {
   convergedMsMax: number
   detectedMsMax: number
   readonly faults: Record<string, number>
+  readonly figures: Record<string, number>
 }
 
 function main(): number {
@@ -110,6 +111,7 @@ function newTotals(): Totals {
     convergedMsMax: 0,
     detectedMsMax: 0,
     faults: Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])),
+    figures: {},
   }
 }
 
@@ -126,6 +128,9 @@ function add(totals: Totals, result: RunResult): void {
   totals.convergedMsMax = Math.max(totals.convergedMsMax, result.convergedMs ?? 0)
   totals.detectedMsMax = Math.max(totals.detectedMsMax, result.detectedMs ?? 0)
   for (const kind of FAULT_KINDS) totals.faults[kind] = (totals.faults[kind] ?? 0) + result.faults[kind]
+  for (const [name, figure] of Object.entries(result.figures)) {
+    totals.figures[name] = (totals.figures[name] ?? 0) + figure
+  }
 }
 
 function summary(totals: Totals, startedAt: number): string {
@@ -138,9 +143,11 @@ function summary(totals: Totals, startedAt: number): string {
 function describe(totals: Totals, startedAt: number, failed: number): string {
   const faults = FAULT_KINDS.filter((kind) => (totals.faults[kind] ?? 0) > 0)
   const perHour = totals.nodeHours === 0 ? 0 : totals.falseDeaths / totals.nodeHours
+  const figures = Object.entries(totals.figures).map(([name, figure]) => `${name} ${figure}`)
   return [
     summary(totals, startedAt),
     `failed: ${failed}`,
+    ...(figures.length === 0 ? [] : [`met: ${figures.join(', ')}`]),
     `node-hours: ${totals.nodeHours.toFixed(2)}; declared dead while running, whatever the fault: ${totals.falseDeaths} (${perHour.toFixed(3)} per node-hour)`,
     `M-6 weather (5% loss, 2 s pauses): ${totals.m6FalseDeaths} false deaths in ${totals.m6NodeHours.toFixed(2)} node-hours`,
     `views agreed after healing within ${(totals.convergedMsMax / 1000).toFixed(1)} s at most; a crash was known to all within ${(totals.detectedMsMax / 1000).toFixed(1)} s at most`,

@@ -24,6 +24,8 @@ import {
 } from '../../src/sim/index.ts'
 import { composeSwarm, type Swarm } from '../../src/swarm/index.ts'
 import { ClaimsLoad } from './claims-load.ts'
+import { CouncilLoad } from './council-load.ts'
+import { buildGoverned, planOf, rolesOf } from './council-node.ts'
 
 /** Regions that a scenario over real distances is spread over. */
 const REGIONS = 5
@@ -50,6 +52,10 @@ export const buildNode: Build = (parts, params) =>
     params: { membership: params, directory: DIRECTORY_PROFILES.lan, claims: CLAIMS_PROFILES.lan },
   })
 
+function buildCouncilNode(scenario: Scenario): Build {
+  return (parts, params) => buildGoverned(parts, params, scenario)
+}
+
 /** The first machine, which everyone is told of, and some that came before. */
 function contactsOf(scenario: Scenario, host: Host): readonly Contact[] {
   if (host.machine === 0) return []
@@ -67,9 +73,12 @@ export interface RunChoices {
 /** Runs a scenario with the membership that ships. */
 export function run(scenario: Scenario, choices: RunChoices = {}): RunResult {
   const params = paramsOf(scenario)
-  const build = choices.build ?? buildNode
-  // Campaigns about claims have work to do; the others watch an idle swarm.
-  const load = scenario.name === 'claims' ? new ClaimsLoad() : undefined
+  const council = scenario.name === 'council' ? new CouncilLoad(scenario) : undefined
+  const build = choices.build ?? (council === undefined ? buildNode : buildCouncilNode(scenario))
+  // Campaigns about claims and the council have work to do; the others watch an idle swarm.
+  const claims = scenario.name === 'claims' ? new ClaimsLoad() : undefined
+  const load = claims ?? council
+  const plan = council === undefined ? undefined : planOf(scenario)
   return runScenario<SwarmProgram>({
     scenario,
     latency: latencyOf(scenario),
@@ -77,9 +86,13 @@ export function run(scenario: Scenario, choices: RunChoices = {}): RunResult {
       keys: new SimKeys(scenario.seed),
       contactsOf: (host) => contactsOf(scenario, host),
       build: (parts, host) => build(parts, params, host),
-      perform: (host, effect) => load?.perform(host, effect),
+      perform: (host, effect) => claims?.perform(host, effect),
+      decided: (host, id, outcome) => council?.decided(host, id, outcome),
+      ...(plan === undefined ? {} : { rolesOf: (host) => rolesOf(plan, host) }),
     }),
     load,
+    // Whoever is revoked is cut off for good, which nobody's view of membership is to be judged by.
+    judgesMembership: council === undefined,
     // M-5 allows 8 s where round trips take up to 400 ms (membership/params.ts).
     bounds: { convergeMs: 30_000, detectMs: scenario.latency === 'lan' ? 5_000 : 8_000 },
     leave: (program) => program.leave(),

@@ -46,6 +46,33 @@ describe('the council in a node', () => {
     }
   })
 
+  it('GR-9 says from which height on its decisions are complete, over restarts and compactions', () => {
+    const world = founded('b')
+    for (let i = 0; i < 5; i++) world.propose('a', act.tenant(`t${i}`))
+    const { log } = world.nodes.get('a') ?? { log: new GroupLog() }
+    expect(log.complete).toBeUndefined()
+    // More than a segment ago: the newcomer takes over the state.
+    for (let i = 5; i < 140; i++) world.propose('a', act.tenant(`t${i}`))
+    const late = world.add('late', ['worker'])
+    world.link('late', 'a')
+    world.pass(3_000)
+    expect(late.desk.state.tenants.size).toBe(140)
+    const { complete, decisions } = late.log
+    expect(complete?.why).toEqual({ kind: 'snapshot' })
+    expect(decisions[0]?.block.header.height).toBeGreaterThanOrEqual(complete?.height ?? 0)
+    const written = groupRecordsOf(late.effects)
+    for (const records of [written, late.log.snapshot(COUNCIL)]) {
+      const copy = new GroupLog()
+      for (const record of records) copy.take(record)
+      expect(copy.complete).toMatchObject({ height: complete?.height, why: { kind: 'snapshot' } })
+    }
+    for (let i = 0; i < 500; i++) world.propose('a', act.tenant(`t${i % 7}`, { weight: 2 + (i % 50) }))
+    expect(log.decisions).toHaveLength(512)
+    expect(log.complete?.why).toEqual({ kind: 'bound' })
+    expect(log.complete?.height).toBeGreaterThan(1)
+    expect(log.complete?.height).toBeLessThanOrEqual(log.decisions[0]?.block.header.height ?? 0)
+  })
+
   it('GR-4 followers have a decision at once, and one that missed the news finds out', () => {
     const world = founded('b', 'c')
     world.propose('a', act.tenant('gold'))
@@ -167,7 +194,7 @@ describe('a node that was put back from an older copy of itself', () => {
       .get(name)
       ?.effects.filter((e) => e.kind === 'observe' && e.observation.kind === 'consensus.abstaining') ?? []
 
-  it('GR-9 M-17 abstains from when it meets what it does not remember to have said, until it is safe', () => {
+  it('GR-10 M-17 abstains from when it meets what it does not remember to have said, until it is safe', () => {
     const world = new GovernedWorld()
     for (const name of ['a', 'b', 'c', 'd']) world.add(name)
     world.linkAll()

@@ -1,6 +1,5 @@
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { scratchDirectory } from '../support/scratch.ts'
@@ -8,7 +7,7 @@ import { council, decided, ENV, governed, propose, SEEN_MS } from './council-dae
 import { startDaemonCommand, TestDaemon } from './harness.ts'
 
 const ABSTAINS = 'this member does not vote until'
-const FAILING_DISK = pathToFileURL(join(import.meta.dirname, 'failing-disk.ts')).href
+const FAILING_DISK = new URL('./failing-disk.ts', import.meta.url).href
 
 let proposals = 0
 

@@ -54,7 +54,7 @@ export class GovernedWorld {
       hash: HASH,
       session: this.now,
       log,
-      trust: "intact",
+      trust: 'intact',
     })
     const swarm = composeSwarm({
       signer: KEYS.signer(node(name)),

@@ -1,4 +1,4 @@
-import type { Outcome } from '../../src/consensus/index.ts'
+import type { Height, Outcome } from '../../src/consensus/index.ts'
 import { type Act, decodeOperation, encodeOperation } from '../../src/council/index.ts'
 import type { NodeId, Random } from '../../src/kernel/index.ts'
 import {
@@ -149,8 +149,10 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     next()
   }
 
-  onObserve(_machine: Machine, { kind, ...rest }: { readonly kind: string }): void {
-    if (kind === 'consensus.state-transfer' && 'phase' in rest && rest.phase === 'done') this.#transfers += 1
+  onObserve({ node }: Machine, { kind, ...rest }: { readonly kind: string }): void {
+    if (kind !== 'consensus.state-transfer' || !('phase' in rest) || !('height' in rest)) return
+    if (rest.phase === 'done') this.#transfers += 1
+    else this.#all.liar.interfere(node, rest.height as Height)
   }
 
   onTurn(machine: Machine, program: SwarmProgram): void {

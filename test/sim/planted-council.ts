@@ -49,15 +49,6 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     seeds: 20,
   },
   {
-    name: 'piece-believed',
-    what: 'a piece of state is taken from whoever sends it (B-23)',
-    file: 'consensus/rules.ts',
-    find: 'believesChunk: (certified, found) => certified === found,\n',
-    replace: 'believesChunk: (_certified, found) => found !== undefined,\n',
-    campaign: 'council',
-    seeds: 40,
-  },
-  {
     name: 'revoked-keeps-links',
     what: 'whoever is revoked keeps the links that it has (GR-3)',
     file: 'swarm/swarm.ts',
@@ -65,15 +56,6 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     replace: '',
     campaign: 'council',
     seeds: 20,
-  },
-  {
-    name: 'asks-when-told-only',
-    what: 'a follower that missed an announcement never asks (GR-4)',
-    file: 'swarm/following.ts',
-    find: 'ASK_INTERVAL_MS * this.#random.between(0.75, 1.25)',
-    replace: 'Number.MAX_SAFE_INTEGER',
-    campaign: 'council',
-    seeds: 60,
   },
   {
     name: 'shown-twice',

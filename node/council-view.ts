@@ -159,7 +159,8 @@ export class CouncilView implements CouncilHandle {
     if (member.node === desk.self) return status.abstaining && status.role === 'member' ? 'abstaining' : 'voting'
     if (status.role === 'follower') return this.#membership.state(member.node) === 'alive' ? 'voting' : 'silent'
     if (member.heardAt === undefined || now() - member.heardAt > SILENT_AFTER_MS) return 'silent'
-    return (member.height ?? 0) < status.height ? 'lagging' : 'voting'
+    // Its vote for the last block shows that it holds the one before.
+    return (member.height ?? 0) + 1 < status.height ? 'lagging' : 'voting'
   }
 
   #rowsOf({ block, commit, outcomes }: Decided): readonly CouncilDecision[] {

@@ -52,6 +52,7 @@ export class IpcConnection implements AgentLine {
     this.#host = host
     this.#session = new Session(host.greeting, host.clock.now())
     socket.on('data', (bytes) => {
+      this.#visit?.heard()
       this.#step({ kind: 'received', bytes })
       host.onTakenIn()
     })
@@ -78,6 +79,16 @@ export class IpcConnection implements AgentLine {
   /** Whether the session waits for a tick. */
   get wantsTicks(): boolean {
     return Number.isFinite(this.#session.deadline())
+  }
+
+  /** Whether its agents promised to be heard of. */
+  get isAwaited(): boolean {
+    return this.#visit?.isAwaited === true
+  }
+
+  /** Looks whether they were. */
+  look(): void {
+    this.#visit?.look()
   }
 
   tick(): void {

@@ -6,12 +6,10 @@ import { type ConnectionHost, IpcConnection } from './ipc-connection.ts'
 import { handlersOf, type MethodHost, perform } from './ipc-methods.ts'
 import type { Logger } from './log.ts'
 import { clearSocketPath } from './socket-file.ts'
+import { LOOK_MS } from './visit.ts'
 
 /** Connections that may wait to be accepted; the operating system may have a lower limit of its own. */
 const BACKLOG = 4_096
-
-/** How often sessions that have not said hello are looked at. */
-const TICK_MS = 1_000
 
 /** How long one that was turned away may take to read why. */
 const REFUSED_LINGER_MS = 1_000
@@ -20,7 +18,7 @@ const REFUSED_LINGER_MS = 1_000
 const STOP_MS = 1_000
 
 /** What clients may rely on beyond the protocol's version. */
-const FEATURES = ['agents', 'tasks', 'drain'] as const
+const FEATURES = ['agents', 'tasks', 'drain', 'heartbeats'] as const
 
 /** Users who may connect. All but the owner show a token, and need a way through the directories above. */
 export type SocketAccess = 'owner' | 'group' | 'everyone'
@@ -71,8 +69,11 @@ export class IpcServer {
     const host = this.#host(options)
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket, host))
     this.#ticker = setInterval(() => {
-      for (const connection of this.#connections) if (connection.wantsTicks) connection.tick()
-    }, TICK_MS).unref()
+      for (const connection of this.#connections) {
+        if (connection.wantsTicks) connection.tick()
+        if (connection.isAwaited) connection.look()
+      }
+    }, LOOK_MS).unref()
   }
 
   get connectionCount(): number {

@@ -9,7 +9,9 @@ import {
   type ClaimsAnswer,
   type ClaimsRequest,
   type ClaimsRequestId,
+  HEARTBEATS_MISSED_MAX,
   type HistoryReport,
+  type JsonText,
   type Order,
   type ParamsOf,
   type ProgressReport,
@@ -45,7 +47,12 @@ export interface AgentLine {
 /** Agents of one connection. */
 const AGENTS_MAX = 1024
 
+/** How often connections are looked at that have not said hello, or whose agents promised to be heard of. */
+export const LOOK_MS = 1_000
+
 interface Described {
+  readonly heartbeatMs: number | undefined
+  isSilent: boolean
   labels: Readonly<Record<string, string>>
   kind: ParamsOf<'agent.attach'>['kind']
 }
@@ -58,6 +65,11 @@ export class Visit {
   readonly #agents = new Map<AgentId, Described>()
   readonly #asked = new Set<ClaimsRequestId>()
   #isOver = false
+  /** Agents that promised to be heard of, and those of them that are not. */
+  #promisesCount = 0
+  #silentCount = 0
+  /** Looks since the connection last said something: not a time, because in one in which nobody listened nobody was silent. */
+  #quietLooks = 0
 
   constructor(desk: WorkDesk, line: AgentLine) {
     this.#desk = desk
@@ -69,13 +81,15 @@ export class Visit {
   }
 
   /** @throws SwarmError SHUTTING_DOWN, QUOTA_EXCEEDED */
-  attach({ name, skills, slots, resources, labels, price, kind, tenants }: ParamsOf<'agent.attach'>): AttachResult {
+  attach(params: ParamsOf<'agent.attach'>): AttachResult {
+    const { name, skills, slots, resources, labels, price, kind, tenants, heartbeatMs } = params
     if (this.#agents.size >= AGENTS_MAX) {
       throw new SwarmError('QUOTA_EXCEEDED', `a connection has at most ${AGENTS_MAX} agents; open another one`)
     }
     const agent = this.#desk.attach(this)
-    const described: Described = { labels: labels ?? {}, kind }
+    const described: Described = { labels: labels ?? {}, kind, heartbeatMs, isSilent: false }
     this.#agents.set(agent, described)
+    if (heartbeatMs !== undefined) this.#promisesCount += 1
     const facts: AgentFacts = {
       name,
       skills: skillsOf(skills),
@@ -115,7 +129,41 @@ export class Visit {
 
   /** The desk has seen the last of it. */
   forget(agent: AgentId): void {
+    const { heartbeatMs, isSilent } = this.#agents.get(agent) ?? {}
     this.#agents.delete(agent)
+    if (heartbeatMs !== undefined) this.#promisesCount -= 1
+    if (isSilent === true) this.#silentCount -= 1
+  }
+
+  /** Whether anybody here promised to be heard of. */
+  get isAwaited(): boolean {
+    return this.#promisesCount > 0
+  }
+
+  /** The connection said something, whatever it was. */
+  heard(): void {
+    this.#quietLooks = 0
+    if (this.#silentCount === 0) return
+    this.#silentCount = 0
+    for (const [agent, described] of this.#agents) {
+      if (!described.isSilent) continue
+      described.isSilent = false
+      this.#desk.tell({ kind: 'agent-heard', agent })
+    }
+  }
+
+  /** Called every {@link LOOK_MS}. */
+  look(): void {
+    // The first look may have come at once after what was heard last.
+    const quietMs = this.#quietLooks * LOOK_MS
+    this.#quietLooks += 1
+    for (const [agent, described] of this.#agents) {
+      const { heartbeatMs, isSilent } = described
+      if (isSilent || heartbeatMs === undefined || quietMs < heartbeatMs * HEARTBEATS_MISSED_MAX) continue
+      described.isSilent = true
+      this.#silentCount += 1
+      this.#desk.tell({ kind: 'agent-silent', agent })
+    }
   }
 
   onOutcome({ agent, task, attempt }: Order, outcome: AgentOutcome): void {
@@ -150,9 +198,9 @@ export class Visit {
     return { state }
   }
 
-  /** @throws SwarmError NOT_FOUND, OVERLOADED */
-  steer({ task, input }: ParamsOf<'task.steer'>): Record<string, never> {
-    this.#desk.steer(task, input)
+  async steer({ task, input }: ParamsOf<'task.steer'>): Promise<Record<string, never>> {
+    // The session has cut it out of the line (I-12).
+    await this.#ask({ kind: 'steer', task, input: (input as JsonText).bytes }, 'steered')
     return {}
   }
 
@@ -189,6 +237,8 @@ export class Visit {
       this.#desk.tell({ kind: 'agent-lost', agent })
     }
     this.#agents.clear()
+    this.#promisesCount = 0
+    this.#silentCount = 0
   }
 
   /** @throws SwarmError with the code of the refusal */

@@ -87,7 +87,7 @@ export class WorkDesk {
     return visit
   }
 
-  /** What the claims ask of their host. Never calls back at once. */
+  /** What the claims ask of their host. */
   perform(effect: ClaimsHostEffect): void {
     switch (effect.kind) {
       case 'run':
@@ -95,6 +95,9 @@ export class WorkDesk {
         return
       case 'stop':
         this.#stop(effect)
+        return
+      case 'steer':
+        this.#steer(effect)
         return
       case 'expel':
         this.#expel(effect.agent, effect.reason)
@@ -180,25 +183,6 @@ export class WorkDesk {
     for (const [task, attempt] of attached.running) this.#release(agent, attached, task, attempt)
   }
 
-  /**
-   * Extra input for a task that runs at an agent of this node.
-   *
-   * @throws SwarmError NOT_FOUND, OVERLOADED
-   */
-  steer(task: string, input: unknown): void {
-    const attached = this.#agents.get(this.#running.get(task) ?? ('' as AgentId))
-    const attempt = attached?.running.get(task)
-    if (attached === undefined || attempt === undefined) {
-      throw new SwarmError('NOT_FOUND', `${task} does not run at this node; task.get names its executor, ask there`)
-    }
-    const { line } = attached.visit
-    if (!line.keepsUp) {
-      const message = 'its agent does not take what it is sent; try again a little later'
-      throw new SwarmError('OVERLOADED', message, { data: { retryAfterMs: RETRY_AFTER_MS } })
-    }
-    line.notify('task.steer', { task, attempt, input })
-  }
-
   ended(visit: Visit): void {
     this.#visits.delete(visit)
   }
@@ -267,6 +251,14 @@ export class WorkDesk {
     if (attached === undefined) return
     attached.visit.line.notify('task.cancel', { task, attempt, reason })
     this.#release(agent, attached, task, attempt)
+  }
+
+  /** CL-13: what the agent's connection does not take now is not queued, and whoever asked is told so. */
+  #steer({ steering, agent, task, attempt, input }: Extract<ClaimsHostEffect, { kind: 'steer' }>): void {
+    const line = this.#agents.get(agent)?.visit.line
+    const isTaken = line?.keepsUp === true
+    if (isTaken) line.notify('task.steer', { task, attempt, input: new JsonText(input) })
+    this.tell({ kind: 'steered', steering, isTaken })
   }
 
   #expel(agent: AgentId, reason: string): void {

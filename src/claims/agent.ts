@@ -22,6 +22,8 @@ export class Agent {
   stuck = 0
   /** Takes no new tasks. */
   isLeaving = false
+  /** Does not say what it promised to say: takes no new tasks until it does. */
+  isSilent = false
   /** Under what name its outcomes are remembered. */
   readonly executor: string
   /** Its place among the idle of its class; -1 when it has no free slot. */
@@ -36,7 +38,7 @@ export class Agent {
   }
 
   get slotsFree(): number {
-    return this.isLeaving ? 0 : Math.max(0, this.facts.slots - this.used)
+    return this.isLeaving || this.isSilent ? 0 : Math.max(0, this.facts.slots - this.used)
   }
 
   proficiency(skills: readonly string[]): number {

@@ -5,7 +5,17 @@ import type { Coordinator } from './coordinator.ts'
 import type { Ground } from './ground.ts'
 import { originOf, type RequestId, taskOrigin } from './ids.ts'
 import type { Links } from './links.ts'
-import type { AnswerBody, AskBody, BodyOf, ReportBody } from './messages.ts'
+import {
+  type AnswerBody,
+  type AskBody,
+  type Asker,
+  type BodyOf,
+  type ReportBody,
+  STEER_BYTES_MAX,
+  type SteerAsk,
+} from './messages.ts'
+import type { Runs } from './runs.ts'
+import { Steering } from './steering.ts'
 import type { Task, Waiter } from './task.ts'
 import type { Transfers } from './transfers.ts'
 import type { ClaimsAnswer, ClaimsRequest, Refusal, TaskAsk, TaskReport } from './types.ts'
@@ -13,7 +23,7 @@ import type { Why } from './why.ts'
 
 /** A question that another node is to answer. */
 interface Pending {
-  readonly request: RequestId
+  readonly asker: Asker
   readonly node: NodeId
   readonly body: AskBody
   alarm: Alarm | undefined
@@ -26,6 +36,7 @@ export interface AsksParts {
   readonly transfers: Transfers
   readonly book: Book
   readonly coordinator: Coordinator
+  readonly runs: Runs
   readonly why: Why
 }
 
@@ -38,6 +49,7 @@ export class Asks {
   readonly #pending = new Map<number, Pending>()
   /** Requests of this node that wait for an end here. */
   readonly #waiting = new Map<RequestId, Task>()
+  readonly #steering: Steering
   #query: number
   #waiters = 0
 
@@ -45,6 +57,11 @@ export class Asks {
     this.#ground = ground
     this.#parts = parts
     this.#query = ground.random.uint32()
+    this.#steering = new Steering(ground, {
+      runs: parts.runs,
+      answer: (asker, outcome) => this.#tell(asker, outcome),
+      pass: (asker, node, ask) => this.#elsewhere(asker, ask, node),
+    })
   }
 
   onRequest(request: RequestId, ask: ClaimsRequest): void {
@@ -68,7 +85,13 @@ export class Asks {
     const task = this.#waiting.get(request)
     if (task !== undefined)
       this.#removeWaiter(task, (waiter) => waiter.kind === 'request' && waiter.request === request)
-    for (const [query, pending] of this.#pending) if (pending.request === request) this.#drop(query, pending)
+    for (const [query, pending] of this.#pending) {
+      if (pending.asker.kind === 'request' && pending.asker.request === request) this.#drop(query, pending)
+    }
+  }
+
+  onSteered(steering: number, isTaken: boolean): void {
+    this.#steering.onSteered(steering, isTaken)
   }
 
   /** Everyone who waits for the task is told, once its end is durable. */
@@ -88,6 +111,10 @@ export class Asks {
 
   onQuery(from: NodeId, { query, ask }: BodyOf<'claims.query'>): void {
     const task = this.#parts.book.get(ask.task)
+    if (ask.kind === 'steer' && ask.token !== undefined) {
+      this.#steering.steerRun({ kind: 'peer', node: from, query }, from, ask)
+      return
+    }
     if (task === undefined) {
       this.#answer(from, query, { kind: 'error', code: 'NOT_FOUND', message: notFound(ask.task) })
       return
@@ -108,6 +135,9 @@ export class Asks {
         return
       case 'history':
         this.#answer(from, query, { kind: 'history', entries: this.#parts.why.history(task) })
+        return
+      case 'steer':
+        this.#steering.steer({ kind: 'peer', node: from, query }, task, ask.input)
     }
   }
 
@@ -116,17 +146,17 @@ export class Asks {
     if (pending === undefined || pending.node !== from) return
     if (answer.kind !== 'report' || answer.report.output === undefined) {
       this.#drop(query, pending)
-      this.#reply(pending.request, outcomeOf(answer, undefined))
+      this.#tell(pending.asker, outcomeOf(answer, undefined))
       return
     }
     const received = this.#parts.transfers.receive(from, answer.report.output, (output) => {
       if (this.#pending.get(query) !== pending) return
       this.#drop(query, pending)
-      this.#reply(pending.request, outcomeOf(answer, output))
+      this.#tell(pending.asker, outcomeOf(answer, output))
     })
     if (received) return
     this.#drop(query, pending)
-    this.#reply(pending.request, err({ code: 'OVERLOADED', message: 'no room for the output; try again later' }))
+    this.#tell(pending.asker, err({ code: 'OVERLOADED', message: 'no room for the output; try again later' }))
   }
 
   /** The question did not leave. Whoever waits for an end is asked for again anyway. */
@@ -134,17 +164,25 @@ export class Asks {
     const pending = this.#pending.get(query)
     if (pending === undefined || pending.node !== peer || pending.body.kind === 'wait') return
     this.#drop(query, pending)
-    const message = `the queue to ${peer}, the task's coordinator, is full; try again later`
+    const message = `the queue to ${peer}, which has the task, is full; try again later`
     const data = { retryAfterMs: this.#ground.params.retryAfterMs }
-    this.#reply(pending.request, err({ code: 'OVERLOADED', message, data }))
+    this.#tell(pending.asker, err({ code: 'OVERLOADED', message, data }))
   }
 
   /** The link is back, or something was lost: questions are asked again; they may be asked twice. */
   linkUp(peer: NodeId): void {
-    for (const [query, pending] of this.#pending) if (pending.node === peer) this.#send(query, pending)
+    for (const [query, pending] of this.#pending) {
+      // Twice is not once for extra input: it may have arrived.
+      if (pending.node === peer && pending.body.kind !== 'steer') this.#send(query, pending)
+    }
   }
 
   #onTaskAsk(request: RequestId, ask: TaskAsk): void {
+    if (ask.kind === 'steer' && ask.input.length > STEER_BYTES_MAX) {
+      const message = `extra input has at most ${STEER_BYTES_MAX} bytes; pass larger values by content address`
+      this.#reply(request, err({ code: 'TOO_LARGE', message }))
+      return
+    }
     const task = this.#parts.book.get(ask.task)
     if (task !== undefined) {
       this.#here(request, ask, task)
@@ -157,7 +195,7 @@ export class Asks {
       this.#reply(request, err({ code: 'NOT_FOUND', message: notFound(ask.task) }))
       return
     }
-    this.#elsewhere(request, ask, node)
+    this.#elsewhere({ kind: 'request', request }, ask, node)
   }
 
   #here(request: RequestId, ask: TaskAsk, task: Task): void {
@@ -177,30 +215,27 @@ export class Asks {
         return
       case 'history':
         this.#replyAfterAll(request, ok({ kind: 'history', entries: this.#parts.why.history(task) }))
+        return
+      case 'steer':
+        this.#steering.steer({ kind: 'request', request }, task, ask.input)
     }
   }
 
-  #elsewhere(request: RequestId, ask: TaskAsk, node: NodeId): void {
+  #elsewhere(asker: Asker, ask: TaskAsk | SteerAsk, node: NodeId): void {
     const { params } = this.#ground
     if (this.#pending.size >= params.requestsMax) {
-      this.#reply(
-        request,
-        err({ code: 'OVERLOADED', message: 'too many questions to other nodes are open; try again later' }),
-      )
+      const message = 'too many questions to other nodes are open; try again later'
+      this.#tell(asker, err({ code: 'OVERLOADED', message }))
       return
     }
     const waitMs = ask.kind === 'wait' ? ask.timeoutMs : params.requestTimeoutMs
-    const pending: Pending = { request, node, body: bodyOf(ask), alarm: undefined, again: undefined }
+    const pending: Pending = { asker, node, body: bodyOf(ask), alarm: undefined, again: undefined }
     this.#query += 1
     const query = this.#query
     if (waitMs !== undefined) {
       pending.alarm = this.#ground.in(waitMs, () => {
         this.#drop(query, pending)
-        const message =
-          ask.kind === 'wait'
-            ? `the task has not ended within ${waitMs} ms`
-            : `${node}, its coordinator, does not answer`
-        this.#reply(request, err({ code: 'TIMEOUT', message }))
+        this.#tell(asker, err({ code: 'TIMEOUT', message: lateMessage(ask, waitMs, node) }))
       })
     }
     this.#pending.set(query, pending)
@@ -306,6 +341,11 @@ export class Asks {
     this.#ground.emitAfterAll({ kind: 'send', to, message: { kind: 'claims.reply', body: { query, answer } } })
   }
 
+  #tell(asker: Asker, outcome: Outcome): void {
+    if (asker.kind === 'request') this.#reply(asker.request, outcome)
+    else this.#answer(asker.node, asker.query, relayed(outcome))
+  }
+
   #reply(request: RequestId, outcome: Outcome): void {
     this.#ground.emit({ kind: 'reply', request, outcome })
   }
@@ -315,11 +355,25 @@ export class Asks {
   }
 }
 
+/** What another node may refuse with; anything else is news of a later version. */
+const RELAYED_CODES = ['OVERLOADED', 'TIMEOUT', 'TOO_LARGE'] as const
+
 function notFound(task: string): string {
   return `there is no task ${task.slice(0, 80)}, or it ended too long ago to be kept`
 }
 
-function bodyOf(ask: TaskAsk): AskBody {
+function lateMessage(ask: TaskAsk | SteerAsk, waitMs: number, node: NodeId): string {
+  if (ask.kind === 'wait') return `the task has not ended within ${waitMs} ms`
+  if (ask.kind === 'steer') return `${node} has not said whether the agent took the input; it may have`
+  return `${node}, its coordinator, does not answer`
+}
+
+/** To a node that asked for extra input to be passed on: the only thing that is. */
+function relayed(outcome: Outcome): AnswerBody {
+  return outcome.ok ? { kind: 'steered' } : { kind: 'error', code: outcome.error.code, message: outcome.error.message }
+}
+
+function bodyOf(ask: TaskAsk | SteerAsk): AskBody {
   // What does not fit an id names no task.
   const task = ask.task as AskBody['task']
   switch (ask.kind) {
@@ -327,6 +381,8 @@ function bodyOf(ask: TaskAsk): AskBody {
       return { kind: 'wait', task, timeoutMs: Math.ceil(ask.timeoutMs ?? 0) }
     case 'cancel':
       return { kind: 'cancel', task, reason: ask.reason.slice(0, 80).toWellFormed() }
+    case 'steer':
+      return { kind: 'steer', task, token: 'token' in ask ? ask.token : undefined, input: ask.input }
     default:
       return { kind: ask.kind, task }
   }
@@ -345,8 +401,10 @@ function outcomeOf(answer: AnswerBody, output: Uint8Array | undefined): Outcome 
       return ok(answer)
     case 'history':
       return ok(answer)
+    case 'steered':
+      return ok(answer)
     case 'error': {
-      const code = answer.code === 'OVERLOADED' ? 'OVERLOADED' : 'NOT_FOUND'
+      const code = RELAYED_CODES.find((known) => known === answer.code) ?? 'NOT_FOUND'
       return err({ code, message: answer.message })
     }
   }

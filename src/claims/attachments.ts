@@ -45,6 +45,12 @@ export class Attachments {
       case 'agent-detach':
         this.#detach(input.agent)
         return
+      case 'agent-silent':
+        this.#silence(input.agent)
+        return
+      case 'agent-heard':
+        this.#hear(input.agent)
+        return
       case 'agent-lost':
         this.#lose(input.agent, 'connection lost')
         return
@@ -108,6 +114,30 @@ export class Attachments {
     // What was only promised is not begun any more.
     bidder.withhold(agent)
     this.departIfDone(agent)
+  }
+
+  /** T-14: its leases pass as if they had ended; its slots are its own until it lets go of them (T-7). */
+  #silence(id: AgentId): void {
+    const { roster, bidder, runs, reported } = this.#parts
+    const agent = roster.get(id)
+    if (agent === undefined || agent.isSilent) return
+    roster.silence(agent, true)
+    bidder.withhold(agent)
+    const lost = [...runs.of(agent)].filter((run) => run.state === 'running')
+    this.#ground.observe({ kind: 'agent-silent', agent: id, name: agent.facts.name, running: lost.length })
+    for (const run of lost) {
+      runs.stop(run, 'lease-ended')
+      reported(run, { kind: 'released', reason: 'lease-ended' }, 0)
+    }
+  }
+
+  #hear(id: AgentId): void {
+    const { roster, pull } = this.#parts
+    const agent = roster.get(id)
+    if (agent === undefined || !agent.isSilent) return
+    roster.silence(agent, false)
+    this.#ground.observe({ kind: 'agent-heard', agent: id, name: agent.facts.name })
+    pull(agent)
   }
 
   #lose(id: AgentId, reason: string): void {

@@ -116,7 +116,7 @@ export class Claims implements ClaimsCore {
     })
     this.#attachments = new Attachments(ground, this.#attachmentsParts())
     const why = new Why(ground, { roster, rounds: this.#rounds, tracks })
-    this.#asks = new Asks(ground, { links, transfers, book, coordinator, why })
+    this.#asks = new Asks(ground, { links, transfers, book, coordinator, runs, why })
     this.#journal = new Journal({ book, coordinator, leases: this.#leases })
     this.#journal.read(options.records ?? [])
   }
@@ -182,6 +182,9 @@ export class Claims implements ClaimsCore {
         return
       case 'request':
         this.#asks.onRequest(input.request, input.ask)
+        return
+      case 'steered':
+        this.#asks.onSteered(input.steering, input.isTaken)
         return
       case 'abandon':
         this.#asks.abandon(input.request)

@@ -15,7 +15,7 @@ import {
   variant,
   word,
 } from '../wire/index.ts'
-import type { TaskId } from './ids.ts'
+import type { RequestId, TaskId } from './ids.ts'
 
 /** Bounds of what a submission may say; a submission that keeps them fits every message and record. */
 export const TASK_ID_BYTES_MAX = 64
@@ -184,13 +184,28 @@ const inventory = variant({
 
 const part = record({ transfer: counter, offset: count(PAYLOAD_BYTES_MAX), bytes: bytes(INLINE_BYTES_MAX) })
 
+/** Of extra input for a running task: what a question may carry. */
+export const STEER_BYTES_MAX = 32 * 1024
+
 const ask = variant({
   get: record({ task: taskId }),
   wait: record({ task: taskId, timeoutMs: duration }),
   cancel: record({ task: taskId, reason: text(256) }),
   why: record({ task: taskId }),
   history: record({ task: taskId }),
+  /** With a token: from its coordinator to its executor. */
+  steer: record({
+    task: taskId,
+    token: optional(record({ epoch: counter, attempt: counter })),
+    input: bytes(STEER_BYTES_MAX),
+  }),
 })
+export type SteerAsk = Extract<AskBody, { readonly kind: 'steer' }>
+
+/** Who is to be answered: a request of this node, or another node's question. */
+export type Asker =
+  | { readonly kind: 'request'; readonly request: RequestId }
+  | { readonly kind: 'peer'; readonly node: NodeId; readonly query: number }
 export type AskBody = Value<typeof ask>
 
 const query = record({ query: counter, ask })
@@ -264,6 +279,7 @@ const answer = variant({
   cancelled: record({ state: word(TASK_STATES) }),
   why: record({ state: word(TASK_STATES), reasons: list(reasonRow, 32), placement: optional(placementShape) }),
   history: record({ entries: list(historyRow, 128) }),
+  steered: record({}),
   error: record({ code: name, message: text(1024) }),
 })
 export type AnswerBody = Value<typeof answer>

@@ -101,6 +101,12 @@ export class Roster {
     this.version += 1
   }
 
+  silence(agent: Agent, isSilent: boolean): void {
+    agent.isSilent = isSilent
+    this.#place(agent)
+    this.version += 1
+  }
+
   remove(agent: Agent): void {
     agent.isLeaving = true
     this.#leaveClass(agent)

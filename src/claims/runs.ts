@@ -90,6 +90,13 @@ export class Runs {
     return this.#runs.has(`${task}/${attempt}`)
   }
 
+  /** What runs under that token for that coordinator. */
+  find(task: string, token: Token, coordinator: NodeId): Run | undefined {
+    const run = this.#runs.get(`${task}/${token.attempt}`)
+    const isIt = run?.coordinator === coordinator && run.token.epoch === token.epoch && run.state === 'running'
+    return isIt ? run : undefined
+  }
+
   of(agent: Agent): Iterable<Run> {
     return this.#byAgent.get(agent) ?? []
   }

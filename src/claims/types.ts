@@ -77,6 +77,8 @@ export type TaskAsk =
   | { readonly kind: 'cancel'; readonly task: string; readonly reason: string }
   | { readonly kind: 'why'; readonly task: string }
   | { readonly kind: 'history'; readonly task: string }
+  /** Extra input for the agent that runs it. */
+  | { readonly kind: 'steer'; readonly task: string; readonly input: Uint8Array }
 
 export type ClaimsRequest =
   | TaskAsk
@@ -97,6 +99,10 @@ export type ClaimsInput =
   | { readonly kind: 'agent-update'; readonly agent: AgentId; readonly facts: Partial<AgentFacts> }
   /** No new tasks; those that run may end. */
   | { readonly kind: 'agent-detach'; readonly agent: AgentId }
+  /** Its connection lives, and it does not say what it promised to say: what it runs is offered again. */
+  | { readonly kind: 'agent-silent'; readonly agent: AgentId }
+  /** It speaks again, and may take tasks again. */
+  | { readonly kind: 'agent-heard'; readonly agent: AgentId }
   /** Its connection is gone, and its tasks with it. */
   | { readonly kind: 'agent-lost'; readonly agent: AgentId }
   | {
@@ -122,6 +128,8 @@ export type ClaimsInput =
       readonly message?: string | undefined
       readonly partial?: Uint8Array | undefined
     }
+  /** The answer to `steer`: whether the agent's connection takes it. */
+  | { readonly kind: 'steered'; readonly steering: number; readonly isTaken: boolean }
   | { readonly kind: 'request'; readonly request: RequestId; readonly ask: ClaimsRequest }
   /** Nobody waits for the answer any more. */
   | { readonly kind: 'abandon'; readonly request: RequestId }
@@ -167,6 +175,7 @@ export type ClaimsAnswer =
   | { readonly kind: 'accepted'; readonly task: TaskId; readonly duplicate: boolean }
   | { readonly kind: 'report'; readonly report: TaskReport }
   | { readonly kind: 'cancelled'; readonly state: TaskState }
+  | { readonly kind: 'steered' }
   | {
       readonly kind: 'why'
       readonly state: TaskState
@@ -212,6 +221,15 @@ export type ClaimsEffect =
       readonly task: TaskId
       readonly attempt: number
       readonly reason: StopReason
+    }
+  /** Extra input for a task that it runs. To be answered with `steered`, at once. */
+  | {
+      readonly kind: 'steer'
+      readonly steering: number
+      readonly agent: AgentId
+      readonly task: TaskId
+      readonly attempt: number
+      readonly input: Uint8Array
     }
   /** The agent does not let go of anything it was told to stop: close its connection. It counts as lost from here on. */
   | { readonly kind: 'expel'; readonly agent: AgentId; readonly reason: string }
@@ -275,6 +293,8 @@ export type ClaimsObservation =
       readonly name: string
       readonly skills: readonly string[]
     }
+  | { readonly kind: 'agent-silent'; readonly agent: string; readonly name: string; readonly running: number }
+  | { readonly kind: 'agent-heard'; readonly agent: string; readonly name: string }
   | {
       readonly kind: 'agent-gone'
       readonly agent: string

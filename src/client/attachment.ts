@@ -1,16 +1,24 @@
 import type { AgentError, ParamsOf, RequestId, RunParams } from '../ipc/index.ts'
 import { SwarmError } from '../kernel/index.ts'
 import type { ControlClient } from './control-client.ts'
+import { HEARTBEAT_MS } from './params.ts'
 import { toPayload } from './payload.ts'
 import { Run, type TaskHandler } from './run.ts'
 
+const HEARTBEAT = 'agent.heartbeat'
+
 /** An agent as it describes itself (`agent.attach`). */
-export interface AgentSpec extends Omit<ParamsOf<'agent.attach'>, 'skills'> {
+export interface AgentSpec extends Omit<ParamsOf<'agent.attach'>, 'skills' | 'heartbeatMs'> {
   /** A name alone stands for full proficiency. */
   readonly skills: readonly (string | { readonly name: string; readonly proficiency?: number })[]
+  /**
+   * How often the daemon hears that this process still runs; after three times as long without, its tasks are offered
+   * again (AC-13). 5 s unless given. 0: never, for handlers that hold up the loop of their process for longer.
+   */
+  readonly heartbeatMs?: number | undefined
 }
 
-export type AgentChanges = Partial<Omit<AgentSpec, 'name'>>
+export type AgentChanges = Partial<Omit<AgentSpec, 'name' | 'heartbeatMs'>>
 
 /** What an agent may want to know of its standing. */
 export interface AgentListener {
@@ -42,6 +50,7 @@ export class Attachment {
   #runningCount = 0
   #isLeaving = false
   #isOver = false
+  #heart: NodeJS.Timeout | undefined
   #settle: { resolve(): void; reject(error: SwarmError): void } = { resolve: () => {}, reject: () => {} }
   /** Settles when it is detached; rejects when a daemon refuses it for good. */
   readonly ended: Promise<void>
@@ -104,11 +113,14 @@ export class Attachment {
 
   /** @internal Attaches over this connection. @throws SwarmError what the daemon answered */
   async attachTo(connection: ControlClient, register: (agent: string) => void): Promise<void> {
-    const params = { ...this.#spec, skills: skillsOf(this.#spec.skills) }
+    const { heartbeatMs = HEARTBEAT_MS, ...spec } = this.#spec
+    const beats = heartbeatMs > 0 && connection.hello.features.includes('heartbeats')
+    const params = { ...spec, skills: skillsOf(spec.skills), ...(beats ? { heartbeatMs } : {}) }
     await connection.call('agent.attach', params, undefined, ({ agent }) => {
       // In the same turn: the next line may already be its first task.
       register(agent)
       this.#agent = agent
+      if (beats) this.#beat(connection, heartbeatMs)
     })
     if (this.#isOver) {
       // It was detached while it was being attached again.
@@ -139,6 +151,11 @@ export class Attachment {
   }
 
   /** @internal */
+  onSteer(key: string, input: unknown): void {
+    this.#runs.get(key)?.steer(input)
+  }
+
+  /** @internal */
   onDrain(deadlineMs: number): void {
     this.#listener.onDrain?.(deadlineMs)
   }
@@ -147,6 +164,7 @@ export class Attachment {
   onLost(reason: SwarmError): void {
     if (this.#agent === undefined) return
     this.#agent = undefined
+    clearInterval(this.#heart)
     const runs = [...this.#runs.values()]
     this.#runs.clear()
     this.#held.length = 0
@@ -162,6 +180,12 @@ export class Attachment {
     this.#isOver = true
     this.#host.onOver(this)
     this.#settle.reject(error)
+  }
+
+  /** AC-13. All agents of the connection together say it once. */
+  #beat(connection: ControlClient, heartbeatMs: number): void {
+    clearInterval(this.#heart)
+    this.#heart = setInterval(() => connection.hint(HEARTBEAT, HEARTBEAT, {}), heartbeatMs).unref()
   }
 
   /** Begins what there is a slot for, also when a handler that was told to stop still has not (AC-7). */
@@ -189,6 +213,7 @@ export class Attachment {
   #finish(): void {
     if (this.#isOver) return
     this.#isOver = true
+    clearInterval(this.#heart)
     this.#agent = undefined
     this.#host.onOver(this)
     this.#settle.resolve()

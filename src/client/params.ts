@@ -21,6 +21,12 @@ export const CALLS_QUEUED_MAX = 100_000
 /** Unsent bytes above which no further question and no progress is written. Outcomes always are: they end tasks. */
 export const UNSENT_BYTES_MAX = 4 * 1024 * 1024
 
+/** A process that was stopped or hangs is found out after three of these: later than a pause that nobody minds. */
+export const HEARTBEAT_MS = 5_000
+
+/** Extra inputs of one task that its handler has not asked for yet. */
+export const STEERS_HELD_MAX = 64
+
 /** Events that one reader has not taken; above it they are dropped and counted. */
 export const EVENTS_HELD_MAX = 1_024
 

@@ -1,5 +1,6 @@
 import type { AgentError, RunParams } from '../ipc/index.ts'
 import { SwarmError } from '../kernel/index.ts'
+import { STEERS_HELD_MAX } from './params.ts'
 import { fromPayload } from './payload.ts'
 
 /** How far a task is. Only the latest need arrive. */
@@ -15,6 +16,8 @@ export interface RunContext {
   /** Aborted when the task is cancelled, late, or lost with the connection: the answer no longer matters. */
   readonly signal: AbortSignal
   progress(progress: Progress): void
+  /** Extra input for the running task (`task.steer`), in order. Of what came before this was called, the first 64. */
+  onSteer(listener: (input: unknown) => void): void
 }
 
 /**
@@ -57,11 +60,19 @@ export class Run {
   readonly #line: RunLine
   readonly #controller = new AbortController()
   #isOver = false
+  #onSteer: ((input: unknown) => void) | undefined
+  readonly #steers: unknown[] = []
 
   constructor(task: RunParams, line: RunLine) {
     this.key = runKey(task.task, task.attempt)
     this.#task = { ...task, input: fromPayload(task.input) }
     this.#line = line
+  }
+
+  steer(input: unknown): void {
+    const payload = fromPayload(input)
+    if (this.#onSteer !== undefined) this.#onSteer(payload)
+    else if (this.#steers.length < STEERS_HELD_MAX) this.#steers.push(payload)
   }
 
   abort(reason: SwarmError): void {
@@ -74,7 +85,14 @@ export class Run {
     try {
       // Cancelled before its turn came.
       signal.throwIfAborted()
-      const output = await handler(this.#task, { signal, progress: (progress) => this.#progress(progress) })
+      const output = await handler(this.#task, {
+        signal,
+        progress: (progress) => this.#progress(progress),
+        onSteer: (listener) => {
+          this.#onSteer = listener
+          for (const input of this.#steers.splice(0)) listener(input)
+        },
+      })
       this.#end(output, undefined)
     } catch (cause) {
       this.#end(undefined, agentErrorOf(cause))

@@ -160,6 +160,11 @@ export class SwarmClient {
     return this.#ask('task.cancel', { task, ...(reason === undefined ? {} : { reason }) }, options)
   }
 
+  /** Extra input for the agent that runs it. @throws SwarmError NOT_FOUND (it does not run), OVERLOADED, TOO_LARGE */
+  async steer(task: string, input: unknown, options: CallOptions = {}): Promise<void> {
+    await this.#ask('task.steer', { task, input: toPayload(input) }, options, false)
+  }
+
   why(task: string, options?: CallOptions): Promise<WhyReport> {
     return this.#ask('task.why', { task }, options)
   }
@@ -316,6 +321,7 @@ export class SwarmClient {
   #onNotice(method: string, params: Readonly<Record<string, unknown>>): void {
     for (const attachment of this.#attachments) {
       if (method === 'task.cancel') attachment.onCancel(runKey(params.task, params.attempt), String(params.reason))
+      else if (method === 'task.steer') attachment.onSteer(runKey(params.task, params.attempt), params.input)
       else if (method === 'drain') attachment.onDrain(Number(params.deadlineMs))
     }
   }
@@ -356,5 +362,5 @@ function isTemporary({ code }: SwarmError): boolean {
 
 /** Asking twice is the same as asking once. */
 function isQuestion(method: MethodName): boolean {
-  return /^(?:node\.(?!stop|drain)|config\.|task\.(?!submit))/.test(method)
+  return /^(?:node\.(?!stop|drain)|config\.|task\.(?!submit|steer))/.test(method)
 }

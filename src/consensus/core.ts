@@ -250,8 +250,16 @@ export class ConsensusCore implements Core<Input, Effect> {
         return
       }
       if (vote.kind === 'checkpoint') this.#desks.checkpointing.receive(seat, { ...cast, vote }, false)
-      else this.#desks.voting.receive(seat, from, cast, vote)
+      else {
+        if (vote.kind === 'commit') this.#onCommit(from, vote.digest)
+        this.#desks.voting.receive(seat, from, cast, vote)
+      }
     }
+  }
+
+  #onCommit(from: NodeId, digest: Digest): void {
+    const block = this.#desks.chain.get(digest)?.block
+    if (block !== undefined) this.#desks.syncing.onCommit(from, this.epoch, (block.header.height - 1) as Height)
   }
 
   #onDurable(mark: number): void {

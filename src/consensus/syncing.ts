@@ -5,7 +5,7 @@ import type { RequestPool } from './pool.ts'
 import type { Certificate, Digest, Epoch, Height, Proposal, SignedRequest, Status } from './types.ts'
 import type { Voting } from './voting.ts'
 
-/** What a peer last said of itself. */
+/** What a peer last said of itself, or showed by a vote. */
 export interface Heard {
   readonly epoch: Epoch
   readonly height: Height
@@ -51,6 +51,13 @@ export class Syncing {
   onStatus(from: NodeId, status: Status, epoch: Epoch, height: Height): void {
     this.#heard.set(from, { epoch: status.epoch, height: status.height, at: this.#context.now })
     if (status.epoch > epoch || status.height > height) this.askBlocks(from, epoch, height)
+  }
+
+  /** It committed to a block, so it holds everything below. */
+  onCommit(from: NodeId, epoch: Epoch, below: Height): void {
+    const before = this.#heard.get(from)
+    const height = before?.epoch === epoch && before.height > below ? before.height : below
+    this.#heard.set(from, { epoch, height, at: this.#context.now })
   }
 
   /** Asks one peer for the blocks after ours; at most one such question is open. */

@@ -318,7 +318,7 @@ export interface ConsensusStatus {
   readonly checkpoint: { readonly height: Height; readonly root: Digest } | undefined
   readonly members: readonly {
     readonly node: NodeId
-    /** What it last said of itself. */
+    /** What it last said of itself, or what its votes since show that it holds. */
     readonly height: Height | undefined
     readonly heardAt: Millis | undefined
     readonly convicted: boolean

@@ -18,6 +18,11 @@ import {
 export const AGENT_KINDS = ['specialised', 'generalist', 'monitoring', 'backup'] as const
 export type AgentKind = (typeof AGENT_KINDS)[number]
 
+export const HEARTBEAT_MS_MIN = 100
+export const HEARTBEAT_MS_MAX = 3_600_000
+/** Two that are late or lost are no reason yet. */
+export const HEARTBEATS_MISSED_MAX = 3
+
 const changeable = {
   skills: z
     .array(z.strictObject({ name, proficiency: z.number().min(0).max(1).optional() }))
@@ -36,7 +41,15 @@ const changeable = {
 }
 
 /** The agent lives as long as its connection, which may have several. */
-export const attachParams = z.strictObject({ name, ...changeable })
+export const attachParams = z.strictObject({
+  name,
+  ...changeable,
+  /**
+   * It promises to say something at least so often: any message, or the notification `agent.heartbeat`. Silent for
+   * {@link HEARTBEATS_MISSED_MAX} times as long, it loses what it runs, and gets nothing until it is heard again.
+   */
+  heartbeatMs: z.int().min(HEARTBEAT_MS_MIN).max(HEARTBEAT_MS_MAX).optional(),
+})
 /** What is left out stays as it was. */
 export const updateParams = z.strictObject({ agent: agentId, ...changeable, skills: changeable.skills.optional() })
 export const detachParams = z.strictObject({ agent: agentId })

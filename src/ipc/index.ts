@@ -4,6 +4,7 @@ export {
   type AgentNotice,
   type AgentNotices,
   type AttachResult,
+  HEARTBEATS_MISSED_MAX,
   type RunParams,
 } from './agent-messages.ts'
 export { ClientCodec, type ClientEvent } from './client-codec.ts'

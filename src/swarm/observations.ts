@@ -256,6 +256,20 @@ export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
     help: 'Agents that attached.',
     message: (o) => `agent ${o.name} has attached: ${o.skills.join(', ')}`,
   },
+  'agent-silent': {
+    module: 'claims',
+    level: 'warn',
+    event: true,
+    help: 'Agents that did not say what they promised to say, so that their tasks were offered again (T-14).',
+    message: (o) => `agent ${o.name} is silent: the ${o.running} tasks that it ran are offered again`,
+  },
+  'agent-heard': {
+    module: 'claims',
+    level: 'info',
+    event: true,
+    help: 'Agents that were silent and are heard again.',
+    message: (o) => `agent ${o.name} is heard again, and may take tasks`,
+  },
   'agent-gone': {
     module: 'claims',
     level: 'info',

@@ -59,7 +59,7 @@ export type ClaimsHostInput = Exclude<
 /** What the claims ask of the host: agents, answers, news of tasks. */
 export type ClaimsHostEffect = Extract<
   ClaimsEffect,
-  { kind: 'run' | 'stop' | 'expel' | 'reply' | 'task-changed' | 'task-progress' }
+  { kind: 'run' | 'stop' | 'steer' | 'expel' | 'reply' | 'task-changed' | 'task-progress' }
 >
 
 /** What a node asks of its host, to be performed in list order; what follows a `persist` waits until it is durable. */

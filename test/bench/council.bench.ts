@@ -12,7 +12,8 @@ import { bundledProgram } from './work-daemon.ts'
 
 /**
  * The council of real daemons with real links and fsync against etcd's three members on the same machine and in the same
- * run: sequential commits, throughput with 256 clients, and the time until the next decision after the primary was killed.
+ * run: sequential commits, throughput with 256 clients, and the time until the next decision after the primary fell silent
+ * (SIGSTOP) or was killed.
  *
  * Usage: npm run bench -- council [--members 4,7,10,16] [--commits 500] [--seconds 5] [--kills 50] [--directory DIR] [--json]
  */
@@ -103,7 +104,10 @@ async function measure(count: number, at: string, peer: Peer | undefined): Promi
     const part = `council of ${count}`
     const figures = [...(await sequential(client, part, peer)), await throughput(client, part, peer)]
     // With four, as etcd's figure was taken; the founder is spared, for it alone holds the authority's key.
-    if (count === 4 && kills > 0) figures.push(...(await failovers({ client, swarm, nodes, pids, part })))
+    if (count === 4 && kills > 0) {
+      const failing = { client, swarm, nodes, pids, part }
+      figures.push(...(await failovers(failing, 'stopped')), ...(await failovers(failing, 'killed')))
+    }
     client.close()
     return figures
   } finally {
@@ -186,26 +190,33 @@ interface Failing {
   readonly part: string
 }
 
-async function failovers({ client, swarm, nodes, pids, part }: Failing): Promise<readonly Figure[]> {
+/** Silences primaries, one after the other, and takes the time until the next decision. */
+async function failovers(
+  { client, swarm, nodes, pids, part }: Failing,
+  how: 'killed' | 'stopped',
+): Promise<readonly Figure[]> {
   const times: number[] = []
   let running = nodes
   for (let i = 0; i < kills; i++) {
     const victim = await primaryBeside(client, running)
     const { pid } = victim.status
-    kill(pid)
-    const killedAt = performance.now()
+    process.kill(pid, how === 'killed' ? 'SIGKILL' : 'SIGSTOP')
+    const silentAt = performance.now()
     await decide(client, 0)
-    times.push(performance.now() - killedAt)
-    while (existsSync(`/proc/${pid}`)) await delay(POLL_MS)
-    pids.delete(pid)
-    spawned.delete(pid)
-    running = await swarm.up(nodes.length, { started: () => {}, seen: () => {} })
+    times.push(performance.now() - silentAt)
+    if (how === 'killed') {
+      while (existsSync(`/proc/${pid}`)) await delay(POLL_MS)
+      pids.delete(pid)
+      spawned.delete(pid)
+      running = await swarm.up(nodes.length, { started: () => {}, seen: () => {} })
+    } else process.kill(pid, 'SIGCONT')
     await allVote(client)
   }
   const { p50Ms, p99Ms } = latencyOf(times)
+  const what = `${part}, primary ${how} ${kills} times`
   return [
-    { part, what: `${part}, primary killed ${kills} times, p50`, value: p50Ms, unit: 'ms', target: { atMost: 1_000 } },
-    { part, what: `${part}, primary killed ${kills} times, p99`, value: p99Ms, unit: 'ms', target: { atMost: 2_000 } },
+    { part, what: `${what}, p50`, value: p50Ms, unit: 'ms', target: { atMost: 1_000 } },
+    { part, what: `${what}, p99`, value: p99Ms, unit: 'ms', target: { atMost: 2_000 } },
   ]
 }
 
@@ -225,6 +236,7 @@ async function allVote(client: ControlClient): Promise<void> {
     const { members } = await client.call('council.status', {})
     if (members.every(({ state }) => state === 'voting')) return
     if (performance.now() > until) throw new Error('a killed member does not come back')
+    // Members show by their votes that they vote.
     await decide(client, 0)
     await delay(POLL_MS)
   }

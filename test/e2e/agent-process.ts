@@ -1,12 +1,16 @@
-/** An agent in a process of its own: `node agent-process.ts SOCKET NAME SKILL` answers every task with its own name. */
+/**
+ * An agent in a process of its own: `node agent-process.ts SOCKET NAME SKILL [HEARTBEAT_MS]` answers every task with its
+ * own name, after it has said which it is.
+ */
 import { connect } from 'node:net'
 import { ClientCodec, type RunParams } from '../../src/index.ts'
 
-const [, , socketPath = '', name = '', skill = ''] = process.argv
+const [, , socketPath = '', name = '', skill = '', heartbeatMs] = process.argv
 const codec = new ClientCodec()
 const socket = connect(socketPath)
 socket.write(codec.request('hello', { protocol: 1, client: 'agent-process/1' }).bytes)
-const attach = codec.request('agent.attach', { name, skills: [{ name: skill }] })
+const promise = heartbeatMs === undefined ? {} : { heartbeatMs: Number(heartbeatMs) }
+const attach = codec.request('agent.attach', { name, skills: [{ name: skill }], ...promise })
 socket.write(attach.bytes)
 socket.on('data', (bytes) => {
   for (const event of codec.receive(bytes)) {
@@ -17,4 +21,7 @@ socket.on('data', (bytes) => {
     process.stdout.write(`answered ${task} ${attempt}\n`)
   }
 })
+if (heartbeatMs !== undefined) {
+  setInterval(() => socket.write(codec.notify('agent.heartbeat', {})), Number(heartbeatMs))
+}
 socket.on('close', () => process.exit(0))

@@ -17,6 +17,8 @@ async def whole():
     async with await connect_async() as swarm:
         started = asyncio.Event()
         stopped = asyncio.Event()
+        heard = asyncio.Event()
+        steered = []
 
         async def work(task, run):
             if task.input == "fail":
@@ -27,6 +29,8 @@ async def whole():
                 return object()
             if task.input == "hang":
                 started.set()
+                steered.append(await asyncio.get_running_loop().run_in_executor(None, run.inputs.get))
+                heard.set()
                 try:
                     await asyncio.sleep(600)
                 except asyncio.CancelledError:
@@ -49,6 +53,9 @@ async def whole():
         assert await swarm.submit("work", "hang", key="k") == task
         assert await code_of(swarm.submit("work", "else", key="k")) == "DUPLICATE_KEY"
         await started.wait()
+        await swarm.steer(task, b"left")
+        await heard.wait()
+        assert steered == [b"left"]
         assert await swarm.cancel(task, "enough") == "cancelled"
         await stopped.wait()
         assert (await swarm.wait(task))["state"] == "cancelled"

@@ -59,8 +59,17 @@ describe('across nodes', () => {
     const handed = await agent.nth(1)
     expect(handed.params).toMatchObject({ task, attempt: 1, skill: 'shout', tenant: 'default', trace: 'span-1' })
     expect(handed.params.input).toEqual({ text: 'hello', n: [1, 2] })
+    const elsewhere = await WireAgent.connect(third.socket)
+    for (const [n, asker] of [elsewhere, client, agent].entries()) {
+      expect(await asker.ask('task.steer', { task, input: [n, 1e2] })).toEqual({ ok: true, result: {} })
+    }
+    await eventually('the extra input', () => agent.notices.length === 3)
+    const steered = (n: number) => ({ method: 'task.steer', params: { task, attempt: 1, input: [n, 100] } })
+    expect(agent.notices).toMatchObject([steered(0), steered(1), steered(2)])
     agent.complete(handed, { text: 'HELLO' })
     const record = await ended(client, task)
+    const late = await elsewhere.ask('task.steer', { task, input: null })
+    expect(late).toMatchObject({ ok: false, error: { code: 'NOT_FOUND' } })
     expect(record).toMatchObject({
       task,
       state: 'completed',
@@ -74,7 +83,6 @@ describe('across nodes', () => {
     for (const at of [record.submittedAt, record.startedAt, record.endedAt]) {
       expect(new Date(at ?? '').toISOString()).toBe(at)
     }
-    const elsewhere = await WireAgent.connect(third.socket)
     expect(await elsewhere.call('task.get', { task })).toEqual(record)
     expect(await elsewhere.call('task.wait', { task })).toEqual(record)
     const why = await elsewhere.call<WhyReport>('task.why', { task })
@@ -198,6 +206,30 @@ describe('what goes wrong with agents', () => {
       agent.complete(handed, i)
       await ended(client, task)
     }
+  })
+
+  it('SIGSTOP: an agent that promised to be heard of loses its lease, and its late answer changes nothing', async () => {
+    const daemon = await TestDaemon.start()
+    const stopped = startScript(AGENT_PROCESS, [daemon.socket, 'sleeper', 'work', '300'])
+    await eventually('the agent to attach', () => stopped.output.stdout.includes('attached'), 30_000)
+    const client = await WireAgent.connect(daemon.socket)
+    stopped.child.kill('SIGSTOP')
+    // No run time-out, and nothing else that would end it.
+    const task = await submit(client, { skill: 'work' })
+    const awake = await WireAgent.connect(daemon.socket, { name: 'awake', skills: [{ name: 'work' }] })
+    const handed = await awake.nth(1)
+    expect(handed.params).toMatchObject({ task, attempt: 2 })
+    awake.complete(handed, 'in time')
+    expect(await ended(client, task)).toMatchObject({ output: 'in time', attempts: 2 })
+    const { events } = await client.call<{ events: { kind: string }[] }>('node.events', {})
+    expect(events.map(({ kind }) => kind)).toContain('agent-silent')
+    stopped.child.kill('SIGCONT')
+    await eventually('its late answer', () => stopped.output.stdout.includes(`answered ${task} 1`))
+    expect(await client.call('task.get', { task })).toMatchObject({ output: 'in time', executions: 2 })
+    // Heard again, and free, it takes the next.
+    awake.close()
+    const next = await submit(client, { skill: 'work' })
+    expect(await ended(client, next)).toMatchObject({ executor: { agent: 'sleeper' } })
   })
 
   it('SIGSTOP: the run times out, another agent does it, and the late answer changes nothing', async () => {

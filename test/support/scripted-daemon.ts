@@ -16,7 +16,7 @@ export function refusal(code: string, message = 'no'): Reply {
   return { error: { code: -32000, message, data: { code } } }
 }
 
-const HELLO = { protocol: 1, node: 'n1', swarm: 's1', version: '0', features: [] }
+const HELLO = { protocol: 1, node: 'n1', swarm: 's1', version: '0' }
 
 /**
  * The daemon's end of the socket, told by a test what to say. Says hello by itself, and attaches agents as `a1`, `a2` …
@@ -28,6 +28,8 @@ export class ScriptedDaemon {
   /** Chunks in which they arrived. */
   chunkCount = 0
   connectionCount = 0
+  /** What it says that it can do. */
+  features: readonly string[] = []
   answer: (said: Said) => Reply | 'default' = () => 'default'
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -105,7 +107,7 @@ export class ScriptedDaemon {
   }
 
   #default({ method }: Said): Reply {
-    if (method === 'hello') return { result: HELLO }
+    if (method === 'hello') return { result: { ...HELLO, features: this.features } }
     if (method !== 'agent.attach') return { result: {} }
     this.#attachedCount += 1
     return { result: { agent: `a${this.#attachedCount}` } }

@@ -83,6 +83,14 @@ export class World {
   readonly nodes = new Map<string, WorldNode>()
   readonly ran: Ran[] = []
   readonly stopped: { readonly agent: string; readonly task: string; readonly reason: string }[] = []
+  readonly steered: {
+    readonly agent: string
+    readonly task: string
+    readonly attempt: number
+    readonly input: string
+  }[] = []
+  /** Agents whose connections take nothing. */
+  readonly deaf = new Set<AgentId>()
   readonly observed: ClaimsObservation[] = []
   readonly replies = new Map<number, Result<ClaimsAnswer, Refusal>>()
   readonly sent: { readonly from: string; readonly to: string; readonly message: ClaimsMessage }[] = []
@@ -382,6 +390,13 @@ export class World {
       case 'event':
         if (effect.event.kind === 'links-wanted') this.wanted.set(node.id, effect.event.peers)
         return
+      case 'steer': {
+        const { steering, agent, task, attempt, input } = effect
+        const isTaken = !this.deaf.has(agent)
+        if (isTaken) this.steered.push({ agent, task, attempt, input: new TextDecoder().decode(input) })
+        this.later(0, () => this.input(node.id, { kind: 'steered', steering, isTaken }))
+        return
+      }
       case 'expel':
       case 'barrier':
       case 'task-changed':

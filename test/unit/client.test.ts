@@ -239,6 +239,49 @@ describe('an agent', () => {
     expect(await codeOf(swarm.attach({ name: '', skills: [] }, () => null))).toBe('BAD_REQUEST')
   })
 
+  it('AC-13: promises to be heard of and is, unless it says otherwise or the daemon knows nothing of it', async () => {
+    const { daemon, swarm } = await open({})
+    await swarm.attach({ ...ECHO, heartbeatMs: 100 }, () => null)
+    expect(daemon.of('agent.attach')[0]?.params).not.toHaveProperty('heartbeatMs')
+    daemon.features = ['heartbeats']
+    daemon.drop()
+    await eventually('it to attach again', () => daemon.of('agent.attach').length === 2)
+    expect(daemon.of('agent.attach')[1]?.params).toMatchObject({ heartbeatMs: 100 })
+    await eventually('two heartbeats', () => daemon.of('agent.heartbeat').length >= 2)
+    await swarm.attach({ ...ECHO, heartbeatMs: 0 }, () => null)
+    await swarm.attach(ECHO, () => null)
+    const promised = daemon.of('agent.attach').map(({ params }) => (params as { heartbeatMs?: number }).heartbeatMs)
+    expect(promised.slice(2)).toEqual([undefined, 5_000])
+  })
+
+  it('gets extra input in order, also what came before it asked', async () => {
+    const { daemon, swarm } = await open()
+    const asked = gate()
+    const inputs: unknown[] = []
+    const enough = gate()
+    await swarm.attach(ECHO, async (_, { onSteer }) => {
+      await asked.promise
+      onSteer((input) => {
+        inputs.push(input)
+        if (inputs.length === 3) enough.resolve()
+      })
+      await enough.promise
+    })
+    daemon.run('r1')
+    const steer = (input: unknown) => ({ method: 'task.steer', params: { task: 't-r1', attempt: 1, input } })
+    daemon.send(steer(1), steer({ $bytes: 'AQI=' }), {
+      ...steer('else'),
+      params: { task: 't-r2', attempt: 1, input: 0 },
+    })
+    await swarm.get('t1')
+    asked.resolve()
+    daemon.send(steer(3))
+    await daemon.answered('r1')
+    expect(inputs).toEqual([1, Uint8Array.of(1, 2), 3])
+    await swarm.steer('t1', new Uint8Array([1]))
+    expect(daemon.of('task.steer')[0]?.params).toEqual({ task: 't1', input: { $bytes: 'AQ==' } })
+  })
+
   it('is told to stop by its signal, and answers all the same', async () => {
     const { daemon, swarm } = await open()
     const started = gate()

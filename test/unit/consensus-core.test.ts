@@ -18,6 +18,7 @@ import {
   certificate,
   digest,
   EPOCH,
+  height,
   messagesIn,
   penaltiesIn,
   requestOf,
@@ -206,6 +207,30 @@ describe('views', () => {
     const after = late.hear(b, { kind: 'certificates', certificates: [certificate('prepare', 1, what, [1, 2, 3])] })
     expect(votesIn(after)).not.toContainEqual(expect.objectContaining({ kind: 'commit' }))
     expect(late.core.status().view).toBe(2)
+  })
+
+  it('tells where members are by what they vote for, not by their reports alone', () => {
+    const primary = primaryOfOne()
+    const from = primary.core.status().primary
+    const [self, other] = nodes(4).filter((node) => node !== from) as [NodeId, NodeId]
+    const member = solo(self, 4)
+    const shown = () => member.core.status().members.find(({ node }) => node === other)
+    const proposal = proposalOf(primary)
+    const votes = messagesIn(member.hear(from, proposal)).flatMap((message) => {
+      return message.kind === 'votes' ? message.votes : []
+    })
+    const prepared = votes.find(({ vote }) => vote.kind === 'prepare')?.vote
+    if (prepared?.kind !== 'prepare') throw new Error('no prepare')
+    expect(shown()).toMatchObject({ height: undefined, heardAt: undefined })
+    member.hear(other, { kind: 'votes', votes: [cast(other, { ...prepared, kind: 'commit', digest: digest('else') })] })
+    expect(shown()).toMatchObject({ height: undefined })
+    member.hear(other, { kind: 'votes', votes: [cast(other, { ...prepared, kind: 'commit' })] })
+    expect(shown()).toMatchObject({ height: 0 })
+    expect(shown()?.heardAt).toBeDefined()
+    // A report is of the sender's own making, and may say less: it was restored.
+    member.hear(other, { kind: 'status', epoch: EPOCH, view: view(1), height: height(7) })
+    member.hear(other, { kind: 'votes', votes: [cast(other, { ...prepared, kind: 'commit' })] })
+    expect(shown()).toMatchObject({ height: 7 })
   })
 
   it('helps whoever repeats a prepare of the view before, but not the last to prepare', () => {

@@ -115,6 +115,27 @@ describe('agents of a connection', () => {
     })
   })
 
+  it('I-16: that promised to be heard of and are not are silent, once, until the connection says something', () => {
+    const t = new Desk()
+    const { visit } = t.connect()
+    expect(visit.isAwaited).toBe(false)
+    visit.attach(FACTS)
+    const { agent } = visit.attach({ ...FACTS, heartbeatMs: 700 })
+    expect(visit.isAwaited).toBe(true)
+    // Three times 700 ms and no more than 1 s that the first look may have come too early.
+    for (let look = 1; look <= 3; look++) visit.look()
+    visit.heard()
+    for (let look = 1; look <= 3; look++) visit.look()
+    expect(t.kinds()).toEqual(['agent-attach', 'agent-attach'])
+    for (let look = 1; look <= 3; look++) visit.look()
+    expect(t.told.slice(2)).toEqual([{ kind: 'agent-silent', agent }])
+    visit.heard()
+    visit.heard()
+    expect(t.told.slice(3)).toEqual([{ kind: 'agent-heard', agent }])
+    visit.detach({ agent })
+    expect(visit.isAwaited).toBe(false)
+  })
+
   it('belong to it alone', () => {
     const t = new Desk()
     const { agent } = t.connect().visit.attach(FACTS)
@@ -155,18 +176,21 @@ describe('agents of a connection', () => {
     expect(said[1]).toEqual(['hang up', expect.stringContaining('it hangs')])
   })
 
-  it('are steered while they run it, here and if they take what they are sent', () => {
+  it('CL-13: are steered if they are there and take what they are sent, and the claims hear whether', () => {
     const t = new Desk()
     const { visit, said, line } = t.connect()
     const { agent } = visit.attach(FACTS)
-    const order = t.run(agent)
-    const client = t.connect().visit
-    expect(client.steer({ task: 't1', input: { left: true } })).toEqual({})
-    expect(said.at(-1)).toEqual(['task.steer', { task: 't1', attempt: 1, input: { left: true } }])
+    const steer = (steering: number, to: string = agent) => {
+      const effect = { kind: 'steer', steering, agent: to, task: 't1', attempt: 1, input: JsonText.of([1]).bytes }
+      t.desk.perform(effect as Parameters<WorkDesk['perform']>[0])
+      return t.last('steered')
+    }
+    expect(steer(1)).toEqual({ kind: 'steered', steering: 1, isTaken: true })
+    expect(said.at(-1)).toEqual(['task.steer', { task: 't1', attempt: 1, input: JsonText.of([1]) }])
     line.keepsUp = false
-    expect(codeOf(() => client.steer({ task: 't1', input: 1 }))).toBe('OVERLOADED')
-    visit.onOutcome(order, DONE)
-    expect(codeOf(() => client.steer({ task: 't1', input: 1 }))).toBe('NOT_FOUND')
+    expect(steer(2)).toEqual({ kind: 'steered', steering: 2, isTaken: false })
+    expect(steer(3, 'nobody')).toEqual({ kind: 'steered', steering: 3, isTaken: false })
+    expect(said).toHaveLength(1)
   })
 
   it('detached, they are forgotten with the last answer, and room is made', () => {

@@ -21,6 +21,7 @@ import concurrent.futures
 import inspect
 import json
 import os
+import queue
 import random
 import threading
 import time
@@ -39,6 +40,9 @@ WAIT_SLICE = 30.0
 IN_FLIGHT_MAX = 2048
 CALLS_QUEUED_MAX = 100_000
 EVENTS_HELD_MAX = 1024
+STEERS_HELD_MAX = 64
+# A process that was stopped or hangs is found out after three of these; `heartbeatMs=0` with `attach`: never.
+HEARTBEAT_MS = 5_000
 BACK_OFF_FIRST = 0.05
 BACK_OFF_MAX = 5.0
 
@@ -85,6 +89,8 @@ class Run:
     def __init__(self, report: Callable[[Fields], None]) -> None:
         self._report = report
         self._stopped = threading.Event()
+        # Extra input for the running task (`task.steer`), in order; at most so many that nobody has taken.
+        self.inputs: "queue.Queue[Any]" = queue.Queue(STEERS_HELD_MAX)
 
     @property
     def cancelled(self) -> bool:
@@ -122,6 +128,7 @@ class _Connection:
         self._unwritten: List[bytes] = []
         self._refusal: Optional[SwarmError] = None
         self._count = 0
+        self.features: List[str] = []
 
     async def open(self, path: str, token: Optional[str], client: str) -> Fields:
         try:
@@ -137,7 +144,9 @@ class _Connection:
             raise SwarmError("NO_DAEMON", message) from None
         self._reading = asyncio.ensure_future(self._read(reader))
         hello: Fields = {"protocol": PROTOCOL, "client": client}
-        return await self.call("hello", {**hello, "token": token} if token else hello, CALL_TIMEOUT)
+        answer: Fields = await self.call("hello", {**hello, "token": token} if token else hello, CALL_TIMEOUT)
+        self.features = answer.get("features", [])
+        return answer
 
     async def call(self, method: str, params: Fields, timeout: float, on_result: Optional[Callable[[Any], None]] = None) -> Any:
         """`on_result` sees the answer before anything that the daemon says after it is looked at."""
@@ -264,7 +273,18 @@ class Agent:
             self.agent = result["agent"]
             self._swarm._agents[result["agent"]] = self
 
-        await connection.call("agent.attach", self._spec, CALL_TIMEOUT, register)
+        spec = dict(self._spec)
+        heartbeat = spec.pop("heartbeatMs", HEARTBEAT_MS)
+        beats = heartbeat > 0 and "heartbeats" in connection.features
+        await connection.call("agent.attach", {**spec, "heartbeatMs": heartbeat} if beats else spec, CALL_TIMEOUT, register)
+        if beats:
+            self._beat(connection, heartbeat / 1000)
+
+    def _beat(self, connection: _Connection, seconds: float) -> None:
+        """The daemon hears that this process still runs; three times in vain, and it offers the tasks again."""
+        if connection.lost is None and self.agent is not None:
+            connection.send({"jsonrpc": "2.0", "method": "agent.heartbeat", "params": {}})
+            asyncio.get_running_loop().call_later(seconds, self._beat, connection, seconds)
 
     def _run(self, connection: _Connection, request: Any, params: Fields) -> None:
         attempt = _Attempt(connection, request, Task(params), self._handler, self._threads)
@@ -277,6 +297,11 @@ class Agent:
             self._leave_if_done()
 
         attempt.start(self._slots).add_done_callback(done)
+
+    def _steer(self, params: Fields) -> None:
+        attempt = self._runs.get(_key(params))
+        if attempt is not None:
+            attempt.steer(params.get("input"))
 
     def _cancel(self, params: Fields) -> None:
         attempt = self._runs.get(_key(params))
@@ -331,6 +356,12 @@ class _Attempt:
         self._run._stopped.set()
         if self._working is not None and inspect.iscoroutinefunction(self._handler):
             self._working.cancel()
+
+    def steer(self, input: Any) -> None:
+        try:
+            self._run.inputs.put_nowait(_from_payload(input))
+        except queue.Full:  # Nobody takes them.
+            pass
 
     async def _work(self, slots: asyncio.Semaphore) -> None:
         try:
@@ -407,7 +438,7 @@ class AsyncSwarm:
     async def attach(self, name: str, skills: List[Skill], handler: Handler, *, slots: int = 1, **more: Any) -> Agent:
         """Attaches an agent. `handler(task, run)` is a function, called in a thread, or a coroutine function.
 
-        `more`: resources, labels, price, kind, tenants, as in the protocol's `agent.attach`.
+        `more`: resources, labels, price, kind, tenants, heartbeatMs, as in the protocol's `agent.attach`.
         """
         named = [{"name": skill} if isinstance(skill, str) else skill for skill in skills]
         agent = Agent(self, {"name": name, "skills": named, "slots": slots, **more}, handler)
@@ -451,6 +482,10 @@ class AsyncSwarm:
         state: str = (await self.call("task.cancel", params))["state"]
         return state
 
+    async def steer(self, task: str, input: Any) -> None:
+        """Extra input for the agent that runs it."""
+        await self.call("task.steer", {"task": task, "input": _to_payload(input)})
+
     async def why(self, task: str) -> Fields:
         return await self.call("task.why", {"task": task})
 
@@ -463,7 +498,7 @@ class AsyncSwarm:
 
     async def call(self, method: str, params: Optional[Fields] = None, timeout: float = PATIENT_CALL_TIMEOUT) -> Any:
         """Any method of the protocol; one that changes something is not repeated after a lost connection."""
-        question = method.startswith(("node.", "task.", "config.")) and method not in ("node.stop", "node.drain", "task.submit")
+        question = method.startswith(("node.", "task.", "config.")) and method not in ("node.stop", "node.drain", "task.submit", "task.steer")
         return await self._ask(self._calls, method, params or {}, timeout, repeatable=question)
 
     async def events(self, **filter: Any) -> AsyncIterator[Fields]:
@@ -587,6 +622,9 @@ class AsyncSwarm:
         if method == "task.cancel":
             for agent in self._attached:
                 agent._cancel(params)
+        elif method == "task.steer":
+            for agent in self._attached:
+                agent._steer(params)
         elif method == "event":
             stream = self._streams.get(params.get("subscription", ""))
             if stream is not None:
@@ -729,6 +767,9 @@ class Swarm:
 
     def cancel(self, task: str, reason: Optional[str] = None) -> str:
         return self._do(self._swarm.cancel(task, reason))
+
+    def steer(self, task: str, input: Any) -> None:
+        self._do(self._swarm.steer(task, input))
 
     def why(self, task: str) -> Fields:
         return self._do(self._swarm.why(task))

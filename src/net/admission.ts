@@ -10,8 +10,8 @@ import type {
   StreamMuxer,
   Upgrader,
 } from '@libp2p/interface'
-import type { Certificate, Founding, MemberParty, NewcomerParty, Ticket } from '../identity/index.ts'
-import { BoundedMap, type ErrorCode, type NodeId } from '../kernel/index.ts'
+import type { Certificate, Founding, HandshakeOptions, MemberParty, NewcomerParty, Ticket } from '../identity/index.ts'
+import { assert, BoundedMap, type ErrorCode, type NodeId } from '../kernel/index.ts'
 import { PROTOCOL_PREFIX } from '../wire/index.ts'
 import { Crossings } from './crossing.ts'
 import { exchange, turnAway } from './exchange.ts'
@@ -19,10 +19,11 @@ import { Gate, type Passage } from './gate.ts'
 import type { NetworkClock, NetworkOptions } from './options.ts'
 import { ADMISSION_TIMEOUT_MS } from './params.ts'
 import { crossed, Refusal } from './refusal.ts'
-import { joinWrites, quietDecoder, tuneStreams } from './stream-tuning.ts'
+import { type IsSpoken, nameStreams } from './stream-names.ts'
+import { gatherWrites, joinWrites, quietDecoder, tuneStreams } from './stream-tuning.ts'
 
 /** Without the swarm id, so that members of another swarm are told so instead of finding no common protocol. */
-export const ADMISSION_PROTOCOL = `${PROTOCOL_PREFIX}/admission/1`
+export const ADMISSION_PROTOCOL = `${PROTOCOL_PREFIX}/admission/2`
 
 /** What admission found out about one connection, and what became of it. */
 export interface Admitted {
@@ -32,6 +33,8 @@ export interface Admitted {
   readonly dialledBy: NodeId
   /** When this connection also made a member of this node. */
   readonly joined: { readonly founding: Founding; readonly certificate: Uint8Array } | undefined
+  /** The connection below the encryption: what libp2p closes. */
+  readonly raw: MessageStream
   muxer: StreamMuxer | undefined
   /** The peer ended the connection in good order, rather than vanish. */
   goodbye: boolean
@@ -52,14 +55,15 @@ interface EncrypterComponents {
   readonly privateKey: PrivateKey
   readonly logger: ComponentLogger
   readonly upgrader: Upgrader
+  readonly registrar: { getHandler(protocol: string): unknown }
 }
 
 /**
  * The door (P-1 to P-5): a connection encrypter that runs Noise, then the exchange of certificates, and throws for
  * whoever does not pass, so that libp2p never gets to build a muxer for it.
  *
- * The muxer is negotiated after that and not inside Noise: its round trip is also the acknowledgement that the other
- * side has let this connection stand.
+ * There is one muxer, so nothing is negotiated about it: the exchange ends with the word of the responder that it lets
+ * this connection stand.
  */
 export class AdmissionControl {
   readonly gate = new Gate()
@@ -76,6 +80,7 @@ export class AdmissionControl {
   readonly #admitted = new WeakMap<object, Admitted>()
   readonly #bySecured = new WeakMap<object, Admitted>()
   readonly #tickets = new BoundedMap<NodeId, Ticket>(1)
+  #isSpoken: IsSpoken = () => false
 
   constructor(init: AdmissionInit) {
     this.#init = init
@@ -86,10 +91,17 @@ export class AdmissionControl {
   encrypter(): (components: EncrypterComponents) => ConnectionEncrypter {
     return (components) => {
       const secure = noise()(components)
+      this.#isSpoken = speaks(components)
+      const admit = async (role: HandshakeOptions['role'], raw: MessageStream, options?: SecureConnectionOptions) => {
+        const secured = await this.#admit(role, raw, options, secure)
+        const [streamMuxer] = components.upgrader.getStreamMuxers().values()
+        assert(streamMuxer !== undefined, 'a host has a muxer')
+        return { ...secured, streamMuxer }
+      }
       return {
         protocol: ADMISSION_PROTOCOL,
-        secureOutbound: (raw, options) => this.#admit('initiator', raw, options, secure),
-        secureInbound: (raw, options) => this.#admit('responder', raw, options, secure),
+        secureOutbound: (raw, options) => admit('initiator', raw, options),
+        secureInbound: (raw, options) => admit('responder', raw, options),
       }
     }
   }
@@ -110,7 +122,9 @@ export class AdmissionControl {
     this.muxerCount += 1
     const admitted = this.#bySecured.get(secured)
     if (admitted !== undefined) admitted.muxer = muxer
+    nameStreams(muxer, this.#isSpoken)
     tuneStreams(muxer)
+    if (admitted !== undefined) gatherWrites(admitted.raw, secured, muxer)
     secured.addEventListener('message', ({ data }) => {
       this.bytesIn += data.byteLength
     })
@@ -131,7 +145,7 @@ export class AdmissionControl {
   }
 
   async #admit(
-    role: 'initiator' | 'responder',
+    role: HandshakeOptions['role'],
     raw: MessageStream,
     options: SecureConnectionOptions = {},
     secure: ConnectionEncrypter,
@@ -146,8 +160,8 @@ export class AdmissionControl {
     quietDecoder(secured.connection)
     const peer = secured.remotePeer.toString() as NodeId
     try {
-      const admitted = await this.#judge(role, peer, secured.connection, signal)
-      this.#remember(raw, secured.connection, admitted)
+      const admitted = await this.#judge(role, peer, raw, secured.connection, signal)
+      this.#remember(secured.connection, admitted)
     } catch (cause) {
       if (cause instanceof Refusal) this.#refused(peer, cause)
       throw cause
@@ -156,8 +170,9 @@ export class AdmissionControl {
   }
 
   async #judge(
-    role: 'initiator' | 'responder',
+    role: HandshakeOptions['role'],
     peer: NodeId,
+    raw: MessageStream,
     secured: MessageStream,
     signal: AbortSignal,
   ): Promise<Admitted> {
@@ -170,8 +185,8 @@ export class AdmissionControl {
     if (dials && !this.crossings.beginDial(clock.now(), peer)) throw crossed()
     try {
       const options = { role, self: party, remote: peer, wallNow: clock.wallNow() }
-      const result = await exchange(secured, options, grant, signal)
-      if (!dials && !this.crossings.admitsDialOf(clock.now(), peer)) throw crossed()
+      const stands = () => dials || this.crossings.admitsDialOf(clock.now(), peer)
+      const result = await exchange(secured, options, grant, signal, stands)
       const dialledBy = dials ? self : peer
       this.crossings.stands(clock.now(), peer, dialledBy)
       return {
@@ -179,6 +194,7 @@ export class AdmissionControl {
         shown: result.shown,
         dialledBy,
         joined: result.joined,
+        raw,
         muxer: undefined,
         goodbye: false,
       }
@@ -192,7 +208,8 @@ export class AdmissionControl {
     return undefined
   }
 
-  #remember(raw: MessageStream, secured: MessageStream, admitted: Admitted): void {
+  #remember(secured: MessageStream, admitted: Admitted): void {
+    const { raw } = admitted
     this.admittedCount += 1
     this.#passages.get(raw.timeline)?.admitted()
     this.#admitted.set(raw.timeline, admitted)
@@ -207,5 +224,18 @@ export class AdmissionControl {
     if (refusal.by === 'us' && refusal.code === 'AUTHORITY_UNKNOWN') this.#init.onUnknownAuthority(peer)
     const counts = refusal.by === 'us' ? this.refusedByUs : this.refusedByPeers
     counts[refusal.code] = (counts[refusal.code] ?? 0) + 1
+  }
+}
+
+/** The registrar is asked for late: libp2p makes it after the encrypters. */
+function speaks(components: EncrypterComponents): IsSpoken {
+  return (protocol) => {
+    try {
+      components.registrar.getHandler(protocol)
+      return true
+    } catch {
+      // That is how libp2p says no.
+      return false
+    }
   }
 }

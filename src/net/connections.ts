@@ -16,6 +16,8 @@ export interface Member {
 export interface ConnectionsInit {
   readonly node: Libp2p
   readonly admission: AdmissionControl
+  /** An admitted connection, before anything else is done with it. */
+  onMet(connection: Connection): void
   onOpened(peer: NodeId): void
   /** The connection ended by itself; the member is no longer in the table. */
   onClosed(member: Member, goodbye: boolean): void
@@ -85,15 +87,17 @@ export class Connections {
     const known = this.#members.get(peer)
     if (known === undefined) {
       this.#members.set(peer, { credentials, connection, linked: false })
+      this.#init.onMet(connection)
       this.#init.onOpened(peer)
       return
     }
-    // P-5: the peer no longer believes in the old one. It goes at once, and before identify runs on the new one, so
-    // that services which keep one stream per peer (gossipsub) find none and open it there.
+    // P-5: the peer no longer believes in the old one. It goes at once, and before services are told of the new one, so
+    // that those which keep one stream per peer (gossipsub) find none and open it there.
     const old = known.connection
     known.connection = connection
     known.credentials = credentials
     old.abort(new Error('replaced by a later connection'))
+    this.#init.onMet(connection)
   }
 
   #onClose(connection: Connection): void {

@@ -58,11 +58,16 @@ function bucketOf(buckets: BoundedMap<string, TokenBucket>, clock: NetworkClock,
   return bucket
 }
 
-/** A query is a message or more, so counting chunks of bytes counts no fewer than the queries. */
+/**
+ * A query is a message or more, so counting chunks of bytes counts no fewer than the queries. Not by a listener: what has
+ * come with the stream's name would be told to it, and be gone before the handler listens.
+ */
 function watch(stream: Stream, bucket: TokenBucket, clock: NetworkClock): void {
-  stream.addEventListener('message', () => {
-    if (!bucket.take(clock.now())) stream.abort(new Error('too many queries'))
-  })
+  const dispatchEvent = stream.dispatchEvent.bind(stream)
+  stream.dispatchEvent = (event) => {
+    if (event.type === 'message' && !bucket.take(clock.now())) stream.abort(new Error('too many queries'))
+    return dispatchEvent(event)
+  }
 }
 
 /** Who holds what, as far as anyone has heard: hints, to be verified on contact. Keys are SHA-256 digests. */

@@ -14,7 +14,7 @@ import {
 import type { ErrorCode } from '../kernel/index.ts'
 import type { NetworkOptions } from './options.ts'
 import { REFUSAL_LINGER_MS } from './params.ts'
-import { Refusal } from './refusal.ts'
+import { crossed, isCrossed, Refusal } from './refusal.ts'
 
 /** The peer proved to be a member; `joined` when it also made one of us. */
 export interface ExchangeResult {
@@ -26,10 +26,14 @@ export interface ExchangeResult {
 
 type Frames = ReturnType<typeof lpStream>
 
+/** The word of the responder that the connection stands (P-5): until then the initiator has told nobody of it. */
+const STANDS = Uint8Array.of(1)
+
 /**
  * Runs the handshake of `src/identity` over a connection that Noise has secured: length-prefixed frames, bounded in
  * size and number, all of them within the time of `signal` (P-2). Leaves every byte after them unread.
  *
+ * @param stands asked when the peer has proved itself: whether the connection may stand beside others of this pair
  * @throws Refusal when either side refuses or the time is over; by then the other side has been told, if it listens.
  */
 export async function exchange(
@@ -37,6 +41,7 @@ export async function exchange(
   options: HandshakeOptions,
   grant: NetworkOptions['grant'],
   signal: AbortSignal,
+  stands: (peer: Certificate) => boolean = () => true,
 ): Promise<ExchangeResult> {
   const frames = lpStream(secured, {
     maxDataLength: HANDSHAKE_FRAME_BYTES_MAX,
@@ -44,8 +49,12 @@ export async function exchange(
   })
   const handshake = new Handshake(options)
   try {
-    return await converse(frames, handshake, grant, signal)
+    const result = await converse(frames, handshake, grant, signal)
+    await agree(frames, options.role, signal, () => stands(result.peer))
+    frames.unwrap()
+    return result
   } catch (cause) {
+    if (isCrossed(cause)) throw cause
     if (cause instanceof Refusal) {
       if (cause.by === 'us') await hungUp(secured)
       throw cause
@@ -83,10 +92,8 @@ async function converse(
       case 'refused':
         throw new Refusal(outcome.code, outcome.message, outcome.by)
       case 'member':
-        frames.unwrap()
         return { peer: outcome.peer, shown: outcome.shown, joined: undefined }
       case 'joined':
-        frames.unwrap()
         return {
           peer: outcome.peer,
           shown: outcome.shown,
@@ -94,6 +101,24 @@ async function converse(
         }
     }
   }
+}
+
+/** @throws {@link crossed} when the responder lets another connection of the pair stand, which it says by hanging up. */
+async function agree(
+  frames: Frames,
+  role: HandshakeOptions['role'],
+  signal: AbortSignal,
+  stands: () => boolean,
+): Promise<void> {
+  if (role === 'responder') {
+    if (!stands()) throw crossed()
+    await frames.write(STANDS, { signal })
+    return
+  }
+  await frames.read({ signal }).catch((cause: unknown) => {
+    if (signal.aborted) throw cause
+    throw crossed()
+  })
 }
 
 async function received(frames: Frames, handshake: Handshake, signal: AbortSignal): Promise<HandshakeStep> {

@@ -13,6 +13,7 @@ import { concat } from 'uint8arrays/concat'
 import { KeyPair } from '../identity/index.ts'
 import { type NodeId, SwarmError } from '../kernel/index.ts'
 import { PROTOCOL_PREFIX } from '../wire/index.ts'
+import { Acquaintance, spareProtocols } from './acquaintance.ts'
 import { announced, sourceOf, withoutPeer } from './addresses.ts'
 import type { AdmissionControl } from './admission.ts'
 import type { ProviderTable } from './dht.ts'
@@ -46,15 +47,17 @@ export interface Host {
   readonly node: Libp2p<Services>
   readonly pubsub: GossipSub
   readonly providers: ProviderTable | undefined
-  readonly addresses: Addresses
+  readonly acquaintance: Acquaintance
+  readonly parts: HostParts
 }
 
-interface Addresses {
+interface HostParts {
   readonly transportManager: TransportManager
   readonly addressManager: AddressManager
+  readonly registrar: Components['registrar']
 }
 
-type Services = { pubsub: GossipSub; dht?: KadDHT; addresses: Addresses }
+type Services = { pubsub: GossipSub; dht?: KadDHT; parts: HostParts }
 type Components = Parameters<ServiceFactoryMap[string]>[0]
 type TransportManager = Components['transportManager']
 type AddressManager = Components['addressManager']
@@ -68,14 +71,18 @@ export async function createHost(
   const prefix = `${PROTOCOL_PREFIX.slice(1)}/${options.swarm}`
   const dhtModule = options.dht === undefined ? undefined : await import('./dht.ts')
   const services = {
-    identify: identify({ protocolPrefix: prefix }),
+    identify: identify({ protocolPrefix: prefix, runOnConnectionOpen: asksPeers(options) }),
     ping: ping({ protocolPrefix: prefix }),
     pubsub: gossipService(options.swarm),
     ...(options.relay?.serve === true && { relay: relayService() }),
     ...(dhtModule !== undefined &&
       options.dht !== undefined && { dht: dhtModule.dhtService(options.swarm, options.dht) }),
     // Not a service: the factory is where libp2p shows its parts.
-    addresses: ({ transportManager, addressManager }: Components): Addresses => ({ transportManager, addressManager }),
+    parts: ({ transportManager, addressManager, registrar }: Components): HostParts => ({
+      transportManager,
+      addressManager,
+      registrar,
+    }),
   }
   const node = await createLibp2p({
     start: false,
@@ -93,8 +100,15 @@ export async function createHost(
     services: services as unknown as ServiceFactoryMap<Services>,
   })
   dhtModule?.guardDht(node, options.swarm, options.clock)
-  const { pubsub, dht, addresses } = node.services
-  return { node, pubsub, addresses, providers: dht && dhtModule && new dhtModule.ProviderTable(dht) }
+  if (!asksPeers(options)) spareProtocols(node.peerStore, node.peerId)
+  const { pubsub, dht, parts } = node.services
+  const acquaintance = new Acquaintance(parts.registrar, pubsub)
+  return { node, pubsub, acquaintance, parts, providers: dht && dhtModule && new dhtModule.ProviderTable(dht) }
+}
+
+/** Not every member serves the hash table or relays: whoever uses those asks its peers what they speak. */
+function asksPeers({ dht, relay }: NetworkOptions): boolean {
+  return dht !== undefined || relay?.reserve === true
 }
 
 /** @throws SwarmError ADDRESS_IN_USE, BAD_CONFIGURATION for other listen addresses that cannot be had. */
@@ -111,13 +125,13 @@ export async function startHost(host: Host): Promise<void> {
     throw new SwarmError('BAD_CONFIGURATION', `cannot listen: ${message}`, { cause })
   }
   // libp2p keeps a public address to itself until a stranger has dialled it; ours were chosen by the operator.
-  const { transportManager, addressManager } = host.addresses
+  const { transportManager, addressManager } = host.parts
   for (const address of transportManager.getAddrs()) addressManager.confirmObservedAddr(address, { type: 'transport' })
 }
 
 /** Addresses that this node tells others, as texts without its own id (P-11). */
 export function addressesToAnnounce(host: Host, options: NetworkOptions): readonly string[] {
-  const listening = host.addresses.transportManager.getAddrs().map(String)
+  const listening = host.parts.transportManager.getAddrs().map(String)
   return announced(options.announce ?? [], listening).map(withoutPeer)
 }
 

@@ -79,6 +79,7 @@ export class Libp2pNetwork implements NetworkPort {
     this.#connections = new Connections({
       node,
       admission,
+      onMet: (connection) => parts.host.acquaintance.met(connection),
       onOpened: (peer) => this.#onOpened(peer),
       onClosed: (member, goodbye) => this.#onClosed(member, goodbye ? 'closed-by-peer' : 'connection-lost'),
     })
@@ -118,6 +119,7 @@ export class Libp2pNetwork implements NetworkPort {
     await this.#links.start()
     await startHost(host)
     this.#connections.start()
+    host.node.addEventListener('peer:disconnect', ({ detail }) => host.acquaintance.parted(detail))
     this.#gossip.start()
     host.node.addEventListener('self:peer:update', () => options.onAddresses?.(this.addresses()))
   }

@@ -44,6 +44,8 @@ export const ADDRESSES_PER_PEER_MAX = 16
 export const DIAL_BACKOFF_MIN_MS = 250
 export const DIAL_BACKOFF_MAX_MS = 30_000
 export const DIAL_BACKOFF_FACTOR = 2
+/** How long a new stream may take to say what it is for; its name is in the first bytes that its opener sends. */
+export const STREAM_NAME_TIMEOUT_MS = 5_000
 /** A stopping node's time for its goodbyes (P-12), well under the second in which `stop` must end. */
 export const GOODBYE_MS = 400
 /** What libp2p may take after that; then the process ends anyway. */
@@ -57,7 +59,7 @@ export const EXPIRY_CHECK_MS_MAX = 1_500
 
 export const STREAM_WINDOW_BYTES = 256 * KIB
 export const STREAM_WINDOW_BYTES_MAX = MIB
-/** Three lanes each way, gossip each way, identify, ping, relay and DHT requests. */
+/** Three lanes, gossip each way, identify, ping, relay and DHT requests. */
 export const STREAMS_PER_CONNECTION_MAX = 64
 export const STREAM_READ_BUFFER_BYTES = 4 * MIB
 export const STREAM_WRITE_BUFFER_BYTES = 8 * MIB

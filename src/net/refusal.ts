@@ -37,11 +37,11 @@ export function crossed(): Error {
   return new Error(CROSSED)
 }
 
-/** Whether a dial failed for that: we gave it up, or the other side let it in and then hung up before the muxer. */
+/** Whether a dial failed for that: we gave it up, or the other side knew who we are and then hung up. */
 export function isCrossed(error: unknown): boolean {
   for (const cause of leaves(error)) {
     if (!(cause instanceof Error)) continue
-    if (cause.message === CROSSED || cause.name === 'MuxerUnavailableError') return true
+    if (cause.message === CROSSED) return true
   }
   return false
 }

@@ -23,6 +23,56 @@ export function joinWrites(raw: MessageStream): void {
   }
 }
 
+/** What a muxer calls its streams by when the connection below is full (@libp2p/utils 7). */
+interface Waiting {
+  onMuxerNeedsDrain?(): void
+}
+
+/**
+ * Has what a muxer sends in one turn of the event loop leave as one: encrypted once, written once, and read at once at the
+ * other end (P-14). It leaves when the code that now runs has come to its end, its microtasks included, so nothing waits
+ * for anything that has not happened yet; at once when there is much, and before the connection is closed.
+ */
+export function gatherWrites(raw: MessageStream, secured: MessageStream, muxer: StreamMuxer): void {
+  const send = secured.send.bind(secured)
+  let gathered = new Uint8ArrayList()
+  let isDue = false
+  const flush = (): boolean => {
+    const data = gathered
+    gathered = new Uint8ArrayList()
+    if (data.byteLength === 0 || raw.status !== 'open' || send(data)) return true
+    for (const stream of muxer.streams) (stream as Waiting).onMuxerNeedsDrain?.()
+    return false
+  }
+  const flushLater = (): void => {
+    isDue = false
+    flush()
+  }
+  secured.send = (data) => {
+    if (raw.status !== 'open') return send(data)
+    gathered.append(data)
+    if (gathered.byteLength >= JOINED_BYTES_MAX) return flush()
+    if (!isDue) queueMicrotask(() => process.nextTick(flushLater))
+    isDue = true
+    return !secured.writableNeedsDrain
+  }
+  beforeEnd(raw, flush)
+}
+
+/** Runs something before a stream is closed by either method. */
+function beforeEnd(stream: MessageStream, run: () => void): void {
+  const close = stream.close.bind(stream)
+  const abort = stream.abort.bind(stream)
+  stream.close = (options) => {
+    run()
+    return close(options)
+  }
+  stream.abort = (error) => {
+    run()
+    abort(error)
+  }
+}
+
 /** The decoder of a Noise connection (@libp2p/utils 7, `length-prefixed-decoder.ts`): it stops at a RangeError. */
 interface LengthPrefixedDecoder {
   lengthDecoder(data: Uint8Array | Uint8ArrayList): number

@@ -3,7 +3,7 @@ import { LengthPrefixedDecoder, multiaddrConnectionPair } from '@libp2p/utils'
 import { yamux } from '@libp2p/yamux'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { describe, expect, it } from 'vitest'
-import { batchWindowUpdates, joinWrites, quietDecoder, tuneStreams } from '../../src/net/stream-tuning.ts'
+import { batchWindowUpdates, gatherWrites, joinWrites, quietDecoder, tuneStreams } from '../../src/net/stream-tuning.ts'
 import { eventually } from '../support/eventually.ts'
 
 type Raw = MessageStream & { sendData(data: Uint8ArrayList): unknown }
@@ -42,6 +42,54 @@ describe('one write for what is sent at once (P-14)', () => {
     const other = { send: () => true } as unknown as MessageStream
     joinWrites(other)
     expect(Object.keys(other)).toEqual(['send'])
+  })
+})
+
+describe('what a muxer sends in one turn (P-14)', () => {
+  function gathering() {
+    const [ours, theirs] = multiaddrConnectionPair({ delay: 0 })
+    const muxer = yamux({ enableKeepAlive: false })().createStreamMuxer(ours)
+    const writes = watched(ours)
+    gatherWrites(ours, ours, muxer)
+    return { ours, theirs, muxer, writes }
+  }
+
+  it('leaves as one when the code that sent it is done, in the order in which it was sent', async () => {
+    const { ours, writes } = gathering()
+    ours.send(Uint8Array.of(1))
+    await Promise.resolve()
+    ours.send(Uint8Array.of(2))
+    expect(writes).toEqual([])
+    await eventually('the write', () => writes.length > 0)
+    expect(writes.map((write) => [...write.subarray()])).toEqual([[1, 2]])
+  })
+
+  it('leaves at once when it is much', () => {
+    const { ours, writes } = gathering()
+    ours.send(Uint8Array.of(1))
+    ours.send(new Uint8Array(64 * 1024))
+    expect(writes.reduce((sum, write) => sum + write.byteLength, 0)).toBe(1 + 64 * 1024)
+  })
+
+  it('is not lost when the connection is closed in the same turn', async () => {
+    const { ours, theirs } = gathering()
+    const heard = new Uint8ArrayList()
+    theirs.addEventListener('message', ({ data }) => heard.append(data))
+    ours.send(Uint8Array.of(7))
+    await ours.close()
+    await eventually('the last word', () => heard.byteLength > 0)
+    expect([...heard.subarray()]).toEqual([7])
+  })
+
+  it('stops the streams when the connection below takes no more', async () => {
+    const { ours, muxer, writes } = gathering()
+    const stream = await muxer.createStream()
+    await eventually('its opening', () => writes.length > 0)
+    const raw = ours as MessageStream as Raw
+    raw.sendData = (data) => ({ sentBytes: data.byteLength, canSendMore: false })
+    stream.send(Uint8Array.of(1))
+    await eventually('the stop', () => stream.writableNeedsDrain)
+    expect(stream.send(Uint8Array.of(2))).toBe(false)
   })
 })
 

@@ -10,12 +10,14 @@ import {
   ISSUER_LABEL,
   issuerFor,
   Lifecycle,
+  type LogTrust,
   type MemberFacts,
   type MemberParty,
   type NodeId,
   type NodeLog,
   NodeRuntime,
   NodeState,
+  openCell,
   openCouncil,
   openDataDirectory,
   openNodeLog,
@@ -233,16 +235,28 @@ class Composition {
     runtime.host.persist({ kind: 'genesis', bytes: founding.bytes }, () => directory.claim())
   }
 
+  /**
+   * B-20: a key that has served before, and a log that says nothing of it, or only what it said at some time: votes of it may
+   * be out there.
+   */
+  #trust({ directory, state, keys }: Base): LogTrust {
+    if (this.#options.settings.start.trustStore) return 'vouched'
+    const isOld = directory.provenance === 'copy' || (state.genesis === undefined && !keys.isNew)
+    return isOld ? 'suspect' : 'intact'
+  }
+
   /** The council where this node's log ends; what it has decided of organisations counts from here on. */
-  #openCouncil(
-    { keys, state, directory: { provenance } }: Base,
-    { founding, certificate, book }: Standing,
-  ): CouncilDesk {
-    // B-20: a key that has served before, and a log that says nothing of it, or what it said at some time: votes may be out there.
-    const isOld = provenance === 'copy' || (state.genesis === undefined && !keys.isNew)
-    const trust = this.#options.settings.start.trustStore ? 'vouched' : isOld ? 'suspect' : 'intact'
+  #openCouncil(base: Base, { founding, certificate, book }: Standing): CouncilDesk {
+    const { keys, state } = base
     const { node } = keys
-    const council = openCouncil({ founding, node, authority: keys.authority(), certificate, state, trust })
+    const council = openCouncil({
+      founding,
+      node,
+      authority: keys.authority(),
+      certificate,
+      state,
+      trust: this.#trust(base),
+    })
     book.follow(council.authorities)
     return council
   }
@@ -269,6 +283,7 @@ class Composition {
       },
       claims: state.claims,
       council,
+      cell: openCell({ ...place, node: keys.node, state, trust: this.#trust(base) }),
       certificate: place.certificateBytes,
       facts: this.#facts(base, network, place),
       ceiling: state.ceiling,

@@ -15,6 +15,8 @@ export interface RecruiterParams {
 const INTERVAL_MS = 2_000
 /** How much later each further validator acts, should those before it not. */
 const RANK_MS = 4_000
+/** How many times `admitAfterMs` a swarm that keeps growing may put an admission off. */
+const GROWTH_PATIENCE = 6
 /** How long the same is not proposed again by the same node. */
 const AGAIN_MS = 60_000
 /** Taken in at once; the council has the last word. */
@@ -22,7 +24,7 @@ const NEWCOMERS_MAX = 4
 const PROPOSED_MAX = 64
 
 /**
- * The council fills and renews itself (RC-1 to RC-4 in README.md). Every validator runs this; it says what this one is to
+ * The council fills and renews itself (RC-1 to RC-5 in README.md). Every validator runs this; it says what this one is to
  * propose now. Reachability only makes proposals: what is decided, and by whom, is the council's (M-3).
  */
 export class Recruiter {
@@ -53,10 +55,20 @@ export class Recruiter {
     const admission = this.#admission(now)
     if (admission === undefined) this.#dueSince = undefined
     else this.#dueSince ??= now
-    const mayAct = this.#dueSince !== undefined && now >= after(this.#dueSince, RANK_MS * this.#rank())
+    const mayAct = this.#dueSince !== undefined && this.#isTime(now, this.#dueSince)
     const removals = this.#absent(now).map((node) => operation([], [node]))
     return [...(mayAct && admission !== undefined ? [admission] : []), ...removals].filter((bytes) => {
       return this.#isFresh(now, bytes) && this.#mayPropose(bytes)
+    })
+  }
+
+  /** RC-5: each admission makes links and votes for every validator, and in a swarm that grows the next one is near. */
+  #isTime(now: Millis, dueSince: Millis): boolean {
+    const { admitAfterMs } = this.#params
+    if (now < after(dueSince, RANK_MS * this.#rank())) return false
+    if (now >= after(dueSince, GROWTH_PATIENCE * admitAfterMs)) return true
+    return [...this.#membership.members()].every(({ node, state, since }) => {
+      return node === this.#desk.self || state !== 'alive' || now - since >= admitAfterMs
     })
   }
 

@@ -26,11 +26,10 @@ export function judgeOverride({ subject, action, ttlMs }: ActOf<'override'>, { s
   if (ttlMs < OVERRIDE_TTL_MS_MIN)
     return refuse('BAD_REQUEST', `an override holds for ${OVERRIDE_TTL_MS_MIN} ms at least`)
   // Ahead of any block any may have ended by then.
-  const ended = state.overrides.rows().filter(({ value }) => at === undefined || value.until <= at)
-  if (known === undefined && state.overrides.full && ended.length === 0)
-    return full('overrides', state.overrides.rowsMax)
+  const hasRoom = known !== undefined || !state.overrides.full || at === undefined
+  if (!hasRoom && state.endedOverrides(at).length === 0) return full('overrides', state.overrides.rowsMax)
   return valid(({ at: now, by }) => {
-    for (const { key: old } of ended) state.overrides.delete(old)
-    state.overrides.set(key, { until: (now + ttlMs) as WallMillis, by, revision: state.revision })
+    for (const old of state.endedOverrides(now)) state.overrides.delete(old)
+    state.override(key, { until: (now + ttlMs) as WallMillis, by, revision: state.revision })
   })
 }

@@ -146,6 +146,8 @@ export class CouncilState {
     rowsPerPieceMax: OVERRIDES_MAX,
   })
   readonly motions = new Motions()
+  /** No override ends before this: most of the time there is nothing to look for. */
+  #overridesEndFrom: WallMillis | undefined
 
   get #tables() {
     return [
@@ -160,6 +162,21 @@ export class CouncilState {
       this.overrides,
       this.motions.table,
     ] as const
+  }
+
+  override(key: string, override: OverrideRecord): void {
+    this.overrides.set(key, override)
+    if (this.#overridesEndFrom !== undefined && override.until < this.#overridesEndFrom) {
+      this.#overridesEndFrom = override.until
+    }
+  }
+
+  /** Keys of the overrides whose time has ended. */
+  endedOverrides(at: WallMillis): readonly string[] {
+    if (this.#overridesEndFrom !== undefined && at < this.#overridesEndFrom) return []
+    const rows = this.overrides.rows()
+    this.#overridesEndFrom = rows.reduce((first, { value }) => Math.min(first, value.until), Infinity) as WallMillis
+    return rows.flatMap(({ key, value }) => (value.until <= at ? [key] : []))
   }
 
   /** What a parameter is set to: by decision, by the genesis, or by default. */
@@ -203,6 +220,7 @@ export class CouncilState {
     const restored = restoreTables(chunks, { format: COUNCIL_FORMAT_COUNT, tables: this.#tables })
     if (restored === undefined) return false
     this.revision = restored
+    this.#overridesEndFrom = undefined
     return true
   }
 }

@@ -47,7 +47,7 @@ export function runReplay(name: string, args: readonly string[]): number {
   return result.violations.length > 0 || figures.completed < figures.jobs ? 1 : 0
 }
 
-interface Spread {
+export interface Spread {
   readonly mean: number
   readonly p50: number
   readonly p95: number
@@ -98,7 +98,7 @@ function between(from: number | undefined, to: number | undefined): number {
   return from === undefined || to === undefined ? Number.NaN : to - from
 }
 
-function spreadOf(values: readonly number[]): Spread {
+export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b)
   const at = (share: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
@@ -132,6 +132,6 @@ function tableOf(workload: Workload, result: Replay, figures: Figures, tookMs: n
   ].join('\n')
 }
 
-function textOf({ mean, p50, p95, p99 }: Spread): string {
+export function textOf({ mean, p50, p95, p99 }: Spread): string {
   return `mean ${mean.toFixed(1)}  p50 ${p50.toFixed(1)}  p95 ${p95.toFixed(1)}  p99 ${p99.toFixed(1)}`
 }

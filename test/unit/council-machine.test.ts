@@ -381,6 +381,22 @@ describe('measures', () => {
     expect(bench.machine.state.overrides.rows().map(({ key }) => key)).toEqual(['node2 quarantine'])
   })
 
+  it('GV-11 what has ended is found, in whatever order overrides were made, extended and restored', () => {
+    const bench = new Bench(['a'])
+    const ends = new Map<string, number>()
+    for (let i = 0; i < 300; i++) {
+      const subject = `s${(i * 7) % 23}`
+      const ttlMs = 1000 + ((i * 7919) % 9000)
+      expect(bench.apply(KEY, act.override(subject, 'stop', ttlMs))).toEqual(applied)
+      for (const [key, until] of ends) if (until <= bench.at) ends.delete(key)
+      ends.set(`${subject} stop`, bench.at + ttlMs)
+      const kept = bench.machine.state.overrides.rows().map(({ key, value }) => [key, value.until])
+      expect(new Map(kept as [string, number][])).toEqual(ends)
+      if (i % 50 === 49) expect(bench.machine.restore(bench.machine.snapshot())).toBe(true)
+      bench.at += (i * 31) % 700
+    }
+  })
+
   it('GV-12 is bounded', () => {
     const bench = new Bench(['a'])
     for (let i = 0; i < 4096; i++) bench.apply(KEY, act.tenant(`t${i}`, { quotas: { cpu: i } }))

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { LocalSwarm } from '../../../node/local-swarm.ts'
-import { type Figure, latencyOf, sum } from '../figures.ts'
+import { type Figure, latencyOf } from '../figures.ts'
+import { type Traffic, trafficBetween, trafficOf } from '../swarm-traffic.ts'
 import { BenchAgent, BenchClient, bundledProgram } from '../work-daemon.ts'
 import { Journeys } from './journey.ts'
 
@@ -16,19 +17,10 @@ const SETTLE_MS = 10_000
 /** Until nodes have met those with whom they work from then on: every new link costs both ends a handshake. */
 const WARM_UP_SECONDS = 20
 
-/** Messages that left a node over its links, and pieces of gossip that reached one. */
-const SENT = 'swarm_node_network_lane_sent_messages'
-const GOSSIPED = 'swarm_node_network_gossip_in_total'
-
 export interface SwarmOptions {
   readonly directory: string
   readonly nodes: number
   readonly seconds: number
-}
-
-interface Traffic {
-  readonly sent: number
-  readonly gossiped: number
 }
 
 /** Real processes that form one swarm on loopback; tasks for seven skills are submitted at nodes in turn. */
@@ -51,10 +43,9 @@ export async function swarmClaims({ directory, nodes, seconds }: SwarmOptions): 
     await Promise.all(attached)
     await delay(SETTLE_MS)
     await journeys.paced(clients, OFFERED_PER_SECOND, WARM_UP_SECONDS)
-    let times: readonly number[] = []
-    const busy = await during(clients, async () => {
-      times = await journeys.paced(clients, OFFERED_PER_SECOND, seconds)
-    })
+    const before = await trafficOf(clients)
+    const times = await journeys.paced(clients, OFFERED_PER_SECOND, seconds)
+    const busy = trafficBetween(before, await trafficOf(clients))
     for (const client of clients) client.close()
     return figuresOf(nodes, latencyOf(times), busy)
   } finally {
@@ -80,31 +71,6 @@ function figuresOf(nodes: number, took: ReturnType<typeof latencyOf>, { sent, go
     },
     { part, what: 'of which gossip', value: gossiped / took.count, unit: '' },
   ]
-}
-
-/** What crossed the swarm's links meanwhile. */
-async function during(clients: readonly BenchClient[], happens: () => Promise<unknown>): Promise<Traffic> {
-  const before = await trafficOf(clients)
-  await happens()
-  const after = await trafficOf(clients)
-  return { sent: after.sent - before.sent, gossiped: after.gossiped - before.gossiped }
-}
-
-async function trafficOf(clients: readonly BenchClient[]): Promise<Traffic> {
-  const reports = await Promise.all(clients.map((client) => client.call('node.metrics', {})))
-  const of = (name: string): number =>
-    sum(
-      reports.flatMap((report) => {
-        const metrics = report.metrics as readonly {
-          readonly name: string
-          readonly values: readonly { readonly value: number }[]
-        }[]
-        const values = metrics.find((metric) => metric.name === name)?.values
-        if (values === undefined) throw new Error(`the nodes have no metric ${name}`)
-        return values.map(({ value }) => value)
-      }),
-    )
-  return { sent: of(SENT), gossiped: of(GOSSIPED) }
 }
 
 function kill(pid: number): void {

@@ -3,6 +3,7 @@ import { after, BoundedMap, type Millis, NEVER, type NodeId } from '../kernel/in
 import type { Member, MembershipView } from '../membership/index.ts'
 import { Absences } from './absences.ts'
 import type { CouncilDesk } from './council-desk.ts'
+import { isGrown } from './growth.ts'
 
 /** When the council changes by itself, in milliseconds. */
 export interface RecruiterParams {
@@ -16,8 +17,6 @@ export interface RecruiterParams {
 const INTERVAL_MS = 2_000
 /** How much later each further validator acts, should those before it not. */
 const RANK_MS = 4_000
-/** How many times `admitAfterMs` a swarm that keeps growing may put an admission off. */
-const GROWTH_PATIENCE = 6
 /** How long the same is not proposed again by the same node. */
 const AGAIN_MS = 60_000
 /** Taken in at once; the council has the last word. */
@@ -65,14 +64,9 @@ export class Recruiter {
     })
   }
 
-  /** RC-5: each admission makes links and votes for every validator, and in a swarm that grows the next one is near. */
   #isTime(now: Millis, dueSince: Millis): boolean {
-    const { admitAfterMs } = this.#params
-    if (now < after(dueSince, RANK_MS * this.#rank())) return false
-    if (now >= after(dueSince, GROWTH_PATIENCE * admitAfterMs)) return true
-    return [...this.#membership.members()].every(({ node, state, since }) => {
-      return node === this.#desk.self || state !== 'alive' || now - since >= admitAfterMs
-    })
+    const isMyTurn = now >= after(dueSince, RANK_MS * this.#rank())
+    return isMyTurn && isGrown(now, dueSince, this.#membership, this.#params.admitAfterMs)
   }
 
   #isChanging(): boolean {

@@ -198,7 +198,7 @@ export class Links {
   /** Until when this dial waits: each newcomer on the rings gives others other neighbours, and links cost both ends. */
   #patience({ node, patientUntil }: Wanted): number {
     const { awake, grewAt, params } = this.#ground
-    if (this.#held.has(node) || this.#linksToCome() < params.growthLinks) return awake
+    if (this.#held.has(node) || this.#linksToCome() < params.growthLinksMax) return awake
     return Math.min(patientUntil, grewAt + params.growthCalmMs)
   }
 

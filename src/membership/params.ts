@@ -70,7 +70,7 @@ export interface MembershipParams {
   /** A swarm to which nobody has come for this long has stopped growing. */
   readonly growthCalmMs: number
   /** While it grows, who has this many links, or is about to, waits before it dials a new neighbour. */
-  readonly growthLinks: number
+  readonly growthLinksMax: number
   /** No dial waits longer for that, so that a swarm that never rests has its links all the same. */
   readonly growthPatienceMs: number
   /** A wanted neighbour without a link after this long is probed through others. */
@@ -123,7 +123,7 @@ const LAN: MembershipParams = {
   heldDialsPerSecond: 16,
   dialDelayMs: 1500,
   growthCalmMs: 1000,
-  growthLinks: 6,
+  growthLinksMax: 6,
   growthPatienceMs: 4000,
   connectPatienceMs: 5000,
   recontactIntervalMs: 4000,

@@ -1,4 +1,4 @@
-import type { NodeId } from '../kernel/index.ts'
+import { after, type NodeId } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
 import { type Group, type Groups, requestOf } from './demand.ts'
 import type { Tracks } from './estimates.ts'
@@ -25,6 +25,9 @@ interface Round {
   phase: 'open' | 'holding'
   alarm: Alarm | undefined
 }
+
+/** What a search among the peers said. */
+type Found = NonNullable<Group['lastSearch']>
 
 export interface RoundsHooks {
   /**
@@ -58,6 +61,7 @@ export class Rounds {
   readonly #rounds = new Map<number, Round>()
   /** Groups that found nobody, by the skill that they asked for first. */
   readonly #resting = new Map<string, Set<Group>>()
+  #lastFound: Found | undefined
   #offer: number
   #opened = 0
   #restingCount = 0
@@ -166,7 +170,7 @@ export class Rounds {
       for (const group of this.#resting.get(skill) ?? []) {
         if (woken >= WOKEN_PER_NEWS_MAX) break
         woken += 1
-        group.refusedBy.delete(node)
+        group.pardon(node)
         this.#wakeUp(group)
         this.seek(group)
       }
@@ -197,13 +201,13 @@ export class Rounds {
 
   #open(group: Group): void {
     const choice = this.#choose(group, [])
-    group.lastSearch = { eligible: choice.eligible, obstacles: choice.obstacles }
+    this.#remember(group, choice)
     if (choice.chosen.length === 0) {
       this.#preferLocal(group, undefined, undefined)
       if (group.ownWaiting === 0) return
       this.#rest(group, undefined)
       if (choice.eligible > 0) return
-      group.refusedBy.clear()
+      group.pardon()
       this.#hooks.nobody(group)
       return
     }
@@ -220,6 +224,14 @@ export class Rounds {
     group.quest = { kind: 'round', offer: round.offer }
     this.#groups.wake(group)
     this.#ask(round, choice)
+  }
+
+  /** Many groups in a row find the same: they share it. */
+  #remember(group: Group, { eligible, obstacles }: Found): void {
+    const last = this.#lastFound
+    const isSame = last?.eligible === eligible && sameCounts(last.obstacles, obstacles)
+    if (!isSame) this.#lastFound = { eligible, obstacles }
+    group.lastSearch = this.#lastFound
   }
 
   #choose(group: Group, asked: Iterable<NodeId>): ReturnType<ClaimsPeers['choose']> {
@@ -418,12 +430,12 @@ export class Rounds {
         this.#withdraw(node, round.offer)
       if (answer?.kind === 'decline') {
         declines.push(`${node}: ${answer.reason}`)
-        if (answer.final && group.ownWaiting > 0) group.refusedBy.add(node)
+        if (answer.final && group.ownWaiting > 0) group.refuse(node)
         if (!answer.final) retryAfterMs = Math.min(retryAfterMs ?? Number.POSITIVE_INFINITY, answer.retryAfterMs)
       }
     }
     group.settle()
-    group.lastDeclines = declines
+    if (declines.length > 0 || group.lastDeclines.length > 0) group.lastDeclines = declines
     if (next === 'again') {
       group.restMs = 0
       this.seek(group)
@@ -440,11 +452,9 @@ export class Rounds {
     group.restMs = Math.min(params.reofferMaxMs, Math.max(params.reofferMinMs, 2 * group.restMs))
     const pacedMs = (this.#restingCount * 1000) / params.reoffersPerSecond
     const forMs = Math.max(pacedMs, Math.min(params.reofferMaxMs, retryAfterMs ?? group.restMs))
-    const alarm = this.#ground.in(forMs * random.between(0.75, 1.25), () => {
-      this.#wakeUp(group)
-      this.seek(group)
-    })
-    group.quest = { kind: 'resting', alarm }
+    const at = after(this.#ground.now, forMs * random.between(0.75, 1.25))
+    group.restAlarm = this.#ground.alarms.setFor(at, group, this.#seekAgain)
+    group.quest = RESTING
     const [skill] = group.demand.body.skills
     if (skill === undefined) return
     this.#restingCount += 1
@@ -453,9 +463,15 @@ export class Rounds {
     else resting.add(group)
   }
 
+  readonly #seekAgain = (group: Group): void => {
+    this.#wakeUp(group)
+    this.seek(group)
+  }
+
   #wakeUp(group: Group): void {
     if (group.quest.kind !== 'resting') return
-    this.#ground.alarms.cancel(group.quest.alarm)
+    this.#ground.alarms.cancel(group.restAlarm)
+    group.restAlarm = undefined
     group.settle()
     const [skill] = group.demand.body.skills
     if (skill === undefined) return
@@ -477,8 +493,15 @@ export class Rounds {
 /** Peers asked in one round, in choices: while all of them are busy, others are asked too. */
 const WIDENINGS_MAX = 3
 
+const RESTING = { kind: 'resting' } as const
+
 /** Groups that one piece of news brings back to life. */
 const WOKEN_PER_NEWS_MAX = 64
+
+function sameCounts(a: Found['obstacles'], b: Found['obstacles']): boolean {
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
+}
 
 function hasHolds(round: Round): boolean {
   for (const answer of round.asked.values()) if (answer?.kind === 'hold') return true

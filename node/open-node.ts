@@ -15,6 +15,7 @@ import {
   type NodeLog,
   NodeRuntime,
   NodeState,
+  openCell,
   openCouncil,
   openDataDirectory,
   openNodeLog,
@@ -221,8 +222,7 @@ class Composition {
 
   /** The council where this node's log ends; what it has decided of organisations counts from here on. */
   #openCouncil({ keys, state }: Base, { founding, certificate, book }: Standing): CouncilDesk {
-    // B-20: a key that has served before, and a log that says nothing of it: votes of it may be out there.
-    const suspect = state.genesis === undefined && !keys.isNew
+    const suspect = isSuspect(state, keys)
     const { node } = keys
     const council = openCouncil({ founding, node, authority: keys.authority(), certificate, state, suspect })
     book.follow(council.authorities)
@@ -251,6 +251,7 @@ class Composition {
       },
       claims: state.claims,
       council,
+      cell: openCell({ ...place, node: keys.node, state, suspect: isSuspect(state, keys) }),
       certificate: place.certificateBytes,
       facts: this.#facts(base, network, place),
       ceiling: state.ceiling,
@@ -369,6 +370,11 @@ class Composition {
 function recalledBy(entrance: Entrance): Standing | undefined {
   if (entrance.kind === 'join') return entrance.known
   return entrance.kind === 'return' ? entrance.standing : undefined
+}
+
+/** B-20: a key that has served before, and a log that says nothing of it: votes of it may be out there. */
+function isSuspect(state: NodeState, keys: NodeKeys): boolean {
+  return state.genesis === undefined && !keys.isNew
 }
 
 /** Cluster-wide parameters as they were founded, and as the council has changed them since. */

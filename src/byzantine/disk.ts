@@ -5,12 +5,13 @@ import type { Disk } from './types.ts'
 type Written = Pick<Disk['buffered'][number], 'records' | 'compacts'>
 
 export function newDisk(): Disk {
-  return { durable: [], buffered: [], syncing: false, held: [] }
+  return { durable: [], buffered: [], syncing: false, voted: 0, doubtful: false, held: [] }
 }
 
 export function putAway(disk: Disk, { records, compacts }: Written): void {
   if (compacts) disk.durable = [...records]
   else for (const record of records) disk.durable.push(record)
+  if (disk.doubtful && records.some(({ kind }) => kind === 'suspect')) disk.doubtful = false
 }
 
 /** A power cut: some of what was on its way is there, the rest is not, and nothing that waited for it happens. */

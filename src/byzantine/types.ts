@@ -66,6 +66,10 @@ export interface Disk {
   durable: LogRecord[]
   buffered: { readonly mark: number; readonly records: readonly LogRecord[]; readonly compacts: boolean }[]
   syncing: boolean
+  /** Mark of the last vote that was written. */
+  voted: number
+  /** It may lack records, and does not say so itself yet: whoever starts from it has to. */
+  doubtful: boolean
   held: { readonly mark: number; readonly release: () => void }[]
 }
 

@@ -220,7 +220,8 @@ export class World {
         later.push({ kind: 'verified', id: effect.id, valid: effect.claims.map(this.#crypto.verifies) })
       } else if (effect.kind === 'persist' || effect.kind === 'compact') {
         if (this.#write(host, effect)) durable = effect.mark
-      } else this.#hold(host, effect)
+      } else if (effect.kind === 'send' || effect.kind === 'broadcast') this.#send(host, effect)
+      else this.#perform(host, effect)
     }
     return durable
   }
@@ -237,6 +238,7 @@ export class World {
       return true
     }
     disk.buffered.push({ mark: effect.mark, records, compacts })
+    if (effect.kind === 'persist' && effect.record.kind === 'vote') disk.voted = effect.mark
     if (!disk.syncing) this.#sync(host)
     return false
   }
@@ -260,20 +262,18 @@ export class World {
     })
   }
 
-  #hold(host: Host, effect: Effect): void {
-    const last = host.disk.buffered.at(-1)
-    if (last === undefined || this.options.barrier === false) this.#perform(host, effect)
-    else host.disk.held.push({ mark: last.mark, release: () => this.#perform(host, effect) })
+  /** As hosts of real groups do: only a vote that is not on the disk yet holds back what is sent after it. */
+  #send(host: Host, effect: Extract<Effect, { kind: 'send' | 'broadcast' }>): void {
+    const { buffered, voted, held } = host.disk
+    const to = effect.kind === 'send' ? [effect.to] : effect.to
+    const [oldest] = buffered
+    if (oldest === undefined || oldest.mark > voted || this.options.barrier === false) {
+      this.#emit(host, to, effect.message)
+    } else held.push({ mark: voted, release: () => this.#emit(host, to, effect.message) })
   }
 
   #perform(host: Host, effect: Effect): void {
     switch (effect.kind) {
-      case 'send':
-        this.#emit(host, [effect.to], effect.message)
-        return
-      case 'broadcast':
-        this.#emit(host, effect.to, effect.message)
-        return
       case 'outcome':
         if (host.honest) this.outcomes.set(effect.id, effect.outcome)
         return
@@ -373,12 +373,13 @@ export class World {
 
   /** Starts a host again from these records. */
   restart(host: Host, log: 'intact' | 'suspect' = 'intact', records: readonly LogRecord[] = host.disk.durable): void {
-    Object.assign(host.disk, { ...newDisk(), durable: [...records] })
+    const doubtful = log === 'suspect' || host.disk.doubtful
+    Object.assign(host.disk, { ...newDisk(), durable: [...records], doubtful })
     host.life += 1
     host.alive = true
     host.tickAt = NEVER_MS
     host.machine = this.#machine()
-    host.core = this.#core(host, records, log)
+    host.core = this.#core(host, records, doubtful ? 'suspect' : 'intact')
     this.#begin(host)
   }
 

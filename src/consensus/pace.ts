@@ -17,9 +17,11 @@ interface Record {
 const SLOW_RATIO = 4
 /** Never slow below this share of the time-out: there jitter decides. */
 const SLOW_SHARE = 8
+/** However quick views are, a time-out is this share of the configured one: a disk or a processor may pause. */
+const QUICK_SHARE = 3
 
 /**
- * How long to wait for a view, and for whom not at all (B-26). Only pace: nothing here can make a vote wrong.
+ * How long to wait for a view (B-28), and for whom not at all (B-26). Only pace: nothing here can make a vote wrong.
  * One per epoch.
  */
 export class Pace {
@@ -29,6 +31,8 @@ export class Pace {
   readonly #satOutMax: number
   #failures = 0
   #strikes = 0
+  /** What views take here: the median over primaries; undefined before half of them have had one. */
+  #usualMs: number | undefined
 
   constructor(params: ConsensusParams, rules: Rules, size: number, q: number) {
     this.#params = params
@@ -45,7 +49,15 @@ export class Pace {
   /** Doubles from the second view without a decision: the first is the one whose commits are still on their way. */
   timeoutMs(): number {
     const { viewTimeoutMs, viewTimeoutMaxMs } = this.#params
-    return this.#rules.timeoutMs(viewTimeoutMs, viewTimeoutMaxMs, Math.max(0, this.#failures - 1))
+    const usual = this.#usualMs
+    // Whoever takes longer than this is slow, and would be sat out for it.
+    const baseMs = usual === undefined ? viewTimeoutMs : Math.max(viewTimeoutMs / QUICK_SHARE, usual * SLOW_RATIO)
+    return this.#rules.timeoutMs(baseMs, viewTimeoutMaxMs, Math.max(0, this.#failures - 1))
+  }
+
+  /** How long an idle primary waits for the commits of the tip: they are on their way for less than a view. */
+  commitWaitMs(): number {
+    return Math.max(this.#params.commitWaitMs, this.#usualMs ?? 0)
   }
 
   finalised(): void {
@@ -60,7 +72,10 @@ export class Pace {
     const record = this.#seats[primary]
     this.#failures += 1
     if (record === undefined) return
-    if (tookMs !== undefined) record.tookMs = record.tookMs === undefined ? tookMs : (record.tookMs + tookMs) / 2
+    if (tookMs !== undefined) {
+      record.tookMs = record.tookMs === undefined ? tookMs : (record.tookMs + tookMs) / 2
+      this.#usualMs = this.#median(undefined)
+    }
     if (tookMs !== undefined && this.#isSlow(record, tookMs)) this.#strike(record)
     else {
       // Otherwise members that each sit out another could keep each other from deciding for as long as turns last.
@@ -71,10 +86,16 @@ export class Pace {
 
   #isSlow(record: Record, tookMs: number): boolean {
     if (tookMs * SLOW_SHARE <= this.#params.viewTimeoutMs) return false
-    const others = this.#seats.flatMap((other) => (other === record ? [] : (other.tookMs ?? []))).sort((a, b) => a - b)
-    const median = others[others.length >> 1]
-    if (median === undefined || others.length * 2 < this.#seats.length - 1) return false
-    return tookMs > SLOW_RATIO * median
+    const median = this.#median(record)
+    return median !== undefined && tookMs > SLOW_RATIO * median
+  }
+
+  /** What the views of all primaries but one took lately, if half of them had any. */
+  #median(except: Record | undefined): number | undefined {
+    const took: number[] = []
+    for (const record of this.#seats) if (record !== except && record.tookMs !== undefined) took.push(record.tookMs)
+    if (took.length * 2 < this.#seats.length - 1) return undefined
+    return took.sort((a, b) => a - b)[took.length >> 1]
   }
 
   /** A view was left by a skip certificate. Views sat out say nothing about how long views take. */

@@ -32,7 +32,7 @@ export const CHUNKS_MAX = 4096
 
 /** Per group; the same on all its members (they stand in the genesis). Times in milliseconds. */
 export interface ConsensusParams {
-  /** How long a view may take before a member skips it, when all is well. */
+  /** How long a view may take before a member skips it, while it does not know what views take here (B-28). */
   readonly viewTimeoutMs: number
   /** Where doubling ends: long enough for any link, short enough that a healed group moves again soon. */
   readonly viewTimeoutMaxMs: number

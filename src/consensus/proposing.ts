@@ -86,7 +86,7 @@ export class Proposing {
 
   /** When an idle primary stops waiting for the tip's commits. */
   #againAt(): Millis {
-    return after(this.#voting.enteredAt, this.#context.params.commitWaitMs)
+    return after(this.#voting.enteredAt, this.#voting.pace.commitWaitMs())
   }
 
   deadline(): Millis {

@@ -1,6 +1,7 @@
 import { encodeOperation } from '../council/index.ts'
 import { after, BoundedMap, type Millis, NEVER, type NodeId } from '../kernel/index.ts'
 import type { Member, MembershipView } from '../membership/index.ts'
+import { Absences } from './absences.ts'
 import type { CouncilDesk } from './council-desk.ts'
 
 /** When the council changes by itself, in milliseconds. */
@@ -29,6 +30,7 @@ export class Recruiter {
   readonly #desk: CouncilDesk
   readonly #membership: MembershipView
   readonly #params: RecruiterParams
+  readonly #absences: Absences
   readonly #proposed = new BoundedMap<string, Millis>(PROPOSED_MAX)
   #lookAt = 0 as Millis
   /** Since when there has been something to do that nobody has done. */
@@ -37,6 +39,7 @@ export class Recruiter {
   constructor(desk: CouncilDesk, membership: MembershipView, params: RecruiterParams) {
     this.#desk = desk
     this.#membership = membership
+    this.#absences = new Absences(membership)
     this.#params = params
   }
 
@@ -107,9 +110,7 @@ export class Recruiter {
     const { validators } = this.#desk.state
     if (validators.size < ABSENT_SIZE_MIN) return []
     const gone = validators.rows().flatMap(({ key }) => {
-      const member = this.#membership.member(key)
-      const isGone = member !== undefined && (member.state === 'dead' || member.state === 'left')
-      return isGone && now - member.since >= this.#params.absentAfterMs ? [key] : []
+      return key !== this.#desk.self && this.#absences.awayMs(now, key) >= this.#params.absentAfterMs ? [key] : []
     })
     return gone.slice(0, 1)
   }

@@ -11,6 +11,7 @@ import type { NodeId } from '../../src/kernel/index.ts'
 import { decode, encode, rulesOf, type Shape } from '../../src/wire/index.ts'
 import { BUGS } from './bugs.ts'
 import { Checker } from './checkers.ts'
+import { paceOf, widePaceOf } from './pace.ts'
 import regressions from './regressions.json' with { type: 'json' }
 import { KINDS, type Kind, runScenario } from './scenario.ts'
 
@@ -60,6 +61,17 @@ describe('B-1 to B-13 hold, with up to f liars', () => {
       expect(checker.end()).toEqual([])
     })
   }
+})
+
+describe('the pace of a group', () => {
+  it('B-28 skips no view over a wide network once it knows the distances', { timeout: 60_000 }, () => {
+    expect(widePaceOf(7, [80, 200])).toMatchObject({ skipped: 0 })
+  })
+
+  it('B-26, B-28 stays above half while f members are silent', { timeout: 60_000 }, () => {
+    const { blocksPerSecond } = paceOf(undefined, 7)
+    expect(paceOf('silent', 7).blocksPerSecond).toBeGreaterThan(blocksPerSecond / 2)
+  })
 })
 
 describe('seeds that once failed', () => {

@@ -379,6 +379,23 @@ describe('pace', () => {
     expect(pace.timeoutMs()).toBe(100)
   })
 
+  it('B-28 takes a time-out from what views take here, once half of the primaries had one', () => {
+    const pace = new Pace(params, RULES, 4, 3)
+    const waited = (seat: number, tookMs: number): number => {
+      pace.certified(seat as Seat, tookMs)
+      pace.finalised()
+      return pace.timeoutMs()
+    }
+    expect([waited(0, 200), waited(1, 200), waited(2, 240)]).toEqual([100, 800, 800])
+    expect(pace.commitWaitMs()).toBe(200)
+    pace.skipped(3 as Seat, false)
+    pace.skipped(3 as Seat, false)
+    expect(pace.timeoutMs()).toBe(1_000)
+    for (let i = 0; i < 30; i++) waited(i % 3, 2)
+    expect(pace.timeoutMs()).toBeCloseTo(100 / 3)
+    expect(pace.commitWaitMs()).toBe(50)
+  })
+
   it('B-26 sits out a silent primary for ever more turns, and at most n - q at a time', () => {
     const pace = new Pace(params, RULES, 4, 3)
     const turns = (seat: number): number => {

@@ -1,4 +1,4 @@
-import { after, type NodeId } from '../kernel/index.ts'
+import type { NodeId } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
 import { type Group, type Groups, requestOf } from './demand.ts'
 import type { Tracks } from './estimates.ts'
@@ -6,6 +6,7 @@ import type { Ground } from './ground.ts'
 import type { Links } from './links.ts'
 import type { BidBody, BodyOf, PlacementBody } from './messages.ts'
 import { CLASSES_COUNT } from './queue.ts'
+import { Resting } from './resting.ts'
 import { type Offered, scoreAll } from './score.ts'
 import type { ClaimsPeers } from './types.ts'
 
@@ -59,12 +60,10 @@ export class Rounds {
   /** Groups that want offers made, by their highest class, first come first. */
   readonly #needy: readonly Set<Group>[] = Array.from({ length: CLASSES_COUNT }, () => new Set<Group>())
   readonly #rounds = new Map<number, Round>()
-  /** Groups that found nobody, by the skill that they asked for first. */
-  readonly #resting = new Map<string, Set<Group>>()
+  readonly #resting: Resting
   #lastFound: Found | undefined
   #offer: number
   #opened = 0
-  #restingCount = 0
 
   constructor(
     ground: Ground,
@@ -75,6 +74,7 @@ export class Rounds {
     this.#groups = parts.groups
     this.#tracks = parts.tracks
     this.#hooks = parts.hooks
+    this.#resting = new Resting(ground, this.#seekAgain)
     // Begins anywhere, so that an answer to an earlier life of this node is not taken for one to this.
     this.#offer = ground.random.uint32()
   }
@@ -112,7 +112,7 @@ export class Rounds {
     } else if (quest.kind === 'needy') {
       this.#needy[quest.priority]?.delete(group)
       group.settle()
-    } else if (quest.kind === 'resting') this.#wakeUp(group)
+    } else if (quest.kind === 'resting') this.#resting.wake(group)
     group.restMs = 0
     this.#groups.rest(group)
   }
@@ -167,11 +167,11 @@ export class Rounds {
   candidateChanged(node: NodeId, skills: Iterable<string>): void {
     for (const skill of skills) {
       let woken = 0
-      for (const group of this.#resting.get(skill) ?? []) {
+      for (const group of this.#resting.of(skill)) {
         if (woken >= WOKEN_PER_NEWS_MAX) break
         woken += 1
         group.pardon(node)
-        this.#wakeUp(group)
+        this.#resting.wake(group)
         this.seek(group)
       }
     }
@@ -205,7 +205,7 @@ export class Rounds {
     if (choice.chosen.length === 0) {
       this.#preferLocal(group, undefined, undefined)
       if (group.ownWaiting === 0) return
-      this.#rest(group, undefined)
+      this.#resting.rest(group, undefined)
       if (choice.eligible > 0) return
       group.pardon()
       this.#hooks.nobody(group)
@@ -442,42 +442,14 @@ export class Rounds {
     } else if (next === 'rest' && group.ownWaiting > 0) {
       // Who says never is not asked again, so the next round asks others, at once if there are any.
       if (retryAfterMs === undefined && declines.length > 0) this.seek(group)
-      else this.#rest(group, retryAfterMs)
+      else this.#resting.rest(group, retryAfterMs)
     }
     this.#groups.rest(group)
   }
 
-  #rest(group: Group, retryAfterMs: number | undefined): void {
-    const { params, random } = this.#ground
-    group.restMs = Math.min(params.reofferMaxMs, Math.max(params.reofferMinMs, 2 * group.restMs))
-    const pacedMs = (this.#restingCount * 1000) / params.reoffersPerSecond
-    const forMs = Math.max(pacedMs, Math.min(params.reofferMaxMs, retryAfterMs ?? group.restMs))
-    const at = after(this.#ground.now, forMs * random.between(0.75, 1.25))
-    group.restAlarm = this.#ground.alarms.setFor(at, group, this.#seekAgain)
-    group.quest = RESTING
-    const [skill] = group.demand.body.skills
-    if (skill === undefined) return
-    this.#restingCount += 1
-    const resting = this.#resting.get(skill)
-    if (resting === undefined) this.#resting.set(skill, new Set([group]))
-    else resting.add(group)
-  }
-
   readonly #seekAgain = (group: Group): void => {
-    this.#wakeUp(group)
+    this.#resting.wake(group)
     this.seek(group)
-  }
-
-  #wakeUp(group: Group): void {
-    if (group.quest.kind !== 'resting') return
-    this.#ground.alarms.cancel(group.restAlarm)
-    group.restAlarm = undefined
-    group.settle()
-    const [skill] = group.demand.body.skills
-    if (skill === undefined) return
-    const resting = this.#resting.get(skill)
-    if (resting?.delete(group) === true) this.#restingCount -= 1
-    if (resting?.size === 0) this.#resting.delete(skill)
   }
 
   /** Peers whose breakers are open for the skill (T-12): known from outcomes, so only those ever used. */
@@ -492,8 +464,6 @@ export class Rounds {
 
 /** Peers asked in one round, in choices: while all of them are busy, others are asked too. */
 const WIDENINGS_MAX = 3
-
-const RESTING = { kind: 'resting' } as const
 
 /** Groups that one piece of news brings back to life. */
 const WOKEN_PER_NEWS_MAX = 64

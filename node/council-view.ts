@@ -2,6 +2,7 @@ import {
   actOf,
   COUNCIL,
   COUNCIL_PROOF_FORMAT,
+  type Complete,
   type CouncilDecision,
   type CouncilDesk,
   type CouncilLogReport,
@@ -55,14 +56,15 @@ export class CouncilView implements CouncilHandle {
     this.#readCertificate = certificateReader(parts.founding.swarm)
   }
 
-  status(): CouncilStatusReport {
-    const { desk } = this.#parts
-    const { state } = desk
-    const status = desk.host.core.status()
+  status({ cell = false }: ParamsOf<'council.status'>): CouncilStatusReport {
+    const { desk, runtime } = this.#parts
+    const group = cell ? runtime.host.swarm.cell : desk
+    if (group === undefined) throw new SwarmError('NOT_FOUND', 'this node is in no cell')
+    const status = group.host.core.status()
     return {
       members: status.members.map((member) => ({
         node: member.node,
-        org: state.validators.get(member.node)?.org ?? '',
+        org: this.#orgOf(member.node),
         state: this.#stateOf(member, status),
         height: member.height ?? null,
       })),
@@ -74,7 +76,7 @@ export class CouncilView implements CouncilHandle {
       primary: status.primary,
       checkpoint: status.checkpoint ?? null,
       role: status.role,
-      revision: state.revision,
+      revision: group.state.revision,
       pending: status.pendingRequests,
     }
   }
@@ -83,7 +85,8 @@ export class CouncilView implements CouncilHandle {
     const { decisions } = this.#parts.desk.host.log
     const wanted = since === undefined ? decisions : decisions.filter(({ block }) => block.header.height >= since)
     const rows = wanted.flatMap((decided) => this.#rowsOf(decided))
-    return { decisions: since === undefined ? rows.slice(-limit) : rows.slice(0, limit) }
+    const complete = completenessOf(this.#parts.desk.host.log)
+    return { decisions: since === undefined ? rows.slice(-limit) : rows.slice(0, limit), ...complete }
   }
 
   show({ section, limit = ROWS_DEFAULT, after }: ParamsOf<'council.show'>): CouncilShowReport {
@@ -115,7 +118,7 @@ export class CouncilView implements CouncilHandle {
     const { core, log } = desk.host
     const decided = log.decisions.find(({ block }) => block.header.height === height)
     if (decided === undefined) {
-      throw new SwarmError('NOT_FOUND', `nothing is known of a decision at height ${height}: 'council log' lists them`)
+      throw new SwarmError('NOT_FOUND', unknownDecision(height, log.complete))
     }
     return {
       format: COUNCIL_PROOF_FORMAT,
@@ -148,6 +151,10 @@ export class CouncilView implements CouncilHandle {
   /** A follower hears little of members: who is up is not missing. */
   #missing(silent: readonly NodeId[]): readonly NodeId[] {
     return silent.filter((node) => this.#membership.state(node) !== 'alive')
+  }
+
+  #orgOf(node: NodeId): string {
+    return this.#parts.desk.state.validators.get(node)?.org ?? this.#membership.member(node)?.org ?? ''
   }
 
   #stateOf(
@@ -201,6 +208,19 @@ export class CouncilView implements CouncilHandle {
   get #membership(): MembershipView {
     return this.#parts.runtime.host.swarm.membership
   }
+}
+
+/** GR-9, as scripts read it. */
+function completenessOf({ complete }: CouncilDesk['host']['log']): Pick<CouncilLogReport, 'complete'> {
+  return complete === undefined ? {} : { complete: { from: complete.height, why: complete.why.kind } }
+}
+
+function unknownDecision(height: number, complete: Complete | undefined): string {
+  const advice =
+    complete !== undefined && height < complete.height
+      ? `this node has those from height ${complete.height} on: ask one that has been there for longer`
+      : "'council log' lists them"
+  return `nothing is known of a decision at height ${height}: ${advice}`
 }
 
 function shownResult(height: number, result: Uint8Array): CouncilOutcome {

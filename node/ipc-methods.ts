@@ -52,7 +52,7 @@ export function handlersOf({ node, metrics, requestStop }: MethodHost): Handlers
       setImmediate(() => requestStop('asked to over the socket'))
       return { pid: process.pid }
     },
-    'council.status': () => councilOf(node).status(),
+    'council.status': (params) => councilOf(node).status(params),
     'council.log': (params) => councilOf(node).log(params),
     'council.show': (params) => councilOf(node).show(params),
     'council.propose': (params) => councilOf(node).propose(params),

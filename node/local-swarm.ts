@@ -43,6 +43,8 @@ export interface LocalSwarmOptions {
   readonly program: string
   /** Whether the processes outlive this one. */
   readonly detached: boolean
+  /** Whether memory counts for more than speed, as it does for many on one machine; it does unless this says otherwise. */
+  readonly frugal?: boolean
   /** Where each node is said to be, in turn; all in the same place without. */
   readonly regions?: readonly string[]
   onSpawned?(pid: number): void
@@ -102,7 +104,7 @@ export class LocalSwarm {
     const running = await statusOf(node.socket)
     if (running !== undefined) return { ...node, status: running }
     const entry = plan.nodes[index]
-    const { program, detached, regions, onSpawned } = this.#options
+    const { program, detached, regions, onSpawned, frugal = true } = this.#options
     const status = await spawnDaemon({
       program,
       data: node.data,
@@ -118,7 +120,7 @@ export class LocalSwarm {
       },
       codeCache: join(this.#options.directory, 'code-cache'),
       detached,
-      frugal: true,
+      frugal,
       ...(onSpawned === undefined ? {} : { onSpawned }),
     })
     return { ...node, status }

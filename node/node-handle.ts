@@ -19,7 +19,8 @@ import type { AgentLine, Visit } from './visit.ts'
 
 /** The council as this node follows it or takes part in it. Every failure is a SwarmError with a coded reason. */
 export interface CouncilHandle {
-  status(): CouncilStatusReport
+  /** @throws SwarmError NOT_FOUND when a cell is asked for and this node is in none */
+  status(request: ParamsOf<'council.status'>): CouncilStatusReport
   /** What was decided, oldest first. */
   log(request: ParamsOf<'council.log'>): CouncilLogReport | Promise<CouncilLogReport>
   show(request: ParamsOf<'council.show'>): CouncilShowReport

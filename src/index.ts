@@ -30,7 +30,7 @@ export {
   type ResolvedConfig,
   resolveConfig,
 } from './config/index.ts'
-export type { Outcome as ProposalOutcome } from './consensus/index.ts'
+export type { LogTrust, Outcome as ProposalOutcome } from './consensus/index.ts'
 export type { GovernedRow, Proposal, Shown } from './council/index.ts'
 export { actOf, decodeCouncilResult, decodeOperation, encodeOperation, overviewOf, shownOf } from './council/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
@@ -87,6 +87,7 @@ export {
   NodeRuntime,
   NodeState,
   needsTicket,
+  openCell,
   openCouncil,
   type Part,
   realClock,
@@ -99,6 +100,7 @@ export {
   writeCrashReport,
 } from './runtime/index.ts'
 export {
+  type DataDirectory,
   DEFAULT_LOG_PARAMS,
   type LogParams,
   type NodeLog,
@@ -111,6 +113,7 @@ export {
   type ClaimsHostEffect,
   type ClaimsHostInput,
   COUNCIL,
+  type Complete,
   type CouncilDesk,
   composeSwarm,
   type Decided,

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import {
   COUNCIL_SECTIONS,
   type CouncilDecision,
+  type CouncilLogReport,
   type CouncilMemberState,
   type CouncilShowReport,
   type CouncilStatusReport,
@@ -28,9 +29,11 @@ export function registerCouncil(program: Command): void {
   council
     .command('status')
     .description('members, view, height, and who lags')
+    .option('--cell', "of this node's cell instead: the custodians of its tasks")
     .action(
-      action(async (context) => {
-        const status = await withDaemon(context, (client) => client.call('council.status', {}))
+      action<{ readonly cell?: boolean }>(async (context, { cell }) => {
+        const asked = cell === true ? { cell } : {}
+        const status = await withDaemon(context, (client) => client.call('council.status', asked))
         context.terminal.result(status, () => describeCouncil(status, context.terminal))
         return 0
       }),
@@ -66,7 +69,7 @@ async function log(context: Context, { limit, since, proof }: LogOptions): Promi
   }
   const asked = { ...(limit === undefined ? {} : { limit }), ...(since === undefined ? {} : { since }) }
   const report = await withDaemon(context, (client) => client.call('council.log', asked))
-  terminal.result(report, () => describeDecisions(report.decisions, terminal))
+  terminal.result(report, () => describeDecisions(report, terminal))
   return 0
 }
 
@@ -115,15 +118,21 @@ function paint(state: CouncilMemberState, colours: Colours): string {
   return state === 'convicted' || state === 'silent' ? colours.red(state) : colours.yellow(state)
 }
 
-function describeDecisions(decisions: readonly CouncilDecision[], { colours }: Terminal): string {
-  if (decisions.length === 0) return 'nothing was decided yet: swarm-node council propose --help'
-  return decisions
-    .map((decision) => {
-      const { proposer, at, signers } = decision
-      const what = `${colours.bold(wordsOf(decision))}  (${outcomeWords(decision)})`
-      return `${at}  ${what}\n  proposed by ${proposer}\n  signed by ${signers.join(' ')}`
-    })
-    .join('\n')
+function describeDecisions({ decisions, complete }: CouncilLogReport, { colours }: Terminal): string {
+  const gap = complete === undefined ? [] : [colours.dim(gapWords(complete))]
+  if (decisions.length === 0 && gap.length === 0) return 'nothing was decided yet: swarm-node council propose --help'
+  const rows = decisions.map((decision) => {
+    const { proposer, at, signers } = decision
+    const what = `${colours.bold(wordsOf(decision))}  (${outcomeWords(decision)})`
+    return `${at}  ${what}\n  proposed by ${proposer}\n  signed by ${signers.join(' ')}`
+  })
+  return [...gap, ...rows].join('\n')
+}
+
+function gapWords({ from, why }: NonNullable<CouncilLogReport['complete']>): string {
+  return why === 'snapshot'
+    ? `complete from height ${from} on: this node took over the state below; one that was there has the decisions`
+    : `complete from height ${from} on: older decisions made room for these`
 }
 
 function describeRows({ section, rows, next }: CouncilShowReport, { columns }: Terminal): string {

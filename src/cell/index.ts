@@ -9,4 +9,5 @@ export {
   encodeCellOperation,
   type JournalName,
 } from './operations.ts'
+export { CHANGES_MAX } from './params.ts'
 export type { CellState } from './state.ts'

@@ -70,6 +70,11 @@ export const proposeParams = z.discriminatedUnion('kind', [
 
 const height = z.int().min(1)
 
+export const councilStatusParams = z.strictObject({
+  /** The group of this node's cell instead: its custodians. */
+  cell: z.boolean().optional(),
+})
+
 export const councilLogParams = z.strictObject({
   /** The newest so many; from `since` on, the oldest. */
   limit: rowLimit.optional(),
@@ -137,6 +142,8 @@ export type CouncilDecision = Shown &
 
 export interface CouncilLogReport {
   readonly decisions: readonly CouncilDecision[]
+  /** Absent: nothing is missing. Else decisions below `from` may be: this node took over a state, or older ones made room. */
+  readonly complete?: { readonly from: number; readonly why: 'snapshot' | 'bound' }
 }
 
 /** A page of what stands decided. */

@@ -9,6 +9,7 @@ import {
   councilLogParams,
   councilProofParams,
   councilShowParams,
+  councilStatusParams,
   proposeParams,
 } from './council-messages.ts'
 import { agentId, durationMs, rowLimit } from './fields.ts'
@@ -90,7 +91,7 @@ export const METHODS = {
   ),
   'node.drain': method<DrainReport>()(z.strictObject({ timeoutMs: durationMs.optional() })),
   'node.stop': method<StopReport>()(nothing),
-  'council.status': method<CouncilStatusReport>()(nothing),
+  'council.status': method<CouncilStatusReport>()(councilStatusParams),
   'council.log': method<CouncilLogReport>()(councilLogParams),
   'council.show': method<CouncilShowReport>()(councilShowParams),
   'council.propose': method<CouncilOutcome>()(proposeParams),

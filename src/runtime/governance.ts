@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ConsensusParams, Digest } from '../consensus/index.ts'
+import type { ConsensusParams, Digest, GroupId, LogTrust } from '../consensus/index.ts'
 import type { CouncilFounding } from '../council/types.ts'
 import {
   type Certificate,
@@ -13,7 +13,7 @@ import {
   verifyStatementLater,
 } from '../identity/index.ts'
 import type { SwarmId } from '../kernel/index.ts'
-import { COUNCIL, CouncilDesk } from '../swarm/index.ts'
+import { CellDesk, COUNCIL, CouncilDesk, FIRST_CELL, type GroupTerms } from '../swarm/index.ts'
 import type { Statement } from '../wire/index.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -25,7 +25,7 @@ export interface CouncilTerms {
   readonly certificate: Certificate
   readonly state: NodeState
   /** Whether the log may lack votes that this key has signed. */
-  readonly suspect: boolean
+  readonly trust: LogTrust
   readonly params?: Partial<ConsensusParams>
 }
 
@@ -34,21 +34,39 @@ const STARTS_PER_EPOCH = 1000
 
 /** The council of this swarm on this node, brought to where its log ends. */
 export function openCouncil(terms: CouncilTerms): CouncilDesk {
-  const { founding, node, authority, certificate, state } = terms
+  const { founding, authority } = terms
   const { swarm } = founding
   return new CouncilDesk({
-    genesis: swarm as string as Digest,
+    ...groupTerms(terms, COUNCIL),
     founding: councilOf(founding),
     ports: { readCertificate: certificateReader(swarm), isKey: (name) => publicKeyOf(name) !== undefined },
-    signer: createSigner(node, swarm),
     authority: authority === undefined ? undefined : createSigner(authority, swarm),
-    hash: (bytes) => createHash('sha256').update(bytes).digest('hex') as Digest,
+  })
+}
+
+/** The cell of this node, brought to where its log ends. The swarm's founders are the first custodians of its first cell. */
+export function openCell(terms: Omit<CouncilTerms, 'authority'>): CellDesk {
+  const founders = terms.founding.genesis.validators.map(({ node }) => node)
+  return new CellDesk(FIRST_CELL, { ...groupTerms(terms, FIRST_CELL), founders })
+}
+
+function groupTerms(terms: Omit<CouncilTerms, 'authority'>, group: GroupId): GroupTerms {
+  const { founding, node, certificate, state, trust, params } = terms
+  return {
+    genesis: founding.swarm as string as Digest,
+    signer: createSigner(node, founding.swarm),
+    hash: sha256,
     // Above every earlier one: the incarnation by the log (M-8), the epoch also where the log was lost.
     session: certificate.epoch * STARTS_PER_EPOCH + (state.ceiling ?? 0) + 1,
-    log: state.groups.of(COUNCIL),
-    suspect: terms.suspect,
-    ...(terms.params === undefined ? {} : { params: terms.params }),
-  })
+    log: state.groups.of(group),
+    trust,
+    ...(params === undefined ? {} : { params }),
+  }
+}
+
+/** One for all groups, so that they share what they have hashed. */
+function sha256(bytes: Uint8Array): Digest {
+  return createHash('sha256').update(bytes).digest('hex') as Digest
 }
 
 /** What the genesis says about the first council. */

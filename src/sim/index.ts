@@ -24,6 +24,7 @@ export {
 export { MemoryLog } from './memory-log.ts'
 export { Network, type NetworkCounts, TRANSPORT, type TransportParams } from './network.ts'
 export { CALM, Paths, type Weather } from './paths.ts'
+export type { SimPort } from './port.ts'
 export type { Boot, Host, Program } from './program.ts'
 export { type LivenessBounds, type Load, type RunOptions, type RunResult, runScenario } from './run-scenario.ts'
 export {

@@ -3,6 +3,7 @@ import type { Certificate, Role } from '../identity/types.ts'
 import type { ErrorCode, Incarnation, NodeId, OrgId, SwarmId, WallMillis } from '../kernel/index.ts'
 import type { MemberFacts, MembershipOptions, MembershipView } from '../membership/index.ts'
 import {
+  type CellDesk,
   type ClaimsHostEffect,
   type ClaimsHostInput,
   type CouncilDesk,
@@ -87,6 +88,11 @@ export class SwarmProgram implements MembershipProgram {
   /** The council as this node knows it, where the nodes have one. */
   get council(): CouncilDesk | undefined {
     return this.#driver.swarm.council
+  }
+
+  /** The cell of this node, where nodes have one. */
+  get cell(): CellDesk | undefined {
+    return this.#driver.swarm.cell
   }
 
   /** As the handshake judges it (`createNetwork` in the daemon). */

@@ -1,9 +1,12 @@
 import { Claims, type ClaimsParams, type ClaimsRecord } from '../claims/index.ts'
 import { Directory, type DirectoryParams, type JudgeDigest } from '../directory/index.ts'
+import type { NodeId } from '../kernel/index.ts'
 import { Membership, type MembershipCore, type MembershipOptions } from '../membership/index.ts'
 import { RENEWAL_PARAMS, Renewal, type RenewalOptions } from '../renewal/index.ts'
+import type { CellDesk } from './cell-desk.ts'
 import { claimsPeers, skillsOf } from './claims-peers.ts'
 import type { CouncilDesk } from './council-desk.ts'
+import { Custodians } from './custodians.ts'
 import { Recruiter, type RecruiterParams } from './recruiter.ts'
 import { Swarm } from './swarm.ts'
 
@@ -13,13 +16,14 @@ export interface SwarmOptions extends Omit<MembershipOptions, 'params'>, Pick<Re
     readonly membership: MembershipOptions['params']
     readonly directory: DirectoryParams
     readonly claims: ClaimsParams
-    /** Absent: the council, if there is one, changes by proposals of people only. */
+    /** Absent: the council and the cell, if there are any, change by proposals of people only. */
     readonly recruiter?: RecruiterParams
   }
   /** What the log says of tasks, in order. */
   readonly claims?: Iterable<ClaimsRecord>
   /** Made before the rest, for the parameters that it has decided. */
   readonly council?: CouncilDesk
+  readonly cell?: CellDesk
   /** In place of verifying digests one by one; see `JudgeDigest`. */
   readonly judgeDigest?: JudgeDigest
   /** For tests: puts something between the membership core and the rest. */
@@ -28,7 +32,7 @@ export interface SwarmOptions extends Omit<MembershipOptions, 'params'>, Pick<Re
 
 /** Puts a node's cores together: the one place for it, in the daemon and in the simulator. */
 export function composeSwarm(options: SwarmOptions): Swarm {
-  const { params, judgeDigest, wrapMembership, issuer, claims: records, council, ...common } = options
+  const { params, judgeDigest, wrapMembership, issuer, claims: records, council, cell, ...common } = options
   const core = new Membership({ ...common, params: params.membership, random: options.random.fork('membership') })
   const { node, org, region, zone, labels, incarnation } = core.self()
   const directory = new Directory({
@@ -63,5 +67,8 @@ export function composeSwarm(options: SwarmOptions): Swarm {
   const random = options.random.fork('groups')
   const { recruiter: terms } = params
   const recruiter = council === undefined || terms === undefined ? undefined : new Recruiter(council, membership, terms)
-  return new Swarm({ membership, directory, renewal, claims, council, recruiter, random })
+  const isRevoked = (peer: NodeId): boolean => council?.isRevoked(peer) === true
+  const ports = { membership, isRevoked }
+  const custodians = cell === undefined || terms === undefined ? undefined : new Custodians(cell, ports, terms)
+  return new Swarm({ membership, directory, renewal, claims, council, recruiter, cell, custodians, random })
 }

@@ -1,37 +1,19 @@
-import {
-  ConsensusCore,
-  type ConsensusParams,
-  type Digest,
-  type GroupId,
-  type HashFunction,
-  type Outcome,
-} from '../consensus/index.ts'
+import type { ConsensusParams, GroupId, Outcome } from '../consensus/index.ts'
 import { type CouncilFounding, CouncilMachine, type CouncilPorts, type CouncilState } from '../council/index.ts'
 import type { Authorities, Signer } from '../identity/index.ts'
 import { faultsTolerated, type NodeId, type OrgId } from '../kernel/index.ts'
-import { GroupHost } from './group-host.ts'
-import { GroupLog } from './group-log.ts'
+import type { GroupHost } from './group-host.ts'
+import { type GroupTerms, openGroup } from './open-group.ts'
 import type { ShutOut } from './types.ts'
 
 /** The group that governs the whole swarm. */
 export const COUNCIL = 'council' as GroupId
 
-export interface CouncilOptions {
-  /** The swarm's id, which stands for the block before the first. */
-  readonly genesis: Digest
+export interface CouncilOptions extends Omit<GroupTerms, 'clients'> {
   readonly founding: CouncilFounding
   readonly ports: CouncilPorts
-  readonly signer: Signer
   /** The organisation's key, where this node holds it: it proposes in its name. */
   readonly authority?: Signer | undefined
-  readonly hash: HashFunction
-  /** Larger at every start (B-21). */
-  readonly session: number
-  /** What this node's log says of the council. */
-  readonly log?: GroupLog | undefined
-  /** Whether votes may be missing from it (B-20). */
-  readonly suspect: boolean
-  readonly params?: Partial<ConsensusParams>
 }
 
 /** What the council has decided since this was last asked for. */
@@ -56,24 +38,15 @@ export class CouncilDesk {
   readonly #shutOutBy: Readonly<Record<ShutOut, Set<NodeId>>> = { revoked: new Set(), unvouched: new Set() }
 
   constructor(options: CouncilOptions) {
-    const { signer, authority, founding, ports, log = new GroupLog() } = options
+    const { signer, authority, founding, ports, params } = options
     this.self = signer.node
     this.authority = authority?.node
     this.#machine = new CouncilMachine(founding, ports)
-    const core = new ConsensusCore({
-      group: COUNCIL,
-      genesis: options.genesis,
-      genesisMembers: founding.validators.map(({ node }) => node),
-      machine: this.#machine,
-      signer,
+    this.host = openGroup(COUNCIL, this.#machine, {
+      ...options,
       clients: authority === undefined ? [] : [authority],
-      hash: options.hash,
-      session: options.session,
-      records: log.records,
-      log: options.suspect ? 'suspect' : 'intact',
-      params: { ...COUNCIL_PARAMS, ...options.params },
+      params: { ...COUNCIL_PARAMS, ...params },
     })
-    this.host = new GroupHost(COUNCIL, this.self, core, log)
   }
 
   /** What is decided, as far as this node knows. */

@@ -1,4 +1,5 @@
 export { DUE_SHARE_MAX, ISSUER_LABEL, type IssueRequest } from '../renewal/index.ts'
+export { CELL_SIZE_MAX, CellDesk, type CellOptions, FIRST_CELL } from './cell-desk.ts'
 export { BODIES, encodeBody, type Message } from './codec.ts'
 export { composeSwarm, type SwarmOptions } from './compose.ts'
 export { COUNCIL, CouncilDesk, type CouncilOptions } from './council-desk.ts'
@@ -12,6 +13,7 @@ export {
   type ObservationRow,
   rowOf,
 } from './observations.ts'
+export type { GroupTerms } from './open-group.ts'
 export { decodeNodeRecord, encodeNodeRecord, type NodeRecord } from './records.ts'
 export { coreRecords, Swarm, type SwarmCores } from './swarm.ts'
 export type { ClaimsHostEffect, ClaimsHostInput, LoadSample, SwarmEffect, SwarmInput } from './types.ts'

@@ -1,7 +1,9 @@
 import { encodeOperation } from '../council/index.ts'
 import { after, BoundedMap, type Millis, NEVER, type NodeId } from '../kernel/index.ts'
 import type { Member, MembershipView } from '../membership/index.ts'
+import { Absences } from './absences.ts'
 import type { CouncilDesk } from './council-desk.ts'
+import { isGrown } from './growth.ts'
 
 /** When the council changes by itself, in milliseconds. */
 export interface RecruiterParams {
@@ -22,13 +24,14 @@ const NEWCOMERS_MAX = 4
 const PROPOSED_MAX = 64
 
 /**
- * The council fills and renews itself (RC-1 to RC-4 in README.md). Every validator runs this; it says what this one is to
+ * The council fills and renews itself (RC-1 to RC-5 in README.md). Every validator runs this; it says what this one is to
  * propose now. Reachability only makes proposals: what is decided, and by whom, is the council's (M-3).
  */
 export class Recruiter {
   readonly #desk: CouncilDesk
   readonly #membership: MembershipView
   readonly #params: RecruiterParams
+  readonly #absences: Absences
   readonly #proposed = new BoundedMap<string, Millis>(PROPOSED_MAX)
   #lookAt = 0 as Millis
   /** Since when there has been something to do that nobody has done. */
@@ -37,6 +40,7 @@ export class Recruiter {
   constructor(desk: CouncilDesk, membership: MembershipView, params: RecruiterParams) {
     this.#desk = desk
     this.#membership = membership
+    this.#absences = new Absences(membership)
     this.#params = params
   }
 
@@ -53,11 +57,16 @@ export class Recruiter {
     const admission = this.#admission(now)
     if (admission === undefined) this.#dueSince = undefined
     else this.#dueSince ??= now
-    const mayAct = this.#dueSince !== undefined && now >= after(this.#dueSince, RANK_MS * this.#rank())
+    const mayAct = this.#dueSince !== undefined && this.#isTime(now, this.#dueSince)
     const removals = this.#absent(now).map((node) => operation([], [node]))
     return [...(mayAct && admission !== undefined ? [admission] : []), ...removals].filter((bytes) => {
       return this.#isFresh(now, bytes) && this.#mayPropose(bytes)
     })
+  }
+
+  #isTime(now: Millis, dueSince: Millis): boolean {
+    const isMyTurn = now >= after(dueSince, RANK_MS * this.#rank())
+    return isMyTurn && isGrown(now, dueSince, this.#membership, this.#params.admitAfterMs)
   }
 
   #isChanging(): boolean {
@@ -107,9 +116,7 @@ export class Recruiter {
     const { validators } = this.#desk.state
     if (validators.size < ABSENT_SIZE_MIN) return []
     const gone = validators.rows().flatMap(({ key }) => {
-      const member = this.#membership.member(key)
-      const isGone = member !== undefined && (member.state === 'dead' || member.state === 'left')
-      return isGone && now - member.since >= this.#params.absentAfterMs ? [key] : []
+      return key !== this.#desk.self && this.#absences.awayMs(now, key) >= this.#params.absentAfterMs ? [key] : []
     })
     return gone.slice(0, 1)
   }

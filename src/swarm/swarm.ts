@@ -28,8 +28,10 @@ import {
   type RenewalMessage,
   type RenewalView,
 } from '../renewal/index.ts'
+import type { CellDesk } from './cell-desk.ts'
 import type { Message } from './codec.ts'
 import { COUNCIL, type CouncilDesk } from './council-desk.ts'
+import type { Custodians } from './custodians.ts'
 import { Groups } from './groups.ts'
 import { CLAIMS_RECORDS_MAX, type NodeRecord } from './records.ts'
 import type { Recruiter } from './recruiter.ts'
@@ -44,6 +46,10 @@ export interface SwarmCores {
   readonly council?: CouncilDesk | undefined
   /** Proposes who comes into the council and who goes. */
   readonly recruiter?: Recruiter | undefined
+  /** The cell that this node is in; absent where there is no custody, in tests of other things. */
+  readonly cell?: CellDesk | undefined
+  /** Proposes who comes into the cell and who goes. */
+  readonly custodians?: Custodians | undefined
   readonly random: Random
 }
 
@@ -62,6 +68,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   readonly #groups: Groups
   readonly council: CouncilDesk | undefined
   readonly #recruiter: Recruiter | undefined
+  readonly cell: CellDesk | undefined
+  readonly #custodians: Custodians | undefined
   #load: LoadSample = { cpuShare: 0, rssBytes: 0, eventLoopLagMs: 0 }
 
   constructor(cores: SwarmCores) {
@@ -71,6 +79,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     this.#renewal = cores.renewal
     this.council = cores.council
     this.#recruiter = cores.recruiter
+    this.cell = cores.cell
+    this.#custodians = cores.custodians
     this.#groups = new Groups({
       random: cores.random,
       onNews: (now, _group, news, effects) => {
@@ -80,7 +90,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         this.#onCouncil(now, effects)
       },
     })
-    if (this.council !== undefined) this.#groups.add(this.council.host)
+    for (const desk of [this.council, this.cell]) if (desk !== undefined) this.#groups.add(desk.host)
   }
 
   get membership(): MembershipView {
@@ -102,8 +112,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   deadline(): Millis {
     const soonest = earliest(this.#membership.deadline(), this.#directory.deadline())
     const latest = earliest(this.#renewal.deadline(), this.#claims.deadline())
-    const groups = earliest(this.#groups.deadline(), this.#recruiter?.deadline() ?? NEVER)
-    return earliest(earliest(soonest, latest), groups)
+    const seats = earliest(this.#recruiter?.deadline() ?? NEVER, this.#custodians?.deadline() ?? NEVER)
+    return earliest(earliest(soonest, latest), earliest(this.#groups.deadline(), seats))
   }
 
   step(now: Millis, input: SwarmInput): readonly SwarmEffect[] {
@@ -270,10 +280,14 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
 
   #tickGroups(now: Millis, effects: SwarmEffect[]): void {
     if (this.#groups.deadline() <= now) this.#groups.tick(now, effects)
-    const { council } = this
-    if (council === undefined) return
-    for (const operation of this.#recruiter?.proposals(now) ?? []) {
-      this.#groups.tell(now, { kind: 'propose', group: COUNCIL, id: 0, operation, as: council.self }, effects)
+    for (const [desk, clerk] of [
+      [this.council, this.#recruiter],
+      [this.cell, this.#custodians],
+    ] as const) {
+      if (desk === undefined || clerk === undefined) continue
+      for (const operation of clerk.proposals(now)) {
+        this.#groups.tell(now, { kind: 'propose', group: desk.host.id, id: 0, operation, as: desk.self }, effects)
+      }
     }
   }
 
@@ -362,6 +376,9 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'authority-unknown':
         this.#groups.doubt(now, COUNCIL)
         return
+      case 'twin':
+        this.#groups.mistrust(now, 'others know words of this node that it does not remember', effects)
+        return
       case 'unvouched':
         effects.push({
           kind: 'observe',
@@ -407,8 +424,8 @@ export function coreRecords(swarm: Swarm): readonly NodeRecord[] {
   const claims = swarm.claims.snapshot().map((record: ClaimsRecord): NodeRecord => {
     return { kind: 'claims', records: [record] }
   })
-  const { council } = swarm
-  return council === undefined ? claims : [...claims, ...council.host.log.snapshot(council.host.id)]
+  const desks = [swarm.council, swarm.cell].flatMap((desk) => desk ?? [])
+  return [...claims, ...desks.flatMap(({ host }) => host.log.snapshot(host.id))]
 }
 
 function isClaimsMessage(message: Message): message is ClaimsMessage {

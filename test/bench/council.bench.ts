@@ -22,6 +22,8 @@ const CLIENTS = 256
 /** An operation of about 200 bytes: an override's subject and action. */
 const SUBJECT = 'x'.repeat(116)
 const ACTION = 'a'.repeat(52)
+/** Until the code of all members is compiled: etcd's is from the start. */
+const WARM_UP_COMMITS = 1_000
 const HOUR_MS = 3_600_000
 const COUNCIL_TIMEOUT_MS = 180_000
 const POLL_MS = 20
@@ -89,6 +91,8 @@ async function measure(count: number, at: string, peer: Peer | undefined): Promi
     directory: at,
     program: await bundledProgram(),
     detached: false,
+    // As `swarm-node start` starts them.
+    frugal: false,
     onSpawned: (pid) => {
       spawned.add(pid)
       pids.add(pid)
@@ -149,7 +153,7 @@ async function decide(client: ControlClient, who: number): Promise<void> {
 }
 
 async function sequential(client: ControlClient, part: string, peer: Peer | undefined): Promise<readonly Figure[]> {
-  for (let i = 0; i < commits / 5; i++) await decide(client, 0)
+  for (let i = 0; i < WARM_UP_COMMITS; i++) await decide(client, 0)
   const times: number[] = []
   for (let i = 0; i < commits; i++) {
     const startedAt = performance.now()

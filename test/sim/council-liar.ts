@@ -9,13 +9,16 @@ import type {
 import { headerShape, KIND_OF_MESSAGE, payloadShape } from '../../src/consensus/index.ts'
 import { encodeOperation } from '../../src/council/index.ts'
 import type { NodeId, Random } from '../../src/kernel/index.ts'
-import type { Simulation, SwarmProgram } from '../../src/sim/index.ts'
+import type { SimPort, Simulation, SwarmProgram } from '../../src/sim/index.ts'
 import { COUNCIL, type Decided, encodeBody, type Message as SwarmMessage } from '../../src/swarm/index.ts'
 import { encode } from '../../src/wire/index.ts'
 import { AUTHORITY, sha256 } from './council-node.ts'
 
 /** Mean gap between two lies. */
 const LIE_EVERY_MS = 1_500
+/** Pieces of a state that never was, and about when they come. */
+const PIECES = 10
+const PIECES_OVER_MS = 3
 
 /**
  * A follower that tells whoever it is linked to of decisions that nobody made: altered ones, further ones, checkpoints and
@@ -55,12 +58,26 @@ export class CouncilLiar {
     if (decided === undefined) return
     const stable = core.status().checkpoint?.height ?? core.height
     const message = this.#draw(decided, { height: core.height, epoch: core.epoch, stable }, core.handovers.at(-1))
-    const inner = { group: COUNCIL, message }
-    const body = encodeBody({ kind: KIND_OF_MESSAGE[message.kind], body: inner } as SwarmMessage)
-    for (const peer of port.linkedPeers) {
-      this.lies += 1
-      port.send(peer, KIND_OF_MESSAGE[message.kind], body)
+    for (const peer of port.linkedPeers) this.#tell(port, peer, message)
+  }
+
+  /** Somebody takes over a state: pieces of another one get there first, if they can. */
+  interfere(victim: NodeId, height: Height): void {
+    for (const machine of this.#machines) {
+      const port = this.#sim.network.portOf(machine)
+      if (port?.isLinked(victim) !== true || this.#sim.processOf(machine)?.paused !== false) continue
+      for (let i = 0; i < PIECES; i++) {
+        this.#sim.processOf(machine)?.later(() => {
+          this.#tell(port, victim, { kind: 'chunk', height, index: i % 5, bytes: this.#bytes() })
+        }, this.#sim.now + this.#random.exponential(PIECES_OVER_MS))
+      }
     }
+  }
+
+  #tell(port: SimPort, peer: NodeId, message: Message): void {
+    const body = encodeBody({ kind: KIND_OF_MESSAGE[message.kind], body: { group: COUNCIL, message } } as SwarmMessage)
+    this.lies += 1
+    port.send(peer, KIND_OF_MESSAGE[message.kind], body)
   }
 
   #draw(
@@ -86,7 +103,7 @@ export class CouncilLiar {
       const vote = { ...handover.vote, epoch, height: (height + 8) as Height, root: '22'.repeat(32) as never }
       return { kind: 'blocks', blocks: [], commit: undefined, checkpoints: [{ ...handover, vote }] }
     }
-    return { kind: 'chunk', height: stable, index: this.#random.below(2), bytes: this.#bytes() }
+    return { kind: 'chunk', height: stable, index: this.#random.below(5), bytes: this.#bytes() }
   }
 
   #bytes(): Uint8Array {

@@ -1,4 +1,4 @@
-import type { Outcome } from '../../src/consensus/index.ts'
+import type { GroupId, Height, Outcome } from '../../src/consensus/index.ts'
 import { type Act, decodeOperation, encodeOperation } from '../../src/council/index.ts'
 import type { NodeId, Random } from '../../src/kernel/index.ts'
 import {
@@ -12,7 +12,8 @@ import {
   type SwarmProgram,
   simNodeId,
 } from '../../src/sim/index.ts'
-import { COUNCIL, type CouncilDesk, decodeNodeRecord } from '../../src/swarm/index.ts'
+import { COUNCIL, type CouncilDesk, decodeNodeRecord, FIRST_CELL } from '../../src/swarm/index.ts'
+import { CellWork } from './cell-work.ts'
 import { CouncilLiar } from './council-liar.ts'
 import { CouncilModel } from './council-model.ts'
 import { AUTHORITY, type CouncilPlan, FOUNDERS, GENESIS, nodeOfCertificate, planOf, sha256 } from './council-node.ts'
@@ -45,6 +46,18 @@ export type CouncilFigures = {
   readonly unseated: number
   readonly motions: number
   readonly refused: number
+  readonly cellDecisions: number
+  readonly cellEpochs: number
+  readonly custodiansCame: number
+  readonly custodiansWent: number
+  readonly configured: number
+  readonly takenOver: number
+}
+
+interface Asked {
+  readonly group: GroupId
+  readonly operation: Uint8Array
+  readonly then: (outcome: Outcome) => void
 }
 
 interface Parts {
@@ -54,6 +67,7 @@ interface Parts {
   readonly model: CouncilModel
   readonly checker: GroupChecker<CouncilDesk>
   readonly liar: CouncilLiar
+  readonly cell: CellWork
 }
 
 /** People that propose at random, validators that vote, a liar among the followers; and the clauses that must hold. */
@@ -63,7 +77,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   readonly #scenario: Scenario
   readonly #plan: CouncilPlan
   #parts: Parts | undefined
-  readonly #proposed = new Map<number, { readonly machine: number; readonly operation: Uint8Array }>()
+  readonly #proposed = new Map<number, Asked>()
   readonly #voices = new Set<string>()
   readonly #knownSince = new Map<string, number>()
   #core: readonly number[] | undefined
@@ -82,7 +96,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   }
 
   get figures(): CouncilFigures {
-    const { proofs, model, checker, liar } = this.#all
+    const { proofs, model, checker, liar, cell } = this.#all
     const { revoked, seated, unseated, motions, refused } = model.counts
     return {
       decisions: checker.decisions,
@@ -96,6 +110,12 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
       unseated,
       motions,
       refused,
+      cellDecisions: cell.checker.decisions,
+      cellEpochs: cell.proofs.epoch,
+      custodiansCame: cell.model.counts.came,
+      custodiansWent: cell.model.counts.went,
+      configured: cell.model.counts.configured,
+      takenOver: cell.model.counts.takenOver,
     }
   }
 
@@ -114,7 +134,10 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     })
     const random = sim.random.fork('council')
     const liar = new CouncilLiar(sim, this.#plan.liars, random.fork('liar'))
-    this.#parts = { sim, random, proofs, model, checker, liar }
+    const cell = new CellWork(sim, this.#scenario.seed, (machine, operation, then) => {
+      this.#say(machine, { group: FIRST_CELL, operation, then }, sim.machine(machine).node)
+    })
+    this.#parts = { sim, random, proofs, model, checker, liar, cell }
     sim.check(checker)
     sim.check(this)
     liar.begin()
@@ -123,14 +146,13 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   /** What a client hears; called from inside a step. */
   decided(host: Host, id: number, outcome: Outcome): void {
     const asked = this.#proposed.get(id)
-    const { sim, checker } = this.#all
+    const { sim, checker, cell } = this.#all
     const program = sim.programOf(host.machine)
     if (asked === undefined || program === undefined) return
     this.#proposed.delete(id)
-    checker.heard(sim.machine(host.machine), program, asked.operation, outcome)
-    if (this.#core === undefined || !this.#after.waiting) return
-    this.#after.waiting = false
-    if (outcome.kind === 'applied') this.#after.decided += 1
+    const judge = asked.group === COUNCIL ? checker : cell.checker
+    judge.heard(sim.machine(host.machine), program, asked.operation, outcome)
+    asked.then(outcome)
   }
 
   onBoot(machine: Machine): void {
@@ -149,8 +171,10 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     next()
   }
 
-  onObserve(_machine: Machine, { kind, ...rest }: { readonly kind: string }): void {
-    if (kind === 'consensus.state-transfer' && 'phase' in rest && rest.phase === 'done') this.#transfers += 1
+  onObserve({ node }: Machine, { kind, ...rest }: { readonly kind: string }): void {
+    if (kind !== 'consensus.state-transfer' || !('phase' in rest) || !('height' in rest)) return
+    if (rest.phase === 'done') this.#transfers += 1
+    else this.#all.liar.interfere(node, rest.height as Height)
   }
 
   onTurn(machine: Machine, program: SwarmProgram): void {
@@ -160,17 +184,16 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
 
   /** The last memberships must be able to decide; whoever had a seat may be in any of the last two. */
   needed(): readonly number[] {
-    const { proofs, sim, random, model } = this.#all
-    const wanted = new Set<number>()
-    for (const epoch of [proofs.epoch, proofs.epoch - 1]) {
-      const members = proofs.membersOf(epoch) ?? []
-      const able = members.filter((node) => !model.revoked.has(node))
-      for (const node of random.fork(`core ${epoch}`).sample(able, needed(members.length))) {
-        const machine = sim.machines.find((each) => each.node === node)
-        if (machine !== undefined) wanted.add(machine.index)
+    const { proofs, sim, random, model, cell } = this.#all
+    const wanted = new Set<NodeId>()
+    for (const each of [proofs, cell.proofs]) {
+      for (const epoch of [each.epoch, each.epoch - 1]) {
+        const members = each.membersOf(epoch) ?? []
+        const able = members.filter((node) => !model.revoked.has(node))
+        for (const node of random.fork(`core ${epoch}`).sample(able, needed(members.length))) wanted.add(node)
       }
     }
-    return [...wanted]
+    return sim.machines.filter(({ node }) => wanted.has(node)).map(({ index }) => index)
   }
 
   healed(core: readonly number[]): void {
@@ -179,7 +202,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
 
   /** Ten more decisions; and everyone who may know them does. */
   missing(): string | undefined {
-    const { sim, checker, model } = this.#all
+    const { sim, checker, model, cell } = this.#all
     if (this.#after.decided < DECISIONS_AFTER) {
       this.#ask()
       return `${this.#after.decided} of ${DECISIONS_AFTER} decisions`
@@ -194,7 +217,13 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
         return `machine ${machine} is at height ${council.host.core.height} of ${checker.height} (GR-4)`
       }
     }
-    return this.#stillLinked() ?? this.#unfilled()
+    const isOut = (machine: number): boolean => model.revoked.has(sim.machine(machine).node)
+    const inCell = cell.missing(
+      this.#core ?? [],
+      isOut,
+      this.#plan.recruits ? this.#plan.followers : (this.#core ?? []),
+    )
+    return this.#stillLinked() ?? this.#unfilled() ?? inCell
   }
 
   /** No link between a member and one that is revoked. */
@@ -236,8 +265,11 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     const program = this.#all.sim.programOf(0)
     if (program === undefined) return
     this.#after.waiting = true
-    const name = `after${this.#after.decided}`
-    this.#propose(0, tenant(name, this.#asked), AUTHORITY)
+    const operation = encodeOperation({ expect: undefined, act: tenant(`after${this.#after.decided}`, this.#asked) })
+    this.#proposeBytes(0, operation, AUTHORITY, (outcome) => {
+      this.#after.waiting = false
+      if (outcome.kind === 'applied') this.#after.decided += 1
+    })
   }
 
   get #all(): Parts {
@@ -249,6 +281,10 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     const { council } = program
     const self = this.#all.sim.machine(machine).node
     if (council === undefined || council.isRevoked(self)) return
+    if (random.chance(0.35)) {
+      this.#all.cell.act(machine, program, random)
+      return
+    }
     if (random.chance(0.02)) {
       program.compact()
       return
@@ -305,12 +341,17 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     this.#proposeBytes(machine, encodeOperation({ expect, act }), as)
   }
 
-  #proposeBytes(machine: number, operation: Uint8Array, as: NodeId): void {
+  #proposeBytes(machine: number, operation: Uint8Array, as: NodeId, then: Asked['then'] = () => {}): void {
+    this.#voices.add(`${as} ${textOf(operation)}`)
+    this.#say(machine, { group: COUNCIL, operation, then }, as)
+  }
+
+  #say(machine: number, asked: Asked, as: NodeId): void {
     this.#asked += 1
     const id = this.#asked
-    this.#proposed.set(id, { machine, operation })
-    this.#voices.add(`${as} ${textOf(operation)}`)
-    this.#later(machine, 0, (program) => program.propose({ group: COUNCIL, id, operation, as }))
+    const { group, operation } = asked
+    this.#proposed.set(id, asked)
+    this.#later(machine, 0, (program) => program.propose({ group, id, operation, as }))
   }
 
   /** By the load; or by a validator whose recruiter takes somebody in or lets somebody go. */

@@ -2,14 +2,7 @@ import type { Outcome } from '../../src/consensus/index.ts'
 import { type Act, decodeCouncilResult, decodeOperation } from '../../src/council/index.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
 import type { CouncilDesk } from '../../src/swarm/index.ts'
-
-/** What a group's decisions come to, reckoned a second time. */
-export interface Model<V> {
-  /** What is wrong with this operation having had this outcome here, if anything; then it counts. */
-  apply(client: NodeId, operation: Uint8Array, outcome: Outcome): string | undefined
-  /** What of a node's state is not what the decisions come to. */
-  difference(view: V): string | undefined
-}
+import type { Model } from './model.ts'
 
 const AUTHORITY = 'authority' as NodeId
 

@@ -1,13 +1,21 @@
 import { createHash } from 'node:crypto'
 import { CLAIMS_PROFILES } from '../../src/claims/index.ts'
-import type { ConsensusParams, Digest, HashFunction } from '../../src/consensus/index.ts'
+import type { ConsensusParams, Digest, GroupId, HashFunction } from '../../src/consensus/index.ts'
 import type { CouncilFounding } from '../../src/council/index.ts'
 import { DIRECTORY_PROFILES } from '../../src/directory/index.ts'
 import type { Certificate, Role } from '../../src/identity/types.ts'
 import { type NodeId, type OrgId, Random } from '../../src/kernel/index.ts'
 import type { MembershipParams } from '../../src/membership/index.ts'
 import { type Host, type NodeParts, type Scenario, SimKeys, simNodeId } from '../../src/sim/index.ts'
-import { COUNCIL, CouncilDesk, composeSwarm, type Swarm } from '../../src/swarm/index.ts'
+import {
+  CellDesk,
+  COUNCIL,
+  CouncilDesk,
+  composeSwarm,
+  FIRST_CELL,
+  type GroupTerms,
+  type Swarm,
+} from '../../src/swarm/index.ts'
 
 export const AUTHORITY = 'authority' as NodeId
 const ORGANISATION = 'sim' as OrgId
@@ -54,9 +62,10 @@ const FOUNDING: CouncilFounding = {
 }
 
 /** The council on one node, as `openCouncil` makes it in the daemon. */
-function openCouncil({ signer, groups, ceiling, verifier }: NodeParts, plan: CouncilPlan, keys: SimKeys): CouncilDesk {
+function openCouncil(parts: NodeParts, plan: CouncilPlan, keys: SimKeys): CouncilDesk {
+  const { signer, verifier } = parts
   return new CouncilDesk({
-    genesis: GENESIS,
+    ...termsOf(parts, plan, COUNCIL),
     founding: FOUNDING,
     ports: {
       readCertificate: (bytes) => {
@@ -65,14 +74,21 @@ function openCouncil({ signer, groups, ceiling, verifier }: NodeParts, plan: Cou
       },
       isKey: () => true,
     },
-    signer,
     authority: signer.node === FOUNDERS[0] ? keys.signer(AUTHORITY) : undefined,
+  })
+}
+
+function termsOf({ signer, groups, ceiling }: NodeParts, plan: CouncilPlan, group: GroupId): GroupTerms {
+  const log = groups.of(group)
+  return {
+    genesis: GENESIS,
+    signer,
     hash: sha256,
     session: (ceiling ?? 0) + 1,
-    log: groups.of(COUNCIL),
-    suspect: false,
+    log,
+    trust: 'intact',
     params: plan.params,
-  })
+  }
 }
 
 export function buildGoverned(parts: NodeParts, params: MembershipParams, scenario: Scenario): Swarm {
@@ -86,6 +102,7 @@ export function buildGoverned(parts: NodeParts, params: MembershipParams, scenar
       ...(plan.recruits ? { recruiter: { admitAfterMs: 3_000, absentAfterMs: 8_000 } } : {}),
     },
     council: openCouncil(parts, plan, new SimKeys(scenario.seed)),
+    cell: new CellDesk(FIRST_CELL, { ...termsOf(parts, plan, FIRST_CELL), founders: FOUNDERS }),
   })
 }
 

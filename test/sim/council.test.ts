@@ -19,7 +19,7 @@ function failures({ scenario, violations }: RunResult): string[] {
 const BLOCK_TIMEOUT_MS = 300_000
 const BLOCK = 5
 
-describe('a council under random faults: B-1 to B-4, B-6, B-7, B-13, B-19, B-24, GR-1 to GR-5, RC-1 to RC-3', () => {
+describe('a council under random faults: B-1 to B-4, B-6, B-7, B-13, B-19, B-24, GR-1 to GR-5, RC-1 to RC-3, CU-1, CE-2 to CE-8', () => {
   const met: Record<string, number> = {}
 
   for (let first = 1; first <= 20; first += BLOCK) {
@@ -44,6 +44,9 @@ describe('a council under random faults: B-1 to B-4, B-6, B-7, B-13, B-19, B-24,
       'unseated',
       'motions',
       'refused',
+      'cellEpochs',
+      'custodiansCame',
+      'takenOver',
     ]) {
       expect(met[name], name).toBeGreaterThan(0)
     }

@@ -1,15 +1,15 @@
 import type { CastVote, GroupId, Message, Outcome } from '../../src/consensus/index.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
 import type { Checker, Machine, Simulation, SwarmProgram } from '../../src/sim/index.ts'
-import { BODIES, type Decided, decodeNodeRecord } from '../../src/swarm/index.ts'
+import { BODIES, type CouncilDesk, type Decided, decodeNodeRecord } from '../../src/swarm/index.ts'
 import { decode, type MessageKind, type Shape } from '../../src/wire/index.ts'
 import { Signed, voteKey } from '../byzantine/signed.ts'
-import type { Model } from './council-model.ts'
 import type { GroupProofs } from './group-proofs.ts'
+import type { Model } from './model.ts'
 
 /** One group as a node has it: what the checker reads. */
 export interface GroupReading<V> {
-  readonly host: NonNullable<SwarmProgram['council']>['host']
+  readonly host: CouncilDesk['host']
   readonly view: V
 }
 

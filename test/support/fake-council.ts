@@ -1,5 +1,5 @@
 import type { CouncilHandle } from '../../node/node-handle.ts'
-import { type CouncilDecision, type ParamsOf, SwarmError } from '../../src/index.ts'
+import { type CouncilDecision, type CouncilLogReport, type ParamsOf, SwarmError } from '../../src/index.ts'
 
 const AT = '2026-01-01T00:00:00.000Z'
 
@@ -33,10 +33,14 @@ export class FakeCouncil implements CouncilHandle {
   readonly proposals: ParamsOf<'council.propose'>[] = []
   /** What `propose` throws instead of deciding. */
   refusal: SwarmError | undefined
+  /** What `log` says of decisions that are missing. */
+  complete: CouncilLogReport['complete']
 
-  status() {
+  status({ cell = false }: ParamsOf<'council.status'> = {}) {
     return {
-      members: [{ node: '12D3KooWFake', org: 'acme', state: 'voting' as const, height: 4 }],
+      members: [
+        { node: cell ? '12D3KooWCustodian' : '12D3KooWFake', org: 'acme', state: 'voting' as const, height: 4 },
+      ],
       f: 0,
       quorum: 1,
       epoch: 2,
@@ -51,7 +55,8 @@ export class FakeCouncil implements CouncilHandle {
   }
 
   log({ since = 1, limit = 50 }: ParamsOf<'council.log'>) {
-    return { decisions: DECISIONS.filter(({ height }) => height >= since).slice(-limit) }
+    const decisions = DECISIONS.filter(({ height }) => height >= since).slice(-limit)
+    return { decisions, ...(this.complete === undefined ? {} : { complete: this.complete }) }
   }
 
   show({ section }: ParamsOf<'council.show'>) {

@@ -8,9 +8,11 @@ import { err, type Millis, type NodeId, ok, Random, type WallMillis } from '../.
 import { MEMBERSHIP_PROFILES } from '../../src/membership/index.ts'
 import { SimKeys } from '../../src/sim/index.ts'
 import {
+  CellDesk,
   COUNCIL,
   CouncilDesk,
   composeSwarm,
+  FIRST_CELL,
   GroupLog,
   type GroupRecord,
   type Swarm,
@@ -28,6 +30,7 @@ const TURNS_MAX = 100_000
 /** One node of a world, with all that it has asked for. */
 export interface Governed {
   readonly desk: CouncilDesk
+  readonly cell: CellDesk
   readonly swarm: Swarm
   readonly effects: SwarmEffect[]
   readonly log: GroupLog
@@ -44,7 +47,13 @@ export class GovernedWorld {
   readonly #queue: { readonly to: string; readonly input: SwarmInput }[] = []
   readonly #links = new Set<string>()
 
-  add(name: string, roles: readonly Role[] = ['worker', 'validator'], log = new GroupLog(), of = 'acme'): Governed {
+  add(
+    name: string,
+    roles: readonly Role[] = ['worker', 'validator'],
+    log = new GroupLog(),
+    of = 'acme',
+    cellLog = new GroupLog(),
+  ): Governed {
     const desk = new CouncilDesk({
       genesis: GENESIS,
       founding: founding(['a']),
@@ -54,7 +63,16 @@ export class GovernedWorld {
       hash: HASH,
       session: this.now,
       log,
-      suspect: false,
+      trust: 'intact',
+    })
+    const cell = new CellDesk(FIRST_CELL, {
+      genesis: GENESIS,
+      founders: [node('a')],
+      signer: KEYS.signer(node(name)),
+      hash: HASH,
+      session: this.now,
+      log: cellLog,
+      trust: 'intact',
     })
     const swarm = composeSwarm({
       signer: KEYS.signer(node(name)),
@@ -77,8 +95,9 @@ export class GovernedWorld {
       },
       issuer: undefined,
       council: desk,
+      cell,
     })
-    const made = { desk, swarm, effects: [], log }
+    const made = { desk, cell, swarm, effects: [], log }
     this.nodes.set(name, made)
     this.tell(name, { kind: 'clock', wallNow: NOON as WallMillis })
     this.tell(name, { kind: 'tick' })
@@ -195,12 +214,12 @@ export class GovernedWorld {
   }
 }
 
-/** What a node's log holds of groups after these effects. */
-export function groupRecordsOf(effects: readonly SwarmEffect[]): readonly GroupRecord[] {
+/** What a node's log holds of a group after these effects. */
+export function groupRecordsOf(effects: readonly SwarmEffect[], group = COUNCIL): readonly GroupRecord[] {
   return effects.flatMap((effect) => {
     if (effect.kind !== 'persist') return []
     const { record } = effect
-    return 'group' in record ? [record as GroupRecord] : []
+    return 'group' in record && record.group === group ? [record as GroupRecord] : []
   })
 }
 

@@ -50,6 +50,18 @@ describe('council', () => {
     expect((await council('show', 'motions')).stdout).toBe('no motions\n')
   })
 
+  it('status --cell is about the custodians; log says what it does not hold', async () => {
+    expect(await json('status', '--cell')).toEqual(node.council.status({ cell: true }))
+    expect((await council('status', '--cell')).stdout).toMatch(/12D3KooWCustodian\s+acme\s+voting/)
+    node.council.complete = { from: 3, why: 'snapshot' }
+    expect(await json('log')).toEqual({ decisions: DECISIONS, complete: { from: 3, why: 'snapshot' } })
+    expect((await council('log')).stdout).toMatch(/^complete from height 3 on: this node took over the state below/)
+    node.council.complete = { from: 9, why: 'bound' }
+    expect((await council('log', '--since', '9')).stdout).toMatch(
+      /^complete from height 9 on: older decisions made room/,
+    )
+  })
+
   it.each([
     [
       ['tenant', '--name', 'gold', '--weight', '1.5', '--quota', 'cpu=16', '--quota', 'gpu=0.5', '--expect', '0'],

@@ -1,0 +1,144 @@
+import { type CellOperation, CHANGES_MAX, decodeCellOperation, encodeCellOperation } from '../cell/index.ts'
+import { after, BoundedMap, type Millis, NEVER, type NodeId } from '../kernel/index.ts'
+import type { MembershipView } from '../membership/index.ts'
+import { Absences } from './absences.ts'
+import { CELL_SIZE_MAX, type CellDesk } from './cell-desk.ts'
+import { isGrown } from './growth.ts'
+import type { RecruiterParams } from './recruiter.ts'
+
+/** How often it is looked at. */
+const INTERVAL_MS = 2_000
+/** How much later each further custodian opens a motion, should those before it not. */
+const RANK_MS = 4_000
+/** How long the same is not proposed again by the same node. */
+const AGAIN_MS = 60_000
+const PROPOSED_MAX = 64
+/** Three without one still decide; two of three would be two that need each other. */
+const ABSENT_SIZE_MIN = 4
+
+type Change = Extract<CellOperation, { readonly kind: 'custodians' }>
+
+/**
+ * A cell fills and renews itself (CU-1 to CU-5 in README.md). Every custodian runs this, and speaks for what it has seen
+ * for itself; the machine counts the voices (CE-3). One opens a motion, the others join it.
+ */
+export class Custodians {
+  readonly #desk: CellDesk
+  readonly #membership: MembershipView
+  readonly #isRevoked: (node: NodeId) => boolean
+  readonly #params: RecruiterParams
+  readonly #absences: Absences
+  readonly #proposed = new BoundedMap<string, Millis>(PROPOSED_MAX)
+  #lookAt = 0 as Millis
+  /** Since when there has been something to do that nobody has moved. */
+  #dueSince: Millis | undefined
+
+  constructor(
+    desk: CellDesk,
+    ports: { readonly membership: MembershipView; readonly isRevoked: (node: NodeId) => boolean },
+    params: RecruiterParams,
+  ) {
+    this.#desk = desk
+    this.#membership = ports.membership
+    this.#absences = new Absences(ports.membership)
+    this.#isRevoked = ports.isRevoked
+    this.#params = params
+  }
+
+  deadline(): Millis {
+    return this.#desk.host.isMember ? this.#lookAt : NEVER
+  }
+
+  /** What to propose now, in this node's own name; most of the time nothing. */
+  proposals(now: Millis): readonly Uint8Array[] {
+    if (!this.#desk.host.isMember || now < this.#lookAt) return []
+    this.#lookAt = after(now, INTERVAL_MS)
+    // One change at a time: the last one is in force when the epoch that it makes has begun.
+    if (this.#isChanging()) return []
+    const open = this.#moved(now)
+    const wanted = open.length > 0 ? [] : this.#wanted(now)
+    if (wanted.length === 0) this.#dueSince = undefined
+    else this.#dueSince ??= now
+    const motions = this.#dueSince === undefined ? [] : this.#due(now, this.#dueSince, wanted)
+    const said = [...open, ...motions.map(encodeCellOperation)]
+    return said.filter((bytes) => this.#desk.check(bytes) === undefined && this.#isFresh(now, bytes))
+  }
+
+  /** CU-5: who is to come waits for the swarm to have grown, who is to go does not. */
+  #due(now: Millis, dueSince: Millis, wanted: readonly Change[]): readonly Change[] {
+    if (now < after(dueSince, RANK_MS * this.#rank())) return []
+    const isOver = isGrown(now, dueSince, this.#membership, this.#params.admitAfterMs)
+    return wanted.filter(({ add }) => add.length === 0 || isOver)
+  }
+
+  #isChanging(): boolean {
+    const { custodians } = this.#desk.state
+    const { members } = this.#desk.host.core
+    return custodians.size !== members.length || members.some((node) => !custodians.has(node))
+  }
+
+  /** Motions that are open and right, by what this node has seen: its voice belongs to them. */
+  #moved(now: Millis): readonly Uint8Array[] {
+    return this.#desk.state.motions.table.rows().flatMap(({ value: { operation } }) => {
+      const decoded = decodeCellOperation(operation)
+      const change = decoded.ok && decoded.value.kind === 'custodians' ? decoded.value : undefined
+      return change !== undefined && this.#isRight(now, change) ? [operation] : []
+    })
+  }
+
+  /** CU-1 to CU-3: what ought to be moved, if anybody is to come or to go. */
+  #wanted(now: Millis): readonly Change[] {
+    const { custodians } = this.#desk.state
+    const gone = custodians.rows().find(({ key }) => this.#isGone(now, key))
+    const leaving: readonly Change[] = gone === undefined ? [] : [change([], [gone.key])]
+    const room = Math.min(CELL_SIZE_MAX - custodians.size, CHANGES_MAX)
+    const waiting = [...this.#membership.members()].map(({ node }) => node).sort()
+    const add = waiting.filter((node) => this.#mayCome(now, node)).slice(0, Math.max(0, room))
+    const coming: readonly Change[] = add.length === 0 ? [] : [change(add, [])]
+    return [...leaving, ...coming].filter((each) => this.#isRight(now, each))
+  }
+
+  #isRight(now: Millis, { add, remove, lost }: Change): boolean {
+    const { size } = this.#desk.state.custodians
+    if (lost || size + add.length - remove.length > CELL_SIZE_MAX) return false
+    const isRevocation = remove.some((node) => this.#isRevoked(node))
+    // CU-2: two need each other, and are worse than one; a revoked one is worse than that.
+    if (size + add.length - remove.length === 2 && !isRevocation) return false
+    return add.every((node) => this.#mayCome(now, node)) && remove.every((node) => this.#isGone(now, node))
+  }
+
+  /** CU-1: up for long enough, certified as a custodian, and not revoked. */
+  #mayCome(now: Millis, node: NodeId): boolean {
+    const member = this.#membership.member(node)
+    if (member === undefined || this.#desk.state.custodians.has(node) || this.#isRevoked(node)) return false
+    const isStable = member.state === 'alive' && now - member.since >= this.#params.admitAfterMs
+    return isStable && member.roles.includes('custodian')
+  }
+
+  /** CU-3: revoked, or away for long in a cell that can do without. */
+  #isGone(now: Millis, node: NodeId): boolean {
+    const { custodians } = this.#desk.state
+    if (!custodians.has(node) || node === this.#desk.self) return false
+    if (this.#isRevoked(node)) return true
+    return custodians.size >= ABSENT_SIZE_MIN && this.#absences.awayMs(now, node) >= this.#params.absentAfterMs
+  }
+
+  /** This node's place among the custodians that are up. */
+  #rank(): number {
+    const { self, host } = this.#desk
+    const up = host.core.members.filter((node) => node === self || this.#membership.state(node) === 'alive')
+    return up.indexOf(self)
+  }
+
+  #isFresh(now: Millis, bytes: Uint8Array): boolean {
+    const key = String.fromCharCode(...bytes)
+    const last = this.#proposed.get(key)
+    if (last !== undefined && now < after(last, AGAIN_MS)) return false
+    this.#proposed.set(key, now)
+    return true
+  }
+}
+
+function change(add: readonly NodeId[], remove: readonly NodeId[]): Change {
+  return { kind: 'custodians', add, remove, lost: false }
+}

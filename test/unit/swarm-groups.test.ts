@@ -308,6 +308,27 @@ describe('who sits in the council', () => {
     expect(seatsAt(world, 'c')).toBe('a b c')
   })
 
+  it('RC-5 waits while the swarm grows, but not for ever', () => {
+    const grow = (world: GovernedWorld, names: string) => {
+      for (const name of names) {
+        world.add(name)
+        for (const other of world.nodes.keys()) if (other !== name) world.link(name, other)
+        world.pass(3_000)
+      }
+    }
+    const world = members('b', 'c', 'd')
+    grow(world, 'efgh')
+    expect(seatsAt(world, 'a')).toBe('a')
+    world.pass(6_000)
+    expect(seatsAt(world, 'a')).not.toBe('a')
+
+    const restless = members('b', 'c', 'd')
+    grow(restless, 'efghijklmn')
+    expect(seatsAt(restless, 'a')).toBe('a')
+    grow(restless, 'opq')
+    expect(seatsAt(restless, 'a')).not.toBe('a')
+  })
+
   it('RC-3 lets go of a validator that is gone for long, and RC-4 of one that is revoked', () => {
     const world = members('b', 'c', 'd', 'e', 'f')
     world.pass(20_000)

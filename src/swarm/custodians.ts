@@ -82,7 +82,7 @@ export class Custodians {
   #wanted(now: Millis): readonly Change[] {
     const { custodians } = this.#desk.state
     const gone = custodians.rows().find(({ key }) => this.#isGone(now, key))
-    const leaving: readonly Change[] = gone === undefined ? [] : [change([], [gone.key])]
+    const leaving = gone === undefined ? [] : [this.#leaving(gone.key)]
     const room = Math.min(CELL_SIZE_MAX - custodians.size, CHANGES_MAX)
     const waiting = [...this.#membership.members()].map(({ node }) => node).sort()
     const add = waiting.filter((node) => this.#mayCome(now, node)).slice(0, Math.max(0, room))
@@ -92,11 +92,18 @@ export class Custodians {
 
   #isRight(now: Millis, { add, remove, lost }: Change): boolean {
     const { size } = this.#desk.state.custodians
-    if (lost || size + add.length - remove.length > CELL_SIZE_MAX) return false
+    // CU-4: what only a revoked one holds is lost with it; of others nothing is given up without a person's word.
+    if (lost && !remove.every((node) => this.#isRevoked(node))) return false
+    if (size + add.length - remove.length > CELL_SIZE_MAX) return false
     const isRevocation = remove.some((node) => this.#isRevoked(node))
     // CU-2: two need each other, and are worse than one; a revoked one is worse than that.
     if (size + add.length - remove.length === 2 && !isRevocation) return false
     return add.every((node) => this.#mayCome(now, node)) && remove.every((node) => this.#isGone(now, node))
+  }
+
+  #leaving(node: NodeId): Change {
+    const holdsAlone = this.#desk.state.heldBy(node).some(({ value }) => value.inSync.length === 1)
+    return { ...change([], [node]), lost: this.#isRevoked(node) && holdsAlone }
   }
 
   /** CU-1: up for long enough, certified as a custodian, and not revoked. */

@@ -360,6 +360,7 @@ export class Membership implements MembershipCore {
 
   #meetTwin(incarnation: Incarnation): void {
     const ground = this.#ground
+    ground.event({ kind: 'twin' })
     ground.observe({ kind: 'twin', node: ground.self.node, incarnation, advice: TWIN_ADVICE })
     if (incarnation >= INCARNATION_MAX || !this.#refutations.take(ground.now)) return
     ground.self.raise(incarnation)

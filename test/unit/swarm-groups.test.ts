@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { WallMillis } from '../../src/kernel/index.ts'
 import { COUNCIL, GroupLog } from '../../src/swarm/index.ts'
-import { act, node } from '../support/council.ts'
+import { act, NOON, node } from '../support/council.ts'
 import { GovernedWorld, groupRecordsOf } from '../support/governed.ts'
 
 function founded(...others: readonly string[]): GovernedWorld {
@@ -184,6 +185,38 @@ describe('an organisation that is decided', () => {
       observation: { kind: 'council-unvouched-here', node: 'guest' },
     })
     world.tell('guest', { kind: 'leave' })
+  })
+})
+
+describe('a node that was put back from an older copy of itself', () => {
+  const abstains = (world: GovernedWorld, name: string) =>
+    world.nodes
+      .get(name)
+      ?.effects.filter((e) => e.kind === 'observe' && e.observation.kind === 'consensus.abstaining') ?? []
+
+  it('GR-10 M-17 abstains from when it meets what it does not remember to have said, until it is safe', () => {
+    const world = new GovernedWorld()
+    for (const name of ['a', 'b', 'c', 'd']) world.add(name)
+    world.linkAll()
+    world.pass(12_000)
+    expect(world.nodes.get('b')?.desk.host.isMember).toBe(true)
+    const old = world.nodes.get('b')?.log ?? new GroupLog()
+    const facts = { addresses: ['/memory/b'], region: '', zone: '', labels: {}, startedAt: NOON as WallMillis }
+    for (const version of ['1', '2', '3']) world.tell('b', { kind: 'facts', facts: { ...facts, version } })
+    world.pass(3_000)
+    world.stop('b')
+    world.add('b', ['worker', 'validator'], old)
+    expect(abstains(world, 'b')).toEqual([])
+    for (const name of ['a', 'c', 'd']) world.link(name, 'b')
+    // In the council and in the cell.
+    expect(abstains(world, 'b')).toHaveLength(2)
+    world.propose('a', act.tenant('gold'))
+    for (let i = 0; i < 12; i++) {
+      world.propose('a', act.tenant(`t${i}`))
+      world.pass(1_000)
+    }
+    expect(world.nodes.get('b')?.desk.host.core.status().abstaining).toBe(false)
+    expect(world.nodes.get('b')?.desk.state.tenants.size).toBe(13)
   })
 })
 

@@ -380,7 +380,7 @@ class Composition {
     return swarm?.council?.isRevoked(node) === true || this.#isListed(node)
   }
 
-  /** Who is linked may be needed for a moment longer (GR-10). */
+  /** Who is linked may be needed for a moment longer (GR-11). */
   #isShut({ node }: Pick<Certificate, 'node'>): boolean {
     const { swarm } = this.#member?.runtime.host ?? {}
     return swarm?.isShut(node) === true || this.#isListed(node)

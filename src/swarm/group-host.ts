@@ -61,7 +61,7 @@ export class GroupHost {
     return this.core.members.includes(this.self)
   }
 
-  /** Whether this is a group of this node that cannot change its membership without that one, when these are gone (GR-10). */
+  /** Whether this is a group of this node that cannot change its membership without that one, when these are gone (GR-11). */
   needs(node: NodeId, isGone: (node: NodeId) => boolean): boolean {
     const { members } = this.core
     if (!this.isMember || !members.includes(node)) return false

@@ -70,7 +70,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   readonly #recruiter: Recruiter | undefined
   readonly cell: CellDesk | undefined
   readonly #custodians: Custodians | undefined
-  /** Revoked, and still needed (GR-10). */
+  /** Revoked, and still needed (GR-11). */
   readonly #condemned = new Set<NodeId>()
   #load: LoadSample = { cpuShare: 0, rssBytes: 0, eventLoopLagMs: 0 }
 
@@ -274,7 +274,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     }
   }
 
-  /** Whether a peer is to be turned away: it is revoked, and the council does not wait for its last votes (GR-10). */
+  /** Whether a peer is to be turned away: it is revoked, and the council does not wait for its last votes (GR-11). */
   isShut(node: NodeId): boolean {
     const { council } = this
     if (council?.isRevoked(node) !== true) return false

@@ -304,7 +304,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     else this.#propose(machine, this.#motion(), self)
   }
 
-  /** Several at once: together they may be more than their groups can do without (GR-10). */
+  /** Several at once: together they may be more than their groups can do without (GR-11). */
   #revokeMore(machine: number, random: Random): void {
     while (this.#revocations < this.#revocationsMax && random.chance(0.5)) {
       this.#revocations += 1
@@ -413,7 +413,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     const port = sim.network.portOf(machine.index)
     for (const { key } of council.state.revocations.rows()) {
       const place = `${machine.index} ${key}`
-      // GR-10: those whose votes are still needed are not late yet.
+      // GR-11: those whose votes are still needed are not late yet.
       const since = isNeeded(key, program) ? sim.now : (this.#knownSince.get(place) ?? sim.now)
       this.#knownSince.set(place, since)
       if (port?.isLinked(key) === true && sim.now > since + CUT_BOUND_MS) {

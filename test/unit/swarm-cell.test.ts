@@ -130,7 +130,7 @@ describe('who is a custodian of the cell', () => {
 })
 
 describe('revoking several at once', () => {
-  it('GR-10 those without whom the council has no quorum go when it can do without them, and it goes on', () => {
+  it('GR-11 those without whom the council has no quorum go when it can do without them, and it goes on', () => {
     const world = startedAgain(four(), 'a', 'b', 'c', 'd')
     // Both are waiting when the others come: they are decided together.
     world.propose('a', act.revoke('c'), 1)

@@ -10,7 +10,7 @@ const INTERVAL_MS = 2_000
 /** How much later each further custodian opens a motion, should those before it not. */
 const RANK_MS = 4_000
 /** How long the same is not proposed again by the same node. */
-const AGAIN_MS = 60_000
+const AGAIN_MS = 10_000
 const PROPOSED_MAX = 64
 /** Three without one still decide; two of three would be two that need each other. */
 const ABSENT_SIZE_MIN = 4
@@ -54,12 +54,13 @@ export class Custodians {
     this.#lookAt = after(now, INTERVAL_MS)
     // One change at a time: the last one is in force when the epoch that it makes has begun.
     if (this.#isChanging()) return []
-    const open = this.#moved(now)
+    const open = this.#open(now)
     const wanted = open.length > 0 ? [] : this.#wanted(now)
     if (wanted.length === 0) this.#dueSince = undefined
     else this.#dueSince ??= now
     const mayOpen = this.#dueSince !== undefined && now >= after(this.#dueSince, RANK_MS * this.#rank())
-    const said = [...open, ...(mayOpen ? wanted.map(encodeCellOperation) : [])]
+    const joined = open.flatMap(({ operation, voters }) => (voters.includes(this.#desk.self) ? [] : [operation]))
+    const said = [...joined, ...(mayOpen ? wanted.map(encodeCellOperation) : [])]
     return said.filter((bytes) => this.#desk.check(bytes) === undefined && this.#isFresh(now, bytes))
   }
 
@@ -70,11 +71,11 @@ export class Custodians {
   }
 
   /** Motions that are open and right, by what this node has seen: its voice belongs to them. */
-  #moved(now: Millis): readonly Uint8Array[] {
-    return this.#desk.state.motions.table.rows().flatMap(({ value: { operation } }) => {
-      const decoded = decodeCellOperation(operation)
-      const change = decoded.ok && decoded.value.kind === 'custodians' ? decoded.value : undefined
-      return change !== undefined && this.#isRight(now, change) ? [operation] : []
+  #open(now: Millis): readonly { readonly operation: Uint8Array; readonly voters: readonly NodeId[] }[] {
+    return this.#desk.state.motions.table.rows().flatMap(({ value }) => {
+      const decoded = decodeCellOperation(value.operation)
+      const isRight = decoded.ok && decoded.value.kind === 'custodians' && this.#isRight(now, decoded.value)
+      return isRight ? [value] : []
     })
   }
 

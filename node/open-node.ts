@@ -6,9 +6,11 @@ import {
   composeSwarm,
   createNetwork,
   createSigner,
+  type DataDirectory,
   ISSUER_LABEL,
   issuerFor,
   Lifecycle,
+  type LogTrust,
   type MemberFacts,
   type MemberParty,
   type NodeId,
@@ -74,6 +76,7 @@ interface Contact {
 
 /** What is there before this node is a member, and outlives the network. */
 interface Base {
+  readonly directory: DataDirectory
   readonly keys: NodeKeys
   readonly nodeLog: NodeLog
   readonly state: NodeState
@@ -141,6 +144,7 @@ class Composition {
     this.#member = { standing: place, runtime, desk }
     network.serve(runtime.host)
     runtime.start()
+    this.#claimStore(base, place, runtime)
     runtime.claims({ kind: 'capacity', resources: agreed.config.node.capacity })
     await this.#keep('protocols', RUNTIME_STOP_MS, () => goodbye(runtime))
     return new NodeView({
@@ -174,7 +178,7 @@ class Composition {
     const ledger = new TicketLedger()
     for (const use of state.ticketUses) ledger.restore(use)
     const startedAt = this.#clock.wallNow()
-    return { keys, nodeLog, state, ledger, startedAt, random: new Random(`${keys.node.node}/${startedAt}`) }
+    return { directory, keys, nodeLog, state, ledger, startedAt, random: new Random(`${keys.node.node}/${startedAt}`) }
   }
 
   async #openNetwork(base: Base, entrance: Entrance): Promise<Network> {
@@ -220,11 +224,39 @@ class Composition {
     }
   }
 
+  /** U-10: the doubt about a copy is durable before the copy counts as this place's own. */
+  #claimStore({ directory }: Base, { founding }: Standing, runtime: NodeRuntime): void {
+    if (directory.provenance === 'own') return
+    if (directory.provenance === 'copy') {
+      const what = 'this store was copied here: it may be older than what this node has told others'
+      this.#options.log.module('storage').warn({ store: directory.storePath }, what)
+    }
+    // Says nothing new, but it is written after the doubt, which the first step of the council wrote.
+    runtime.host.persist({ kind: 'genesis', bytes: founding.bytes }, () => directory.claim())
+  }
+
+  /**
+   * B-20: a key that has served before, and a log that says nothing of it, or only what it said at some time: votes of it may
+   * be out there.
+   */
+  #trust({ directory, state, keys }: Base): LogTrust {
+    if (this.#options.settings.start.trustStore) return 'vouched'
+    const isOld = directory.provenance === 'copy' || (state.genesis === undefined && !keys.isNew)
+    return isOld ? 'suspect' : 'intact'
+  }
+
   /** The council where this node's log ends; what it has decided of organisations counts from here on. */
-  #openCouncil({ keys, state }: Base, { founding, certificate, book }: Standing): CouncilDesk {
-    const suspect = isSuspect(state, keys)
+  #openCouncil(base: Base, { founding, certificate, book }: Standing): CouncilDesk {
+    const { keys, state } = base
     const { node } = keys
-    const council = openCouncil({ founding, node, authority: keys.authority(), certificate, state, suspect })
+    const council = openCouncil({
+      founding,
+      node,
+      authority: keys.authority(),
+      certificate,
+      state,
+      trust: this.#trust(base),
+    })
     book.follow(council.authorities)
     return council
   }
@@ -251,7 +283,7 @@ class Composition {
       },
       claims: state.claims,
       council,
-      cell: openCell({ ...place, node: keys.node, state, suspect: isSuspect(state, keys) }),
+      cell: openCell({ ...place, node: keys.node, state, trust: this.#trust(base) }),
       certificate: place.certificateBytes,
       facts: this.#facts(base, network, place),
       ceiling: state.ceiling,
@@ -370,11 +402,6 @@ class Composition {
 function recalledBy(entrance: Entrance): Standing | undefined {
   if (entrance.kind === 'join') return entrance.known
   return entrance.kind === 'return' ? entrance.standing : undefined
-}
-
-/** B-20: a key that has served before, and a log that says nothing of it: votes of it may be out there. */
-function isSuspect(state: NodeState, keys: NodeKeys): boolean {
-  return state.genesis === undefined && !keys.isNew
 }
 
 /** Cluster-wide parameters as they were founded, and as the council has changed them since. */

@@ -30,7 +30,12 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** What the daemon goes by: the configuration, and the same in the words of the parts that use it. */
 export interface Settings {
   readonly config: Config
-  readonly start: { readonly data: string; readonly socket: string; readonly join: string | undefined }
+  readonly start: {
+    readonly data: string
+    readonly socket: string
+    readonly join: string | undefined
+    readonly trustStore: boolean
+  }
   /** For a swarm that this node founds. */
   readonly founding: FoundingTerms
   readonly membership: MembershipParams
@@ -56,24 +61,24 @@ export type NetworkSettings = Pick<NetworkOptions, 'listen' | 'announce' | 'rela
 
 /** @throws SwarmError BAD_CONFIGURATION with every problem */
 export function resolveSettings(start: StartOptions, env: Environment): Settings {
-  const { config: name, join, data, socket, profile, listen, region, zone, labels, http } = start
+  const { config: name, data, socket, profile, listen, region, zone, labels, http } = start
   const flags = { data, socket, profile, listen, region, zone, label: labels, http }
   const file = name === undefined ? undefined : { name, content: readConfigFile(name) }
   const resolve = (genesis?: Readonly<Record<string, string>>): Settings => {
     const resolved = resolveConfig({ home: homedir(), env, file, flags, genesis })
     if (!resolved.ok) throw badConfiguration(resolved.error)
-    return { ...settingsOf(resolved.value, join), within: resolve }
+    return { ...settingsOf(resolved.value, start), within: resolve }
   }
   return resolve()
 }
 
-function settingsOf(resolved: ResolvedConfig, join: string | undefined): Omit<Settings, 'within'> {
+function settingsOf(resolved: ResolvedConfig, { join, trustStore = false }: StartOptions): Omit<Settings, 'within'> {
   const { config } = resolved
   const { data, socket, swarm, storage, profile } = config
   const { segmentBytesMax, queuedBytesMax } = storage
   return {
     config,
-    start: { data, socket, join },
+    start: { data, socket, join, trustStore },
     founding: {
       swarmName: swarm.name,
       organisation: swarm.organisation,

@@ -15,6 +15,8 @@ export interface StartOptions {
   readonly region?: string | undefined
   readonly zone?: string | undefined
   readonly labels: Readonly<Record<string, string>>
+  /** A person vouches for the store: nothing is missing from it. */
+  readonly trustStore?: boolean | undefined
   /** HOST:PORT. */
   readonly http?: string | undefined
 }
@@ -28,6 +30,7 @@ export function startArguments(options: StartOptions): readonly string[] {
     ...Object.entries({ ...single, ...rest }).flatMap(([name, value]) =>
       value === undefined ? [] : [`--${name}`, value],
     ),
+    ...(options.trustStore === true ? ['--trust-store'] : []),
     ...options.listen.flatMap((address) => ['--listen', address]),
     ...Object.entries(options.labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]),
   ]

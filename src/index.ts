@@ -30,7 +30,7 @@ export {
   type ResolvedConfig,
   resolveConfig,
 } from './config/index.ts'
-export type { Outcome as ProposalOutcome } from './consensus/index.ts'
+export type { LogTrust, Outcome as ProposalOutcome } from './consensus/index.ts'
 export type { GovernedRow, Proposal, Shown } from './council/index.ts'
 export { actOf, decodeCouncilResult, decodeOperation, encodeOperation, overviewOf, shownOf } from './council/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
@@ -100,6 +100,7 @@ export {
   writeCrashReport,
 } from './runtime/index.ts'
 export {
+  type DataDirectory,
   DEFAULT_LOG_PARAMS,
   type LogParams,
   type NodeLog,

@@ -12,6 +12,7 @@ interface StartFlags {
   readonly zone?: string
   readonly label?: Readonly<Record<string, string>>
   readonly http?: string
+  readonly trustStore?: boolean
   readonly detach?: boolean
 }
 
@@ -26,6 +27,10 @@ export function registerStart(program: Command): void {
     .option('--zone <zone>', 'the zone this host is in')
     .option('--label <k=v>', 'a label of this node; several times', collectLabel)
     .option('--http <host:port>', 'serve /metrics and /healthz there')
+    .option(
+      '--trust-store',
+      'vote at once although the store is a copy, or doubts itself: you know that nothing is missing',
+    )
     .option('--detach', 'run in the background; return when the node is ready')
     .action(
       action<StartFlags>(async (context, flags) => {
@@ -38,9 +43,9 @@ export function registerStart(program: Command): void {
 }
 
 function startOptions(context: Context, flags: StartFlags): StartOptions {
-  const { profile, join, region, zone, http, listen = [], label = {} } = flags
+  const { profile, join, region, zone, http, trustStore, listen = [], label = {} } = flags
   const { config, given } = context
-  return { ...given, config, profile, join, listen, region, zone, labels: label, http }
+  return { ...given, config, profile, join, listen, region, zone, labels: label, http, trustStore }
 }
 
 async function detach(context: Context, start: StartOptions): Promise<number> {

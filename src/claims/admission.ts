@@ -76,7 +76,8 @@ export class Admission {
 
   #recordOf(submission: Submission, demand: Demand, bodyHash: number): SubmittedRecord {
     this.#sequence += 1
-    const id = `${originOf(this.#ground.node)}-${this.#run}-${this.#sequence.toString(36)}` as TaskId
+    // Joined, and not a template: that would keep its parts as well as what becomes of them.
+    const id = [originOf(this.#ground.node), this.#run, this.#sequence.toString(36)].join('-') as TaskId
     return {
       task: id,
       demand: demand.body,

@@ -5,7 +5,9 @@ export interface Alarm {
   readonly at: Millis
   /** Breaks ties: alarms of one moment go off in the order in which they were set. */
   readonly order: number
-  run: (() => void) | undefined
+  run: ((subject: unknown) => void) | undefined
+  /** What it is about, for functions that serve many alarms: a closure for each would be twice the size. */
+  readonly subject: unknown
 }
 
 /** Cancelled alarms stay until they come up; when they are the majority, they are swept out. */
@@ -22,9 +24,12 @@ export class Alarms {
   }
 
   set(at: Millis, run: () => void): Alarm {
-    const alarm: Alarm = { at, order: this.#order++, run }
-    this.#up(alarm)
-    return alarm
+    return this.#add({ at, order: this.#order++, run, subject: undefined })
+  }
+
+  setFor<T>(at: Millis, subject: T, run: (subject: T) => void): Alarm {
+    // It is called with this very subject.
+    return this.#add({ at, order: this.#order++, run: run as (subject: unknown) => void, subject })
   }
 
   cancel(alarm: Alarm | undefined): void {
@@ -50,8 +55,13 @@ export class Alarms {
       this.#removeFirst()
       const { run } = alarm
       alarm.run = undefined
-      run?.()
+      run?.(alarm.subject)
     }
+  }
+
+  #add(alarm: Alarm): Alarm {
+    this.#up(alarm)
+    return alarm
   }
 
   #sweep(): void {

@@ -111,8 +111,8 @@ export class Attachments {
     const agent = roster.get(id)
     if (agent === undefined) return
     roster.leave(agent)
-    // What was only promised is not begun any more.
-    bidder.withhold(agent)
+    // What was only promised is not begun any more, nor what was awarded and whose input is still on its way.
+    bidder.lose(agent)
     this.departIfDone(agent)
   }
 
@@ -122,7 +122,7 @@ export class Attachments {
     const agent = roster.get(id)
     if (agent === undefined || agent.isSilent) return
     roster.silence(agent, true)
-    bidder.withhold(agent)
+    bidder.lose(agent)
     const lost = [...runs.of(agent)].filter((run) => run.state === 'running')
     this.#ground.observe({ kind: 'agent-silent', agent: id, name: agent.facts.name, running: lost.length })
     for (const run of lost) {

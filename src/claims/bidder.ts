@@ -179,14 +179,9 @@ export class Bidder {
     if (foreign !== undefined) this.#drop(foreign)
   }
 
-  /** The agent is gone with its promised slots. */
+  /** The agent takes nothing more, or is not what it was: what it was promised for or has not begun goes back. */
   lose(agent: Agent): void {
     for (const arriving of [...this.#arriving]) if (arriving.agent === agent) this.#giveUp(arriving)
-    this.withhold(agent)
-  }
-
-  /** The agent takes nothing more: its promised slots are promised no longer. */
-  withhold(agent: Agent): void {
     for (const foreign of [...this.#foreign.values()]) {
       for (const promised of [...foreign.promises]) if (promised.agent === agent) this.#unpromise(foreign, promised)
       this.#settle(foreign)

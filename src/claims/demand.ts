@@ -6,13 +6,16 @@ import type { ClaimsPeers, Condition, Objective, PeerRequest } from './types.ts'
 
 export const OBJECTIVE_DEFAULT: Objective = { throughput: 1, latency: 1, quality: 1, cost: 1 }
 
+/** A hundred thousand tasks may each have a demand of their own: what is empty in it is one and the same for all. */
+const NONE: readonly never[] = []
+const NOBODY: ReadonlySet<never> = new Set<never>()
+
 /** What a task needs of its executor. Immutable; shared by all tasks that need the same. */
 export class Demand {
   readonly key: string
   readonly body: DemandBody
   readonly require: readonly Condition[]
   readonly prefer: readonly Condition[]
-  readonly resources: readonly (readonly [unit: string, amount: number])[]
   readonly excluded: ReadonlySet<string>
   /** Under what outcomes of such tasks are remembered. */
   readonly skill: string
@@ -22,13 +25,13 @@ export class Demand {
     this.body = body
     this.require = require
     this.prefer = prefer
-    this.resources = Object.entries(body.resources)
-    this.excluded = new Set(body.excluded)
-    this.skill = body.skills.join('+')
+    this.excluded = body.excluded.length === 0 ? NOBODY : new Set(body.excluded)
+    this.skill = body.skills.length === 1 ? (body.skills[0] as string) : body.skills.join('+')
   }
 
   /** Fails when an expression does not parse: a peer of another version, or a submission that was not judged. */
   static of(key: string, body: DemandBody, peers: ClaimsPeers): Result<Demand> {
+    if (body.require.length + body.prefer.length === 0) return ok(new Demand(key, body, NONE, NONE))
     const conditions: Condition[] = []
     for (const text of [...body.require, ...body.prefer]) {
       const parsed = peers.parse(text)
@@ -37,6 +40,10 @@ export class Demand {
     }
     const split = body.require.length
     return ok(new Demand(key, body, conditions.slice(0, split), conditions.slice(split)))
+  }
+
+  get resources(): readonly (readonly [unit: string, amount: number])[] {
+    return Object.entries(this.body.resources)
   }
 
   get objective(): Objective {
@@ -81,7 +88,7 @@ export function keyOf(body: DemandBody): string {
 /** Sorted and without repetitions, so that equal demands are equal texts. */
 export function normalised(body: DemandBody): DemandBody {
   const sorted = (values: readonly string[]): readonly string[] =>
-    values.length < 2 ? values : [...new Set(values)].sort()
+    values.length === 0 ? NONE : values.length === 1 ? values : [...new Set(values)].sort()
   const units = Object.keys(body.resources)
   return {
     ...body,
@@ -103,26 +110,29 @@ export type Quest =
   | { readonly kind: 'needy'; readonly priority: number }
   | { readonly kind: 'round'; readonly offer: number }
   /** Found nobody; looks again then, or on news. */
-  | { readonly kind: 'resting'; readonly alarm: Alarm }
+  | { readonly kind: 'resting' }
 
 const NO_QUEST: Quest = { kind: 'none' }
 
 /** All that waits for one demand, and where it stands: what matching works on, so that its cost is per demand. */
 export class Group {
   readonly demand: Demand
-  readonly lanes: Lane[] = []
+  /** Grown by `concat`, as are others here: a spread or a push reserves room for sixteen more. */
+  lanes: readonly Lane[] = NONE
   /** Own tasks, and others' held offers, that wait. */
   ownWaiting = 0
   foreignWaiting = 0
   /** Selectors of the agent classes that can serve it; kept by the roster. */
-  readonly servedBy = new Set<Selector>()
+  servedBy: readonly Selector[] = NONE
   quest: Quest = NO_QUEST
+  /** Ends its rest. */
+  restAlarm: Alarm | undefined
   restMs = 0
   /** What the last search among the peers said, for `why`. */
   lastSearch: { readonly eligible: number; readonly obstacles: Readonly<Record<string, number>> } | undefined
-  lastDeclines: readonly string[] = []
+  lastDeclines: readonly string[] = NONE
   /** Peers that said they never can, as things were: not asked again until all others have been, or there is news. */
-  readonly refusedBy = new Set<string>()
+  refusedBy: ReadonlySet<string> = NOBODY
   #own: Selector | undefined
 
   constructor(demand: Demand) {
@@ -144,10 +154,30 @@ export class Group {
     const tenant = queue.tenant(this.demand.body.tenant)
     if (tenant === undefined) return undefined
     const lane = new Lane(this, priority, tenant, foreign)
-    this.lanes.push(lane)
+    this.lanes = this.lanes.concat(lane)
     for (const selector of this.servedBy) selector.include(lane)
     if (!foreign) this.#includeOwn(lane, params)
     return lane
+  }
+
+  serve(selector: Selector): void {
+    if (this.servedBy.includes(selector)) return
+    this.servedBy = this.servedBy.length === 0 ? selector.alone : this.servedBy.concat(selector)
+  }
+
+  unserve(selector: Selector): void {
+    if (this.servedBy.includes(selector)) this.servedBy = this.servedBy.filter((each) => each !== selector)
+  }
+
+  refuse(node: string): void {
+    this.refusedBy = new Set(this.refusedBy).add(node)
+  }
+
+  /** That peer may be asked again; all of them, if none is named. */
+  pardon(node?: string): void {
+    if (node !== undefined && !this.refusedBy.has(node)) return
+    const left = [...this.refusedBy].filter((each) => node !== undefined && each !== node)
+    this.refusedBy = left.length === 0 ? NOBODY : new Set(left)
   }
 
   /** The own task of the group that is due first. */

@@ -1,9 +1,3 @@
-interface Entry<T> {
-  key: number
-  readonly order: number
-  readonly item: T
-}
-
 /**
  * A heap whose items' keys may grow while they are in it; a key is looked at again when its item comes to the top, so a
  * change costs nothing until it matters. An infinite key means that the item has nothing to offer: it drops out.
@@ -11,8 +5,11 @@ interface Entry<T> {
  */
 export class LazyHeap<T> {
   readonly #keyOf: (item: T) => number
-  #heap: Entry<T>[] = []
   readonly #dropped: ((item: T) => void) | undefined
+  /** Side by side in place of an object for each: there may be a hundred thousand. */
+  #keys: number[] = []
+  #orders: number[] = []
+  #items: T[] = []
   #arrivals = 0
 
   constructor(keyOf: (item: T) => number, dropped?: (item: T) => void) {
@@ -22,106 +19,114 @@ export class LazyHeap<T> {
 
   /** Entries, stale ones included. */
   get size(): number {
-    return this.#heap.length
+    return this.#items.length
   }
 
   push(item: T): void {
-    this.#up({ key: this.#keyOf(item), order: this.#arrivals++, item })
+    this.#up(this.#keyOf(item), this.#arrivals++, item)
   }
 
   top(): T | undefined {
-    return this.#settle()?.item
+    return this.#settle() ? this.#items[0] : undefined
   }
 
   /** Looks at items in order until `test` accepts one or says to stop; all stay in. O(k log n) for k looked at. */
   find(test: (item: T) => 'take' | 'next' | 'stop'): T | undefined {
-    const first = this.#settle()
-    if (first === undefined) return undefined
-    const verdict = test(first.item)
-    if (verdict !== 'next') return verdict === 'take' ? first.item : undefined
-    const passed: Entry<T>[] = []
+    if (!this.#settle()) return undefined
+    const first = this.#items[0] as T
+    const verdict = test(first)
+    if (verdict !== 'next') return verdict === 'take' ? first : undefined
+    const passed: (readonly [key: number, order: number, item: T])[] = []
     let found: T | undefined
-    this.#remove()
-    passed.push(first)
-    for (let entry = this.#settle(); entry !== undefined; entry = this.#settle()) {
-      const next = test(entry.item)
-      if (next === 'take') found = entry.item
-      if (next !== 'next') break
+    for (;;) {
+      passed.push([this.#keys[0] as number, this.#orders[0] as number, this.#items[0] as T])
       this.#remove()
-      passed.push(entry)
+      if (!this.#settle()) break
+      const next = test(this.#items[0] as T)
+      if (next === 'take') found = this.#items[0]
+      if (next !== 'next') break
     }
-    for (const entry of passed) this.#up(entry)
+    for (const [key, order, item] of passed) this.#up(key, order, item)
     return found
   }
 
   /** Drops all items that have nothing to offer, wherever they stand. O(n log n). */
   prune(): void {
-    const entries = this.#heap
-    this.#heap = []
-    for (const entry of entries) {
-      entry.key = this.#keyOf(entry.item)
-      if (entry.key === Number.POSITIVE_INFINITY) this.#dropped?.(entry.item)
-      else this.#up(entry)
+    const items = this.#items
+    const orders = this.#orders
+    this.#keys = []
+    this.#orders = []
+    this.#items = []
+    for (const [i, item] of items.entries()) {
+      const key = this.#keyOf(item)
+      if (key === Number.POSITIVE_INFINITY) this.#dropped?.(item)
+      else this.#up(key, orders[i] as number, item)
     }
   }
 
-  /** Brings the true minimum to the top. */
-  #settle(): Entry<T> | undefined {
-    for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
-      const key = this.#keyOf(top.item)
-      if (key === top.key && key !== Number.POSITIVE_INFINITY) return top
+  /** Brings the true minimum to the top, if there is one. */
+  #settle(): boolean {
+    while (this.#items.length > 0) {
+      const item = this.#items[0] as T
+      const key = this.#keyOf(item)
       if (key === Number.POSITIVE_INFINITY) {
         this.#remove()
-        this.#dropped?.(top.item)
-      } else {
-        top.key = key
-        this.#down(top)
-      }
+        this.#dropped?.(item)
+      } else if (key === this.#keys[0]) return true
+      else this.#down(key, this.#orders[0] as number, item)
     }
-    return undefined
+    return false
   }
 
   #remove(): void {
-    const last = this.#heap.pop()
-    if (last !== undefined && this.#heap.length > 0) this.#down(last)
+    const key = this.#keys.pop() as number
+    const order = this.#orders.pop() as number
+    const item = this.#items.pop() as T
+    if (this.#items.length > 0) this.#down(key, order, item)
   }
 
-  #up(entry: Entry<T>): void {
-    const heap = this.#heap
-    let hole = heap.length
-    heap.push(entry)
+  #up(key: number, order: number, item: T): void {
+    let hole = this.#items.length
+    this.#put(hole, key, order, item)
     while (hole > 0) {
-      const parentAt = (hole - 1) >> 1
-      const parent = heap[parentAt] as Entry<T>
-      if (!isBefore(entry, parent)) break
-      heap[hole] = parent
-      hole = parentAt
+      const parent = (hole - 1) >> 1
+      if (!this.#isAfter(parent, key, order)) break
+      this.#move(parent, hole)
+      hole = parent
     }
-    heap[hole] = entry
+    this.#put(hole, key, order, item)
   }
 
   /** Puts the entry where the first one was and lets it sink. */
-  #down(entry: Entry<T>): void {
-    const heap = this.#heap
-    const size = heap.length
+  #down(key: number, order: number, item: T): void {
+    const size = this.#items.length
     let hole = 0
     for (;;) {
-      let childAt = 2 * hole + 1
-      if (childAt >= size) break
-      let child = heap[childAt] as Entry<T>
-      const right = heap[childAt + 1]
-      if (right !== undefined && isBefore(right, child)) {
+      let child = 2 * hole + 1
+      if (child >= size) break
+      const right = child + 1
+      if (right < size && this.#isAfter(child, this.#keys[right] as number, this.#orders[right] as number))
         child = right
-        childAt += 1
-      }
-      if (!isBefore(child, entry)) break
-      heap[hole] = child
-      hole = childAt
+      if (this.#isAfter(child, key, order)) break
+      this.#move(child, hole)
+      hole = child
     }
-    heap[hole] = entry
+    this.#put(hole, key, order, item)
   }
-}
 
-function isBefore<T>(a: Entry<T>, b: Entry<T>): boolean {
-  return a.key < b.key || (a.key === b.key && a.order < b.order)
+  /** Whether the entry there comes after one with that key and order. */
+  #isAfter(at: number, key: number, order: number): boolean {
+    const own = this.#keys[at] as number
+    return own > key || (own === key && (this.#orders[at] as number) > order)
+  }
+
+  #move(from: number, to: number): void {
+    this.#put(to, this.#keys[from] as number, this.#orders[from] as number, this.#items[from] as T)
+  }
+
+  #put(at: number, key: number, order: number, item: T): void {
+    this.#keys[at] = key
+    this.#orders[at] = order
+    this.#items[at] = item
+  }
 }

@@ -47,7 +47,7 @@ export class Lane {
   head: Entry | undefined
   tail: Entry | undefined
   size = 0
-  readonly places: Place[] = []
+  places: readonly Place[] = []
 
   constructor(group: object, priority: number, tenant: Tenant, foreign: boolean) {
     this.group = group
@@ -58,8 +58,7 @@ export class Lane {
 
   /** That selector is no more. */
   leave(selector: Selector): void {
-    const at = this.places.findIndex((place) => place.selector === selector)
-    if (at >= 0) this.places.splice(at, 1)
+    this.places = this.places.filter((place) => place.selector !== selector)
   }
 }
 
@@ -111,6 +110,8 @@ export class Selector {
   readonly #classes: (LazyHeap<Share> | undefined)[] = new Array(CLASSES_COUNT).fill(undefined)
   readonly #shares: Map<Tenant, Share>[] = []
   readonly #byAge: LazyHeap<Lane>
+  /** The list of this one, for whoever has no other: one for all of them. */
+  readonly alone: readonly Selector[] = [this]
   #live = 0
   #picks = 0
 
@@ -130,7 +131,7 @@ export class Selector {
   /** From now on this lane is among those to pick from. */
   include(lane: Lane): void {
     if (placeOf(lane, this) !== undefined) return
-    lane.places.push({ selector: this, inShare: false, inAge: false })
+    lane.places = lane.places.concat({ selector: this, inShare: false, inAge: false })
     if (lane.size > 0) this.filled(lane)
   }
 

@@ -274,11 +274,11 @@ export class Roster {
     if (verdict === 'no') {
       // A lane may stay among those to pick from: `next` asks again whether it is served.
       cls.serves.delete(group)
-      group.servedBy.delete(cls.selector)
+      group.unserve(cls.selector)
       return
     }
     cls.serves.set(group, verdict)
-    group.servedBy.add(cls.selector)
+    group.serve(cls.selector)
     for (const lane of group.lanes) cls.selector.include(lane)
   }
 
@@ -294,7 +294,7 @@ export class Roster {
       if (classes?.size === 0) this.#bySkill.delete(name)
     }
     for (const group of cls.serves.keys()) {
-      group.servedBy.delete(cls.selector)
+      group.unserve(cls.selector)
       for (const lane of group.lanes) lane.leave(cls.selector)
     }
   }

@@ -6,6 +6,7 @@ import type { Ground } from './ground.ts'
 import type { Links } from './links.ts'
 import type { BidBody, BodyOf, PlacementBody } from './messages.ts'
 import { CLASSES_COUNT } from './queue.ts'
+import { Resting } from './resting.ts'
 import { type Offered, scoreAll } from './score.ts'
 import type { ClaimsPeers } from './types.ts'
 
@@ -25,6 +26,9 @@ interface Round {
   phase: 'open' | 'holding'
   alarm: Alarm | undefined
 }
+
+/** What a search among the peers said. */
+type Found = NonNullable<Group['lastSearch']>
 
 export interface RoundsHooks {
   /**
@@ -56,11 +60,10 @@ export class Rounds {
   /** Groups that want offers made, by their highest class, first come first. */
   readonly #needy: readonly Set<Group>[] = Array.from({ length: CLASSES_COUNT }, () => new Set<Group>())
   readonly #rounds = new Map<number, Round>()
-  /** Groups that found nobody, by the skill that they asked for first. */
-  readonly #resting = new Map<string, Set<Group>>()
+  readonly #resting: Resting
+  #lastFound: Found | undefined
   #offer: number
   #opened = 0
-  #restingCount = 0
 
   constructor(
     ground: Ground,
@@ -71,6 +74,7 @@ export class Rounds {
     this.#groups = parts.groups
     this.#tracks = parts.tracks
     this.#hooks = parts.hooks
+    this.#resting = new Resting(ground, this.#seekAgain)
     // Begins anywhere, so that an answer to an earlier life of this node is not taken for one to this.
     this.#offer = ground.random.uint32()
   }
@@ -108,7 +112,7 @@ export class Rounds {
     } else if (quest.kind === 'needy') {
       this.#needy[quest.priority]?.delete(group)
       group.settle()
-    } else if (quest.kind === 'resting') this.#wakeUp(group)
+    } else if (quest.kind === 'resting') this.#resting.wake(group)
     group.restMs = 0
     this.#groups.rest(group)
   }
@@ -163,11 +167,11 @@ export class Rounds {
   candidateChanged(node: NodeId, skills: Iterable<string>): void {
     for (const skill of skills) {
       let woken = 0
-      for (const group of this.#resting.get(skill) ?? []) {
+      for (const group of this.#resting.of(skill)) {
         if (woken >= WOKEN_PER_NEWS_MAX) break
         woken += 1
-        group.refusedBy.delete(node)
-        this.#wakeUp(group)
+        group.pardon(node)
+        this.#resting.wake(group)
         this.seek(group)
       }
     }
@@ -197,13 +201,13 @@ export class Rounds {
 
   #open(group: Group): void {
     const choice = this.#choose(group, [])
-    group.lastSearch = { eligible: choice.eligible, obstacles: choice.obstacles }
+    this.#remember(group, choice)
     if (choice.chosen.length === 0) {
       this.#preferLocal(group, undefined, undefined)
       if (group.ownWaiting === 0) return
-      this.#rest(group, undefined)
+      this.#resting.rest(group, undefined)
       if (choice.eligible > 0) return
-      group.refusedBy.clear()
+      group.pardon()
       this.#hooks.nobody(group)
       return
     }
@@ -220,6 +224,14 @@ export class Rounds {
     group.quest = { kind: 'round', offer: round.offer }
     this.#groups.wake(group)
     this.#ask(round, choice)
+  }
+
+  /** Many groups in a row find the same: they share it. */
+  #remember(group: Group, { eligible, obstacles }: Found): void {
+    const last = this.#lastFound
+    const isSame = last?.eligible === eligible && sameCounts(last.obstacles, obstacles)
+    if (!isSame) this.#lastFound = { eligible, obstacles }
+    group.lastSearch = this.#lastFound
   }
 
   #choose(group: Group, asked: Iterable<NodeId>): ReturnType<ClaimsPeers['choose']> {
@@ -418,50 +430,26 @@ export class Rounds {
         this.#withdraw(node, round.offer)
       if (answer?.kind === 'decline') {
         declines.push(`${node}: ${answer.reason}`)
-        if (answer.final && group.ownWaiting > 0) group.refusedBy.add(node)
+        if (answer.final && group.ownWaiting > 0) group.refuse(node)
         if (!answer.final) retryAfterMs = Math.min(retryAfterMs ?? Number.POSITIVE_INFINITY, answer.retryAfterMs)
       }
     }
     group.settle()
-    group.lastDeclines = declines
+    if (declines.length > 0 || group.lastDeclines.length > 0) group.lastDeclines = declines
     if (next === 'again') {
       group.restMs = 0
       this.seek(group)
     } else if (next === 'rest' && group.ownWaiting > 0) {
       // Who says never is not asked again, so the next round asks others, at once if there are any.
       if (retryAfterMs === undefined && declines.length > 0) this.seek(group)
-      else this.#rest(group, retryAfterMs)
+      else this.#resting.rest(group, retryAfterMs)
     }
     this.#groups.rest(group)
   }
 
-  #rest(group: Group, retryAfterMs: number | undefined): void {
-    const { params, random } = this.#ground
-    group.restMs = Math.min(params.reofferMaxMs, Math.max(params.reofferMinMs, 2 * group.restMs))
-    const pacedMs = (this.#restingCount * 1000) / params.reoffersPerSecond
-    const forMs = Math.max(pacedMs, Math.min(params.reofferMaxMs, retryAfterMs ?? group.restMs))
-    const alarm = this.#ground.in(forMs * random.between(0.75, 1.25), () => {
-      this.#wakeUp(group)
-      this.seek(group)
-    })
-    group.quest = { kind: 'resting', alarm }
-    const [skill] = group.demand.body.skills
-    if (skill === undefined) return
-    this.#restingCount += 1
-    const resting = this.#resting.get(skill)
-    if (resting === undefined) this.#resting.set(skill, new Set([group]))
-    else resting.add(group)
-  }
-
-  #wakeUp(group: Group): void {
-    if (group.quest.kind !== 'resting') return
-    this.#ground.alarms.cancel(group.quest.alarm)
-    group.settle()
-    const [skill] = group.demand.body.skills
-    if (skill === undefined) return
-    const resting = this.#resting.get(skill)
-    if (resting?.delete(group) === true) this.#restingCount -= 1
-    if (resting?.size === 0) this.#resting.delete(skill)
+  readonly #seekAgain = (group: Group): void => {
+    this.#resting.wake(group)
+    this.seek(group)
   }
 
   /** Peers whose breakers are open for the skill (T-12): known from outcomes, so only those ever used. */
@@ -479,6 +467,11 @@ const WIDENINGS_MAX = 3
 
 /** Groups that one piece of news brings back to life. */
 const WOKEN_PER_NEWS_MAX = 64
+
+function sameCounts(a: Found['obstacles'], b: Found['obstacles']): boolean {
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
+}
 
 function hasHolds(round: Round): boolean {
   for (const answer of round.asked.values()) if (answer?.kind === 'hold') return true

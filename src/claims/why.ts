@@ -179,10 +179,10 @@ export class Why {
 
   /** Some peers could do it, and none is asked now. */
   #search(group: Group): ReasonRow {
-    const { quest, lastSearch } = group
+    const { restAlarm, lastSearch } = group
     const peers = String(lastSearch?.eligible ?? 0)
-    if (quest.kind === 'resting') {
-      const inMs = Math.max(0, Math.round(quest.alarm.at - this.#ground.now))
+    if (restAlarm !== undefined) {
+      const inMs = Math.max(0, Math.round(restAlarm.at - this.#ground.now))
       return reason(
         'PEERS_DECLINED',
         `${peers} peers could do it and did not want it now, they are asked again in ${inMs} ms`,
@@ -190,7 +190,7 @@ export class Why {
       )
     }
     return reason(
-      quest.kind === 'needy' ? 'PEERS_NEXT' : 'PEERS_IDLE',
+      group.quest.kind === 'needy' ? 'PEERS_NEXT' : 'PEERS_IDLE',
       `${peers} peers could do it and are to be asked`,
       { peers },
     )

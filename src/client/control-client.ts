@@ -15,7 +15,7 @@ import {
 } from '../ipc/index.ts'
 import { SwarmError } from '../kernel/index.ts'
 import { Outbox } from './outbox.ts'
-import { CALL_TIMEOUT_MS } from './params.ts'
+import { CALL_TIMEOUT_MS, DECISION_TIMEOUT_MS } from './params.ts'
 import { assertPathFits } from './place.ts'
 
 /** What the daemon says without being asked, for connections with agents. Called in the order of arrival. */
@@ -159,7 +159,7 @@ export class ControlClient {
   #request(
     method: string,
     params: unknown,
-    timeoutMs = this.#options.timeoutMs ?? CALL_TIMEOUT_MS,
+    timeoutMs = this.#options.timeoutMs ?? (method === 'council.propose' ? DECISION_TIMEOUT_MS : CALL_TIMEOUT_MS),
     onResult: (result: unknown) => void = () => {},
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {

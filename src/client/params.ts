@@ -2,6 +2,8 @@ import { SESSION_LIMITS } from '../ipc/index.ts'
 
 /** A daemon in good health answers in microseconds; one that stands still is worth telling about. */
 export const CALL_TIMEOUT_MS = 10_000
+/** Longer than a council tries (15 s): it is the daemon that knows who is missing. */
+export const DECISION_TIMEOUT_MS = 25_000
 
 /** For a call of a client that reconnects: a daemon that is restarted is back within it. */
 export const PATIENT_CALL_TIMEOUT_MS = 30_000

@@ -19,6 +19,7 @@ import type {
   GroupId,
   Height,
   Input,
+  LogTrust,
   Message,
   SignedRequest,
 } from './types.ts'
@@ -41,8 +42,11 @@ export interface ConsensusOptions {
   readonly session: number
   /** What was logged before, in order. */
   readonly records?: readonly LogRecord[]
-  /** `suspect`: records may be missing that were once reported durable, or the log comes from a backup (B-20). */
-  readonly log?: 'intact' | 'suspect'
+  /**
+   * `suspect`: records may be missing that were once reported durable, or the log comes from a backup (B-20). `vouched`: a
+   * person says that nothing is missing, whatever the log says of itself.
+   */
+  readonly log?: LogTrust
 }
 
 /** Inputs that lead on at once to more of the same are followed this often in a step; the rest waits for the next. */
@@ -77,7 +81,7 @@ export class ConsensusCore implements Core<Input, Effect> {
       session: options.session,
       clients: [options.signer, ...(options.clients ?? [])],
       records: options.records ?? [],
-      suspect: options.log === 'suspect',
+      log: options.log ?? 'intact',
     })
   }
 
@@ -146,6 +150,9 @@ export class ConsensusCore implements Core<Input, Effect> {
         return
       case 'follow':
         this.#desks.syncing.follow(input.peer, this.epoch, this.height)
+        return
+      case 'doubt':
+        this.#desks.recovery.doubt(input.why)
         return
       case 'clock':
         this.#desks.context.setClock(input.wall)

@@ -13,12 +13,12 @@ import { Judging } from './judging.ts'
 import { RequestPool } from './pool.ts'
 import { Proposing } from './proposing.ts'
 import type { LogRecord } from './records.ts'
-import { Recovery } from './recovery.ts'
+import { Recovery, type Trust } from './recovery.ts'
 import { replay } from './replay.ts'
 import { Serving } from './serving.ts'
 import { Syncing } from './syncing.ts'
 import { Transfer } from './transfer.ts'
-import type { Digest, Evidence, Height, Status, View } from './types.ts'
+import type { Digest, Evidence, Height, LogTrust, Status, View } from './types.ts'
 import { Voting } from './voting.ts'
 
 /** What a core is set up with, beside its context. */
@@ -29,7 +29,13 @@ export interface Setup {
   /** In whose names this node submits; itself first. */
   readonly clients: readonly Signer[]
   readonly records: readonly LogRecord[]
-  readonly suspect: boolean
+  readonly log: LogTrust
+}
+
+/** What the host says of the log counts for more than what the log says of itself. */
+function trustIn(log: LogTrust, resumed: Trust): Trust {
+  if (log === 'suspect') return 'suspect'
+  return log === 'vouched' ? 'trusted' : resumed
 }
 
 interface EpochDesks {
@@ -69,7 +75,7 @@ export class Desks {
       segmentBytes: 0,
     })
     this.execution = new Execution(setup.machine, hashing, params, rules)
-    this.pool = new RequestPool(params, hashing)
+    this.pool = new RequestPool(params)
     this.intake = new Intake(context, setup.session, setup.clients)
     this.checkpointing = new Checkpointing(context, {
       cast: (vote) => this.voting.cast(vote),
@@ -88,11 +94,14 @@ export class Desks {
     const resumed = replay(setup.records, this)
     this.anchor = resumed.anchor
     this.finalising = new Finalising(this)
-    this.recovery = new Recovery(context, setup.suspect ? 'suspect' : resumed.trust)
+    this.recovery = new Recovery(context, trustIn(setup.log, resumed.trust))
     this.#current = this.#setOut()
     this.voting.resume(resumed)
     context.take()
-    if (setup.suspect) context.persist({ kind: 'suspect' })
+    if (setup.log === 'suspect') context.persist({ kind: 'suspect' })
+    if (setup.log === 'vouched' && resumed.trust !== 'trusted') {
+      context.persist({ kind: 'cleared', epoch: context.group.epoch, view: this.voting.view, entirely: true })
+    }
   }
 
   get voting(): Voting {

@@ -207,6 +207,9 @@ export interface Claim {
   readonly statement: Statement
 }
 
+/** What a host says of the log that it hands in (B-20). */
+export type LogTrust = 'intact' | 'suspect' | 'vouched'
+
 export type Input =
   /** Decoded and within its size; `from` is who the link proved it to be. No signature has been checked. */
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
@@ -224,6 +227,8 @@ export type Input =
     }
   /** This peer may have more than we do: ask it for what comes after ours. A member or anyone else; what it sends proves itself. */
   | { readonly kind: 'follow'; readonly peer: NodeId }
+  /** There is reason to think that our log is not all that we ever wrote: abstain until it is safe (B-20). */
+  | { readonly kind: 'doubt'; readonly why: string }
   /** What the wall clock says now; send at start and when it is corrected. */
   | { readonly kind: 'clock'; readonly wall: WallMillis }
 

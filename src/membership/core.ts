@@ -35,7 +35,7 @@ const TWIN_ADVICE =
 
 type Body<K extends MembershipMessage['kind']> = Extract<MembershipMessage, { kind: K }>['body']
 
-/** Who is here, who is reachable, and whom to link to. Clauses M-1 to M-21 in ./README.md. */
+/** Who is here, who is reachable, and whom to link to. Clauses M-1 to M-22 in ./README.md. */
 export class Membership implements MembershipCore {
   readonly #ground: Ground
   readonly #detector: Detector
@@ -360,6 +360,7 @@ export class Membership implements MembershipCore {
 
   #meetTwin(incarnation: Incarnation): void {
     const ground = this.#ground
+    ground.event({ kind: 'twin' })
     ground.observe({ kind: 'twin', node: ground.self.node, incarnation, advice: TWIN_ADVICE })
     if (incarnation >= INCARNATION_MAX || !this.#refutations.take(ground.now)) return
     ground.self.raise(incarnation)

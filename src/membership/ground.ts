@@ -45,6 +45,8 @@ export class Ground {
   /** The neighbours have to be reckoned anew. */
   dirty = false
   now = 0 as Millis
+  /** When last somebody came, on the awake clock. */
+  grewAt = Number.NEGATIVE_INFINITY
   /** All the time by which this node was late (M-13). */
   lagMs = 0
   #effects: MembershipEffect[] = []
@@ -133,6 +135,7 @@ export class Ground {
   enterOverlay(entry: Entry): void {
     this.overlay.add(entry.node, entry.nodeHash)
     this.dirty = true
+    this.grewAt = this.awake
   }
 
   leaveOverlay(entry: Entry): void {

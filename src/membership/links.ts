@@ -13,6 +13,8 @@ interface Wanted {
   /** When to dial, unless the other side has. */
   readonly dial: Timer
   asked: boolean
+  /** Until when the first dial may wait for the swarm to stop growing. */
+  patientUntil: number
 }
 
 /**
@@ -80,7 +82,10 @@ export class Links {
     }
     links.set(peer, link)
     const wanted = this.#wanted.get(peer)
-    if (wanted !== undefined) this.#ground.timers.disarm(wanted.dial)
+    if (wanted !== undefined) {
+      this.#ground.timers.disarm(wanted.dial)
+      wanted.patientUntil = awake
+    }
     return link
   }
 
@@ -153,7 +158,8 @@ export class Links {
 
   #want(node: NodeId): void {
     const { links, timers, awake, self, params } = this.#ground
-    const wanted: Wanted = { node, dial: new Timer(() => this.#dial(wanted)), asked: false }
+    const patientUntil = links.has(node) ? awake : awake + params.growthPatienceMs
+    const wanted: Wanted = { node, dial: new Timer(() => this.#dial(wanted)), asked: false, patientUntil }
     this.#wanted.set(node, wanted)
     if (links.has(node)) return
     // The lower id dials, so that two do not dial each other at once; the other waits in case the lower cannot.
@@ -175,6 +181,11 @@ export class Links {
     const { links, table, now, awake, timers } = this.#ground
     const entry = table.get(wanted.node)
     if (links.has(wanted.node) || entry === undefined || !isUp(entry)) return
+    const waitUntil = this.#patience(wanted)
+    if (waitUntil > awake) {
+      timers.arm(wanted.dial, waitUntil)
+      return
+    }
     const rate = this.#held.has(wanted.node) ? this.#heldDials : this.#changes
     if (!rate.take(now)) {
       timers.arm(wanted.dial, awake + RATE_WAIT_MS)
@@ -182,5 +193,19 @@ export class Links {
     }
     wanted.asked = true
     this.#ground.emit({ kind: 'connect', peer: wanted.node, addresses: entry.judged.presence.addresses })
+  }
+
+  /** Until when this dial waits: each newcomer on the rings gives others other neighbours, and links cost both ends. */
+  #patience({ node, patientUntil }: Wanted): number {
+    const { awake, grewAt, params } = this.#ground
+    if (this.#held.has(node) || this.#linksToCome() < params.growthLinksMax) return awake
+    return Math.min(patientUntil, grewAt + params.growthCalmMs)
+  }
+
+  #linksToCome(): number {
+    const { links } = this.#ground
+    let count = links.size
+    for (const { node, asked } of this.#wanted.values()) if (asked && !links.has(node)) count += 1
+    return count
   }
 }

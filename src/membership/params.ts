@@ -67,6 +67,12 @@ export interface MembershipParams {
   readonly heldDialsPerSecond: number
   /** The higher of two ids waits this long for the lower to dial. */
   readonly dialDelayMs: number
+  /** A swarm to which nobody has come for this long has stopped growing. */
+  readonly growthCalmMs: number
+  /** While it grows, who has this many links, or is about to, waits before it dials a new neighbour. */
+  readonly growthLinksMax: number
+  /** No dial waits longer for that, so that a swarm that never rests has its links all the same. */
+  readonly growthPatienceMs: number
   /** A wanted neighbour without a link after this long is probed through others. */
   readonly connectPatienceMs: number
   /** One of the dead (or, when alone, of the remembered peers) is dialled this often, so that partitions heal. */
@@ -116,6 +122,9 @@ const LAN: MembershipParams = {
   linkChangesPerSecond: 4,
   heldDialsPerSecond: 16,
   dialDelayMs: 1500,
+  growthCalmMs: 1000,
+  growthLinksMax: 6,
+  growthPatienceMs: 4000,
   connectPatienceMs: 5000,
   recontactIntervalMs: 4000,
   recontactPatienceMs: 3000,
@@ -173,6 +182,8 @@ export function checkMembershipParams(p: MembershipParams): void {
   })
   assert(p.fullMeshMin < p.fullMeshMax, 'hysteresis', { p })
   assert(2 * p.rings * p.ringSpan <= p.linksMax && p.fullMeshMax <= p.linksMax, 'neighbours are never surplus', { p })
+  assert(p.growthPatienceMs < p.connectPatienceMs, 'M-5: a neighbour that is not dialled yet is not missed yet', { p })
+
   assert(p.syncBytesMax <= 200 * 1024, 'a reply fits its message kind with one largest entry to spare', { p })
   assert(p.recontactPatienceMs < p.recontactIntervalMs, 'one re-contact at a time', { p })
   assert(p.lagToleranceMs < p.directTimeoutMs, 'a pause that could fail a probe is noticed', { p })

@@ -48,6 +48,8 @@ export type MembershipEvent =
   | { readonly kind: 'member-left'; readonly node: NodeId; readonly incarnation: Incarnation }
   /** Somebody is certified by a key that this node does not know (yet). */
   | { readonly kind: 'authority-unknown'; readonly node: NodeId }
+  /** This node's key has spoken elsewhere, or here and it is forgotten (M-17). */
+  | { readonly kind: 'twin' }
   /** The key that certified this very node was withdrawn. */
   | { readonly kind: 'unvouched' }
   /** A tombstone's time is up; nothing is known of the node any more. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ConsensusParams, Digest, GroupId } from '../consensus/index.ts'
+import type { ConsensusParams, Digest, GroupId, LogTrust } from '../consensus/index.ts'
 import type { CouncilFounding } from '../council/types.ts'
 import {
   type Certificate,
@@ -25,7 +25,7 @@ export interface CouncilTerms {
   readonly certificate: Certificate
   readonly state: NodeState
   /** Whether the log may lack votes that this key has signed. */
-  readonly suspect: boolean
+  readonly trust: LogTrust
   readonly params?: Partial<ConsensusParams>
 }
 
@@ -51,7 +51,7 @@ export function openCell(terms: Omit<CouncilTerms, 'authority'>): CellDesk {
 }
 
 function groupTerms(terms: Omit<CouncilTerms, 'authority'>, group: GroupId): GroupTerms {
-  const { founding, node, certificate, state, suspect, params } = terms
+  const { founding, node, certificate, state, trust, params } = terms
   return {
     genesis: founding.swarm as string as Digest,
     signer: createSigner(node, founding.swarm),
@@ -59,7 +59,7 @@ function groupTerms(terms: Omit<CouncilTerms, 'authority'>, group: GroupId): Gro
     // Above every earlier one: the incarnation by the log (M-8), the epoch also where the log was lost.
     session: certificate.epoch * STARTS_PER_EPOCH + (state.ceiling ?? 0) + 1,
     log: state.groups.of(group),
-    suspect,
+    trust,
     ...(params === undefined ? {} : { params }),
   }
 }

@@ -2,6 +2,7 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { SwarmError } from '../kernel/index.ts'
+import { claimStore, type Provenance, provenanceOf } from './provenance.ts'
 import { unreadable } from './secret-file.ts'
 
 /** SQLite's primary result codes, https://www.sqlite.org/rescode.html */
@@ -12,6 +13,10 @@ export interface DataDirectory {
   readonly path: string
   /** The log's own directory. */
   readonly storePath: string
+  /** Where what was in it at the opening comes from (S-13). */
+  readonly provenance: Provenance
+  /** What is in it is this place's own from now on. */
+  claim(): void
   release(): void
 }
 
@@ -39,7 +44,7 @@ export function openDataDirectory(path: string): DataDirectory {
     fs.rmSync(pidPath, { force: true })
     held.close()
   }
-  return { path, storePath, release }
+  return { path, storePath, provenance: provenanceOf(storePath), claim: () => claimStore(storePath), release }
 }
 
 /**

@@ -47,7 +47,7 @@ export function writeSecretFile(path: string, bytes: Uint8Array): void {
 }
 
 /** Makes the names in a directory durable. Windows has no such call and needs none. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   if (process.platform === 'win32') return
   const directory = fs.openSync(path, 'r')
   try {

@@ -3,6 +3,7 @@ import { after, BoundedMap, type Millis, NEVER, type NodeId } from '../kernel/in
 import type { MembershipView } from '../membership/index.ts'
 import { Absences } from './absences.ts'
 import { CELL_SIZE_MAX, type CellDesk } from './cell-desk.ts'
+import { isGrown } from './growth.ts'
 import type { RecruiterParams } from './recruiter.ts'
 
 /** How often it is looked at. */
@@ -18,7 +19,7 @@ const ABSENT_SIZE_MIN = 4
 type Change = Extract<CellOperation, { readonly kind: 'custodians' }>
 
 /**
- * A cell fills and renews itself (CU-1 to CU-4 in README.md). Every custodian runs this, and speaks for what it has seen
+ * A cell fills and renews itself (CU-1 to CU-5 in README.md). Every custodian runs this, and speaks for what it has seen
  * for itself; the machine counts the voices (CE-3). One opens a motion, the others join it.
  */
 export class Custodians {
@@ -58,9 +59,16 @@ export class Custodians {
     const wanted = open.length > 0 ? [] : this.#wanted(now)
     if (wanted.length === 0) this.#dueSince = undefined
     else this.#dueSince ??= now
-    const mayOpen = this.#dueSince !== undefined && now >= after(this.#dueSince, RANK_MS * this.#rank())
-    const said = [...open, ...(mayOpen ? wanted.map(encodeCellOperation) : [])]
+    const motions = this.#dueSince === undefined ? [] : this.#due(now, this.#dueSince, wanted)
+    const said = [...open, ...motions.map(encodeCellOperation)]
     return said.filter((bytes) => this.#desk.check(bytes) === undefined && this.#isFresh(now, bytes))
+  }
+
+  /** CU-5: who is to come waits for the swarm to have grown, who is to go does not. */
+  #due(now: Millis, dueSince: Millis, wanted: readonly Change[]): readonly Change[] {
+    if (now < after(dueSince, RANK_MS * this.#rank())) return []
+    const isOver = isGrown(now, dueSince, this.#membership, this.#params.admitAfterMs)
+    return wanted.filter(({ add }) => add.length === 0 || isOver)
   }
 
   #isChanging(): boolean {

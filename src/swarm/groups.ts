@@ -90,6 +90,11 @@ export class Groups {
     this.#hosted.get(group)?.following.doubt(now)
   }
 
+  /** This node finds that it may have forgotten what it said: its members abstain until it is safe (B-20). */
+  mistrust(now: Millis, why: string, effects: SwarmEffect[]): void {
+    for (const { host } of this.#hosted.values()) this.#step(now, host, { kind: 'doubt', why }, effects)
+  }
+
   linkDown(peer: NodeId): void {
     this.#linked.delete(peer)
   }

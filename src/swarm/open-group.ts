@@ -4,6 +4,7 @@ import {
   type Digest,
   type GroupId,
   type HashFunction,
+  type LogTrust,
 } from '../consensus/index.ts'
 import type { Signer } from '../identity/index.ts'
 import type { Machine } from '../wire/index.ts'
@@ -23,13 +24,13 @@ export interface GroupTerms {
   /** What this node's log says of the group. */
   readonly log?: GroupLog | undefined
   /** Whether votes may be missing from it (B-20). */
-  readonly suspect: boolean
+  readonly trust: LogTrust
   readonly params?: Partial<ConsensusParams>
 }
 
 /** A group on this node, brought to where its log ends. The machine is new: as the founders left it. */
 export function openGroup(id: GroupId, machine: Machine, terms: GroupTerms): GroupHost {
-  const { signer, clients = [], log = new GroupLog(), suspect, params = {} } = terms
+  const { signer, clients = [], log = new GroupLog(), trust, params = {} } = terms
   const core = new ConsensusCore({
     group: id,
     genesis: terms.genesis,
@@ -40,7 +41,7 @@ export function openGroup(id: GroupId, machine: Machine, terms: GroupTerms): Gro
     hash: terms.hash,
     session: terms.session,
     records: log.records,
-    log: suspect ? 'suspect' : 'intact',
+    log: trust,
     params,
   })
   return new GroupHost(id, signer.node, core, log)

@@ -3,6 +3,7 @@ import { after, BoundedMap, type Millis, NEVER, type NodeId } from '../kernel/in
 import type { Member, MembershipView } from '../membership/index.ts'
 import { Absences } from './absences.ts'
 import type { CouncilDesk } from './council-desk.ts'
+import { isGrown } from './growth.ts'
 
 /** When the council changes by itself, in milliseconds. */
 export interface RecruiterParams {
@@ -23,7 +24,7 @@ const NEWCOMERS_MAX = 4
 const PROPOSED_MAX = 64
 
 /**
- * The council fills and renews itself (RC-1 to RC-4 in README.md). Every validator runs this; it says what this one is to
+ * The council fills and renews itself (RC-1 to RC-5 in README.md). Every validator runs this; it says what this one is to
  * propose now. Reachability only makes proposals: what is decided, and by whom, is the council's (M-3).
  */
 export class Recruiter {
@@ -56,11 +57,16 @@ export class Recruiter {
     const admission = this.#admission(now)
     if (admission === undefined) this.#dueSince = undefined
     else this.#dueSince ??= now
-    const mayAct = this.#dueSince !== undefined && now >= after(this.#dueSince, RANK_MS * this.#rank())
+    const mayAct = this.#dueSince !== undefined && this.#isTime(now, this.#dueSince)
     const removals = this.#absent(now).map((node) => operation([], [node]))
     return [...(mayAct && admission !== undefined ? [admission] : []), ...removals].filter((bytes) => {
       return this.#isFresh(now, bytes) && this.#mayPropose(bytes)
     })
+  }
+
+  #isTime(now: Millis, dueSince: Millis): boolean {
+    const isMyTurn = now >= after(dueSince, RANK_MS * this.#rank())
+    return isMyTurn && isGrown(now, dueSince, this.#membership, this.#params.admitAfterMs)
   }
 
   #isChanging(): boolean {
@@ -90,7 +96,8 @@ export class Recruiter {
     const eligible = [...this.#membership.members()].filter((member) => {
       const isStable = member.state === 'alive' && now - member.since >= this.#params.admitAfterMs
       const { node, roles } = member
-      const isWanted = !state.validators.has(node) && !state.barred.has(node) && !state.revocations.has(node)
+      const isOut = state.barred.has(node) || state.revocations.has(node) || state.convicted.has(node)
+      const isWanted = !state.validators.has(node) && !isOut
       return isStable && isWanted && roles.includes('validator')
     })
     const seats = state.validators.rows().map(({ key, value }) => {

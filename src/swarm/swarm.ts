@@ -376,6 +376,9 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       case 'authority-unknown':
         this.#groups.doubt(now, COUNCIL)
         return
+      case 'twin':
+        this.#groups.mistrust(now, 'others know words of this node that it does not remember', effects)
+        return
       case 'unvouched':
         effects.push({
           kind: 'observe',

@@ -2,62 +2,10 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { statusOf } from '../../node/spawn-daemon.ts'
+import type { Ran, Running } from '../support/command-line.ts'
 import { eventually } from '../support/eventually.ts'
+import { council, decided, ENV, governed, propose, SEEN_MS, seated } from './council-daemons.ts'
 import { startDaemonCommand, TestDaemon, takePort } from './harness.ts'
-
-/** A decision is everywhere within milliseconds; a command to look for it takes a second on a busy machine. */
-const SEEN_MS = 30_000
-
-/** A council forms as soon as it can, so that a test need not wait for what it is not about. */
-const ENV = { SWARM_NODE_COUNCIL_ADMIT_AFTER_MS: '1s' }
-
-/** Nodes of one swarm, the founder first, whose council has taken all of them in. */
-async function governed(count: number): Promise<{
-  readonly nodes: readonly TestDaemon[]
-  readonly ticket: string
-  readonly listen: readonly string[]
-}> {
-  // At the same place after a restart: who has moved while everybody was away cannot be found again.
-  const places = await Promise.all(Array.from({ length: count }, takePort))
-  const listen = places.map(({ port }) => `/ip4/127.0.0.1/tcp/${port}`)
-  await Promise.all(places.map((place) => place.release()))
-  const [first = '', ...rest] = listen
-  const founder = await TestDaemon.start({ env: ENV, listen: first })
-  const ticket = await founder.ticket(count * 2)
-  const others = await Promise.all(rest.map((place) => TestDaemon.start({ join: ticket, env: ENV, listen: place })))
-  const nodes = [founder, ...others]
-  await Promise.all(nodes.map((daemon) => seated(daemon, count)))
-  return { nodes, ticket, listen }
-}
-
-async function council(daemon: TestDaemon) {
-  const client = await daemon.client()
-  const status = await client.call('council.status', {})
-  client.close()
-  return status
-}
-
-async function seated(daemon: TestDaemon, members: number): Promise<void> {
-  await eventually(`a council of ${members}`, async () => (await council(daemon)).members.length === members, SEEN_MS)
-}
-
-async function propose(daemon: TestDaemon, name: string): Promise<void> {
-  const { code, stderr } = await daemon.command('council', 'propose', 'tenant', '--name', name, '--weight', '2')
-  expect(stderr).not.toContain('[')
-  expect(code).toBe(0)
-}
-
-/** Waits until the decision is there, and says what is in the log. */
-async function decided(daemon: TestDaemon, name: string): Promise<void> {
-  await eventually(
-    `${name} in the log of ${daemon.node}`,
-    async () => {
-      const { stdout } = await daemon.command('council', 'log', '--json')
-      return stdout.includes(`"${name}"`)
-    },
-    SEEN_MS,
-  )
-}
 
 async function revoke(by: TestDaemon, node: string): Promise<void> {
   expect((await by.command('council', 'propose', 'revoke', '--node', node)).code).toBe(0)
@@ -72,6 +20,27 @@ async function cutOff(from: TestDaemon, node: string): Promise<void> {
     SEEN_MS,
   )
 }
+
+/** How it ended; 'a member' if it came up instead. */
+async function endedOrJoined({ ended }: Running, { socket }: TestDaemon): Promise<Ran | 'a member'> {
+  let ran: Ran | undefined
+  void ended.then((end) => {
+    ran = end
+  })
+  return eventually('it to end or to come up', async () => ran ?? ((await statusOf(socket)) && 'a member'), SEEN_MS)
+}
+
+async function metric(port: number, name: string): Promise<number> {
+  const text = await fetch(`http://127.0.0.1:${port}/metrics`).then(
+    (response) => response.text(),
+    () => '',
+  )
+  const line = text.split('\n').find((one) => one.startsWith(name))
+  return Number(line?.split(' ').at(-1) ?? 0)
+}
+
+/** Handshakes in which the node with this endpoint was told that it is revoked. */
+const refusals = (port: number) => metric(port, 'swarm_node_network_refused_by_peers_total{code="CERTIFICATE_REVOKED"}')
 
 describe('the council of a swarm of processes', () => {
   it('forms by itself, decides for all, goes on without its primary, and remembers all of it after a restart', async () => {
@@ -131,9 +100,68 @@ describe('the council of a swarm of processes', () => {
     back.child.kill('SIGKILL')
     await back.ended
     await rm(join(revoked.data, 'store'), { recursive: true })
-    const rejoined = await startDaemonCommand({ data: revoked.data, join: ticket, env: ENV }).ended
-    expect(rejoined.code).not.toBe(0)
-    expect(rejoined.stderr).toContain('CERTIFICATE_REVOKED')
+    const again = startDaemonCommand({ data: revoked.data, join: ticket, env: ENV })
+    const rejoined = await endedOrJoined(again, revoked)
+    expect(rejoined).toMatchObject({ code: 6, stderr: expect.stringContaining('[CERTIFICATE_REVOKED]') })
+  })
+
+  it('whom it revokes while it is away is refused at the handshake when it comes back', async () => {
+    const { nodes } = await governed(4)
+    const [founder, , , away] = nodes
+    if (!founder || !away) throw new Error('four were asked for')
+    await away.kill()
+    await revoke(founder, away.node)
+    const { port, release } = await takePort()
+    await release()
+    startDaemonCommand({ data: away.data, env: ENV, args: ['--http', `127.0.0.1:${port}`] })
+    // At the handshake, and not only by those who have linked to it and then think better of it.
+    await eventually('it to be refused', async () => (await refusals(port)) > 0, SEEN_MS)
+    await eventually('it to find out', async () => (await statusOf(away.socket))?.state === 'revoked', SEEN_MS)
+    expect(await metric(port, 'swarm_node_network_muxers_total')).toBe(0)
+    expect((await founder.peers()).find((peer) => peer.node === away.node)?.state).not.toBe('alive')
+  })
+
+  it('refuses what may not be with a code that says what to do, and decides nothing of it', async () => {
+    const founder = await TestDaemon.start()
+    const { stdout: ticket } = await founder.command('ticket', 'create', '--role', 'worker')
+    const worker = await TestDaemon.start({ join: ticket.trim() })
+    await propose(founder, 'gold')
+    const { height, revision } = await council(founder)
+    const { node } = founder
+    const cases: readonly (readonly [TestDaemon, readonly string[], number, string])[] = [
+      [worker, ['tenant', '--name', 'silver', '--weight', '1'], 6, 'UNAUTHORISED'],
+      [worker, ['revoke', '--node', node], 6, 'UNAUTHORISED'],
+      [founder, ['tenant', '--name', 'silver', '--weight', '0'], 2, 'BAD_REQUEST'],
+      [founder, ['tenant', '--name', '-silver', '--weight', '1'], 2, 'BAD_REQUEST'],
+      [founder, ['tenant', '--name', 'x'.repeat(65), '--weight', '1'], 2, 'BAD_REQUEST'],
+      [founder, ['org', '--name', 'beta', '--key', worker.node.slice(1), '--seats', '1'], 2, 'BAD_REQUEST'],
+      [founder, ['org', '--name', 'beta', '--seats', '1'], 2, 'BAD_USAGE'],
+      [founder, ['org', '--name', 'beta', '--dissolve'], 1, 'NOT_FOUND'],
+      [founder, ['validator', '--add', 'nobody'], 1, 'NOT_FOUND'],
+      [
+        founder,
+        ['validator', '--add', worker.node.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))],
+        1,
+        'NOT_FOUND',
+      ],
+      [founder, ['validator', '--add', worker.node], 6, 'CERTIFICATE_INVALID'],
+      [founder, ['validator', '--remove', worker.node], 1, 'NOT_FOUND'],
+      [founder, ['validator', '--remove', node], 1, 'UNSAFE_CHANGE'],
+      [founder, ['validator'], 2, 'BAD_REQUEST'],
+      [founder, ['revoke', '--node', node], 1, 'UNSAFE_CHANGE'],
+      [founder, ['parameter', '--name', 'council.sizeMax', '--value', '65'], 2, 'BAD_REQUEST'],
+      [founder, ['parameter', '--name', 'no.such', '--value', '1'], 2, 'BAD_REQUEST'],
+      [founder, ['tenant', '--name', 'gold', '--weight', '3', '--expect', '0'], 1, 'STALE'],
+      [founder, ['tenant', '--name', 'gold', '--weight', '2'], 1, 'ALREADY_SO'],
+      [founder, ['role', '--tenant', 'iron', '--subject', 'x', '--role', 'admin'], 1, 'NOT_FOUND'],
+      [founder, ['override', '--subject', 'x', '--action', 'stop', '--ttl', '0s'], 1, 'NOT_FOUND'],
+    ]
+    for (const [daemon, flags, code, word] of cases) {
+      const ran = await daemon.command('council', 'propose', ...flags)
+      expect([flags, ran.code, ran.stdout]).toEqual([flags, code, ''])
+      expect([flags, ran.stderr]).toEqual([flags, expect.stringContaining(`[${word}]`)])
+    }
+    expect(await council(founder)).toMatchObject({ height, revision })
   })
 
   it('a validator whose log is lost abstains, says so, and votes again', async () => {

@@ -23,6 +23,9 @@ export interface Execution {
   readonly output: string
 }
 
+/** Of the agents that are not good, those that stand still now and then. */
+const FREEZING_SHARE = 0.3
+
 /** One answer in so many is too long for one message. */
 const LONG_OUTPUT_EVERY = 40
 const LONG_OUTPUT_CHARS = 150_000
@@ -38,6 +41,10 @@ interface SimAgent {
   readonly wanted: Set<Execution>
   isAttached: boolean
   isDetached: boolean
+  /** Its process stands still (SIGSTOP) until then: it says nothing, and does what it is told after that. */
+  frozenUntil: number
+  /** The node has been told that it says nothing. */
+  isSilent: boolean
 }
 
 export interface AgentsWatcher {
@@ -45,8 +52,8 @@ export interface AgentsWatcher {
   started(execution: Execution, facts: AgentFacts, running: readonly Execution[], onHost: readonly Execution[]): void
   /** It accepts and fails at once, as it does always. */
   failing(execution: Execution, facts: AgentFacts): void
-  /** It was handed something after it had said that it takes no more. */
-  detachedButAsked(execution: Execution): void
+  /** It was handed something after it had said that it takes no more, or while it says nothing. */
+  goneButAsked(execution: Execution): void
 }
 
 /** Processors that the agents of a machine share; every other machine says nothing about them. */
@@ -114,12 +121,16 @@ export class SimAgents {
       wanted: new Set(),
       isAttached: false,
       isDetached: false,
+      frozenUntil: 0,
+      isSilent: false,
     }
     this.#later(machine, random.between(0, 300), (program) => {
       this.#agents.set(agent.id, agent)
       agent.isAttached = true
       program.tell({ kind: 'agent-attach', agent: agent.id, facts })
-      if (!isGood) this.#changeSometimes(agent)
+      if (isGood) return
+      this.#changeSometimes(agent)
+      if (random.fork('freezes').chance(FREEZING_SHARE)) this.#freezeSometimes(agent)
     })
   }
 
@@ -142,6 +153,28 @@ export class SimAgents {
       agent.facts = { ...agent.facts, ...changes }
       program.tell({ kind: 'agent-update', agent: agent.id, facts: changes })
       this.#changeSometimes(agent)
+    })
+  }
+
+  /** It stands still, and its node finds that out or does not. T-14. */
+  #freezeSometimes(agent: SimAgent): void {
+    const random = agent.random.fork('freezes')
+    this.#later(agent.machine, random.exponential(10_000), () => {
+      if (!agent.isAttached || this.#healed) return
+      const forMs = random.between(500, 15_000)
+      agent.frozenUntil = this.#sim.now + forMs
+      this.#later(agent.machine, random.between(300, 3_000), (program) => {
+        if (!agent.isAttached || this.#sim.now >= agent.frozenUntil) return
+        agent.isSilent = true
+        program.tell({ kind: 'agent-silent', agent: agent.id })
+      })
+      this.#later(agent.machine, forMs, (program) => {
+        if (agent.isAttached && agent.isSilent) {
+          agent.isSilent = false
+          program.tell({ kind: 'agent-heard', agent: agent.id })
+        }
+        this.#freezeSometimes(agent)
+      })
     })
   }
 
@@ -169,7 +202,7 @@ export class SimAgents {
     }
     agent.running.set(keyOf(order.task, order.attempt), execution)
     agent.wanted.add(execution)
-    if (agent.isDetached) this.#watcher.detachedButAsked(execution)
+    if (agent.isDetached || agent.isSilent) this.#watcher.goneButAsked(execution)
     const onHost = [...this.#agents.values()].filter((other) => other.machine === machine)
     const allRunning = onHost.flatMap(({ running }) => [...running.values()])
     this.#watcher.started(execution, agent.facts, [...agent.running.values()], allRunning)
@@ -222,6 +255,10 @@ export class SimAgents {
     const { task, attempt } = execution.order
     this.#later(agent.machine, afterMs, (program) => {
       if (!agent.isAttached) return
+      if (agent.frozenUntil > this.#sim.now) {
+        this.#answer(agent, execution, agent.frozenUntil - this.#sim.now + 1, what)
+        return
+      }
       agent.running.delete(keyOf(task, attempt))
       agent.wanted.delete(execution)
       if (what === 'result') {

@@ -68,8 +68,8 @@ export class ClaimsLoad implements Load<SwarmProgram> {
     const agents: SimAgents = new SimAgents(sim, {
       started: (...started) => checker.started(...started, hostCpuOf(started[0].machine)),
       failing: ({ machine, order }, { name }) => this.#onFailing(machine, `${name} ${order.skills.join(' ')}`),
-      detachedButAsked: ({ agent, machine, order }) =>
-        sim.violate('CL-12', `${agent} was given ${order.task} after it had detached`, machine),
+      goneButAsked: ({ agent, machine, order }) =>
+        sim.violate('CL-12', `${agent} was given ${order.task} after it had detached or while it was silent`, machine),
     })
     const checker = new ClaimsChecker(sim, (execution) => agents.isWanted(execution))
     this.#parts = { sim, checker, agents, random: sim.random.fork('load') }

@@ -86,7 +86,7 @@ function termsOf({ signer, groups, ceiling }: NodeParts, plan: CouncilPlan, grou
     hash: sha256,
     session: (ceiling ?? 0) + 1,
     log,
-    suspect: false,
+    trust: 'intact',
     params: plan.params,
   }
 }

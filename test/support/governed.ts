@@ -63,7 +63,7 @@ export class GovernedWorld {
       hash: HASH,
       session: this.now,
       log,
-      suspect: false,
+      trust: 'intact',
     })
     const cell = new CellDesk(FIRST_CELL, {
       genesis: GENESIS,
@@ -72,7 +72,7 @@ export class GovernedWorld {
       hash: HASH,
       session: this.now,
       log: cellLog,
-      suspect: false,
+      trust: 'intact',
     })
     const swarm = composeSwarm({
       signer: KEYS.signer(node(name)),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { NodeId } from '../../src/kernel/index.ts'
+import { MEMBERSHIP_PROFILES } from '../../src/membership/index.ts'
 import { MembershipNet, type NetOptions } from './membership-net.ts'
 
 const CELL = 16
@@ -140,3 +141,71 @@ describe('M-16, M-18: the work of a node does not grow with the swarm', () => {
     expect(perNode[1]).toBeLessThan((perNode[0] ?? 0) * 1.3)
   })
 })
+
+describe('M-22: links wait while the swarm grows', () => {
+  /** Thirty come, one every 300 ms, each over the first; the links of all of them as the last has come to be known. */
+  function grown(growthPatienceMs: number): { net: MembershipNet; ids: NodeId[]; links: number } {
+    const params = { ...MEMBERSHIP_PROFILES.lan, growthPatienceMs }
+    const net = new MembershipNet({ params, seed: 'growth' })
+    const ids: NodeId[] = []
+    for (let i = 0; i < 30; i++) {
+      ids.push(net.add(`n${i}`, i === 0 ? [] : ['n0']).id)
+      net.run(300)
+    }
+    expect(net.until(5000, () => ids.every((id) => net.core(id).upCount === 30))).toBeDefined()
+    return { net, ids, links: linksOf(net, ids) }
+  }
+  const linksOf = (net: MembershipNet, ids: readonly NodeId[]) => {
+    return ids.reduce((sum, id) => sum + ids.filter((other) => net.core(id).linked(other)).length, 0) / 2
+  }
+
+  test('thirty know each other with four fifths of the links, and have all that they need soon after', () => {
+    const { net, ids, links } = grown(MEMBERSHIP_PROFILES.lan.growthPatienceMs)
+    expect(links).toBeLessThan((grown(0).links * 4) / 5)
+    const isComplete = () =>
+      ids.every((id) =>
+        net
+          .core(id)
+          .neighbours()
+          .every((other) => net.core(id).linked(other)),
+      )
+    expect(net.until(10_000, isComplete)).toBeLessThan(5000)
+  })
+
+  test('a swarm that never rests has its links all the same', () => {
+    const net = new MembershipNet({ seed: 'restless' })
+    const ids = net.found(24)
+    for (let i = 0; i < 30; i++) {
+      net.add(`n${24 + i}`, ['n0'])
+      net.run(500)
+    }
+    // Their neighbours are others by now; that all of them have more links than a growing swarm makes do with is enough.
+    const counts = ids.map(
+      (id) =>
+        net
+          .core(id)
+          .neighbours()
+          .filter((other) => net.core(id).linked(other)).length,
+    )
+    expect(counts.reduce((sum, count) => sum + count, 0) / ids.length).toBeGreaterThan(MIN_LINKED)
+  })
+
+  test('a link that breaks is made again at once', () => {
+    const net = new MembershipNet({ seed: 'broken' })
+    const ids = net.found(9)
+    const [one, other] = ids as [NodeId, NodeId]
+    const isComplete = (id: NodeId) =>
+      net
+        .core(id)
+        .neighbours()
+        .filter((peer) => net.core(id).linked(peer)).length === 8
+    expect(net.until(5000, () => ids.every(isComplete))).toBeLessThan(3500)
+    net.add('newcomer', ['n0'])
+    net.until(1000, () => net.core(one).upCount === 10 && net.core(other).upCount === 10)
+    net.cutLink(one, other)
+    expect(net.until(5000, () => net.core(one).linked(other) && net.core(other).linked(one))).toBeLessThan(200)
+  })
+})
+
+/** Of eight neighbours, in a swarm where somebody comes twice a second. */
+const MIN_LINKED = 6.5

@@ -235,6 +235,12 @@ export class MembershipNet {
     this.#give(right, { kind: 'link-up', peer: credentials(left.id) })
   }
 
+  /** The connection breaks, and both see it. */
+  cutLink(a: string, b: string): void {
+    this.#dropLink(a as NodeId, b as NodeId, 'connection-lost')
+    this.#dropLink(b as NodeId, a as NodeId, 'connection-lost')
+  }
+
   #core(id: NodeId, peers: readonly string[], ceiling: Incarnation | undefined): Membership {
     return new Membership({
       signer: fakeSigner(id),

@@ -2,6 +2,7 @@ import { lpStream, multiaddrConnectionPair } from '@libp2p/utils'
 import { expect, test } from 'vitest'
 import { handshakeFrameShape } from '../../src/identity/index.ts'
 import { exchange, turnAway } from '../../src/net/exchange.ts'
+import { isCrossed } from '../../src/net/refusal.ts'
 import { decode } from '../../src/wire/index.ts'
 import { founding, keyPair, member, NOW, ticketFor } from './identity-fixtures.ts'
 
@@ -69,4 +70,23 @@ test('P-2: an issuer that takes too long over a ticket is out of time', async ()
   const told = exchange(theirs, asking, undefined, AbortSignal.timeout(5_000)).catch((cause: unknown) => cause)
   expect(await refused).toMatchObject({ code: 'TIMEOUT', by: 'us' })
   expect(await told).toMatchObject({ code: 'TIMEOUT', by: 'peer' })
+})
+
+test('P-5: the responder has the last word, and the initiator takes its silence for a crossed dial', async () => {
+  const founded = founding()
+  const [one, other] = [member(self, founded), member(stranger, founded)]
+  const met = (stands: boolean) => {
+    const [ours, theirs] = multiaddrConnectionPair({ delay: 1 })
+    const signal = AbortSignal.timeout(5_000)
+    const asked = { role: 'responder', self: one, remote: stranger.node, wallNow: NOW } as const
+    const asking = { role: 'initiator', self: other, remote: self.node, wallNow: NOW } as const
+    const answer = exchange(ours, asked, undefined, signal, () => stands).catch((cause: unknown) => {
+      // As libp2p does with a connection that its encrypter gave up.
+      ours.abort(new Error('given up'))
+      return isCrossed(cause)
+    })
+    return Promise.all([answer, exchange(theirs, asking, undefined, signal).catch(isCrossed)])
+  }
+  expect(await met(true)).toMatchObject([{ peer: { node: stranger.node } }, { peer: { node: self.node } }])
+  expect(await met(false)).toEqual([true, true])
 })

@@ -45,6 +45,18 @@ describe('who is a custodian of the cell', () => {
     expect(custodiansAt(world, 'b')).toBe('a b c')
   })
 
+  it('CU-5 nobody is moved to come while the swarm grows', () => {
+    const world = cellOf('b', 'c', 'd')
+    for (const name of 'efgh') {
+      world.add(name, ['worker'])
+      for (const other of world.nodes.keys()) if (other !== name) world.link(name, other)
+      world.pass(3_000)
+    }
+    expect(custodiansAt(world, 'a')).toBe('a')
+    world.pass(8_000)
+    expect(custodiansAt(world, 'a')).toBe('a b c d')
+  })
+
   it('CU-3 who is gone for long is let go, once no journal names it', () => {
     const world = cellOf('b', 'c', 'd', 'e')
     world.pass(30_000)

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { type Vote, voteBytes } from '../../src/consensus/index.ts'
+import type { WallMillis } from '../../src/kernel/index.ts'
+import { SimKeys } from '../../src/sim/index.ts'
 import { COUNCIL, GroupLog } from '../../src/swarm/index.ts'
-import { act, node } from '../support/council.ts'
+import { act, NOON, node } from '../support/council.ts'
 import { GovernedWorld, groupRecordsOf } from '../support/governed.ts'
 
 function founded(...others: readonly string[]): GovernedWorld {
@@ -187,6 +190,38 @@ describe('an organisation that is decided', () => {
   })
 })
 
+describe('a node that was put back from an older copy of itself', () => {
+  const abstains = (world: GovernedWorld, name: string) =>
+    world.nodes
+      .get(name)
+      ?.effects.filter((e) => e.kind === 'observe' && e.observation.kind === 'consensus.abstaining') ?? []
+
+  it('GR-10 M-17 abstains from when it meets what it does not remember to have said, until it is safe', () => {
+    const world = new GovernedWorld()
+    for (const name of ['a', 'b', 'c', 'd']) world.add(name)
+    world.linkAll()
+    world.pass(12_000)
+    expect(world.nodes.get('b')?.desk.host.isMember).toBe(true)
+    const old = world.nodes.get('b')?.log ?? new GroupLog()
+    const facts = { addresses: ['/memory/b'], region: '', zone: '', labels: {}, startedAt: NOON as WallMillis }
+    for (const version of ['1', '2', '3']) world.tell('b', { kind: 'facts', facts: { ...facts, version } })
+    world.pass(3_000)
+    world.stop('b')
+    world.add('b', ['worker', 'validator'], old)
+    expect(abstains(world, 'b')).toEqual([])
+    for (const name of ['a', 'c', 'd']) world.link(name, 'b')
+    // In the council and in the cell.
+    expect(abstains(world, 'b')).toHaveLength(2)
+    world.propose('a', act.tenant('gold'))
+    for (let i = 0; i < 12; i++) {
+      world.propose('a', act.tenant(`t${i}`))
+      world.pass(1_000)
+    }
+    expect(world.nodes.get('b')?.desk.host.core.status().abstaining).toBe(false)
+    expect(world.nodes.get('b')?.desk.state.tenants.size).toBe(13)
+  })
+})
+
 describe('a node that is revoked', () => {
   it('GR-5 finds out by the decision, or from more validators than can lie', () => {
     const world = founded('b', 'c')
@@ -222,6 +257,36 @@ describe('who sits in the council', () => {
     expect(world.outcomes).toMatchObject([{ outcome: { kind: 'applied' } }])
   })
 
+  it('GV-15 RC-1 one that signs votes that contradict each other loses its seat, for good, and another one gets it', () => {
+    const world = members('b', 'c', 'd')
+    world.pass(12_000)
+    expect(seatsAt(world, 'a')).toBe('a b c d')
+    const { core } = world.nodes.get('a')?.desk.host ?? {}
+    const signer = new SimKeys('governed').signer(node('b'))
+    const cast = (digest: string) => {
+      const vote = { kind: 'prepare', epoch: core?.epoch, view: 1, digest: digest.repeat(64) } as unknown as Vote
+      return { vote, signature: signer.sign('consensus-vote', voteBytes(COUNCIL, vote)).signature }
+    }
+    const evidence = { signer: node('b'), first: cast('1'), second: cast('2') }
+    const body = { group: COUNCIL, message: { kind: 'evidence', evidence } } as const
+    world.tell('a', { kind: 'message', from: node('c'), message: { kind: 'consensus.evidence', body } })
+    world.propose('a', act.tenant('gold'))
+    world.pass(4_000)
+    for (const name of ['a', 'c', 'd']) {
+      expect([name, seatsAt(world, name)]).toEqual([name, 'a c d'])
+      expect(
+        world.nodes
+          .get(name)
+          ?.desk.state.validators.rows()
+          .map(({ key }) => key),
+      ).toEqual(['a', 'c', 'd'])
+    }
+    world.add('e')
+    for (const name of ['a', 'b', 'c', 'd']) world.link('e', name)
+    world.pass(20_000)
+    expect(seatsAt(world, 'a')).toBe('a c d e')
+  })
+
   it('RC-1 keeps to the size that the council has set', () => {
     const world = members('b', 'c', 'd', 'e')
     world.propose('a', act.parameter('council.sizeMax', '3'))
@@ -241,6 +306,27 @@ describe('who sits in the council', () => {
     world.link('b', 'c')
     world.pass(30_000)
     expect(seatsAt(world, 'c')).toBe('a b c')
+  })
+
+  it('RC-5 waits while the swarm grows, but not for ever', () => {
+    const grow = (world: GovernedWorld, names: string) => {
+      for (const name of names) {
+        world.add(name)
+        for (const other of world.nodes.keys()) if (other !== name) world.link(name, other)
+        world.pass(3_000)
+      }
+    }
+    const world = members('b', 'c', 'd')
+    grow(world, 'efgh')
+    expect(seatsAt(world, 'a')).toBe('a')
+    world.pass(6_000)
+    expect(seatsAt(world, 'a')).not.toBe('a')
+
+    const restless = members('b', 'c', 'd')
+    grow(restless, 'efghijklmn')
+    expect(seatsAt(restless, 'a')).toBe('a')
+    grow(restless, 'opq')
+    expect(seatsAt(restless, 'a')).not.toBe('a')
   })
 
   it('RC-3 lets go of a validator that is gone for long, and RC-4 of one that is revoked', () => {

@@ -413,6 +413,16 @@ describe('pace', () => {
     expect(pace.commitWaitMs()).toBe(50)
   })
 
+  it('B-13 an idle primary never waits longer than its view lasts, however long views took before', () => {
+    const pace = new Pace(params, RULES, 2, 2)
+    pace.certified(0 as Seat, 27_000)
+    pace.certified(1 as Seat, 27_000)
+    for (let i = 0; i < 20; i++) {
+      pace.skipped((i % 2) as Seat, false)
+      expect(pace.commitWaitMs()).toBeLessThanOrEqual(pace.timeoutMs() / 2)
+    }
+  })
+
   it('B-26 sits out a silent primary for ever more turns, and at most n - q at a time', () => {
     const pace = new Pace(params, RULES, 4, 3)
     const turns = (seat: number): number => {

@@ -369,14 +369,24 @@ class Composition {
       verifier,
       known,
       certificate: certificateBytes,
-      isRevoked: (subject) => this.#isRevoked(subject),
+      isRevoked: (subject) => this.#isShut(subject),
       authorities: new Set<NodeId>(authority === undefined ? [] : [authority.node]),
     }
   }
 
+  /** Whoever asks for a certificate is refused from the decision on. */
   #isRevoked({ node }: Pick<Certificate, 'node'>): boolean {
     const { swarm } = this.#member?.runtime.host ?? {}
-    if (swarm?.council?.isRevoked(node) === true) return true
+    return swarm?.council?.isRevoked(node) === true || this.#isListed(node)
+  }
+
+  /** Who is linked may be needed for a moment longer (GR-11). */
+  #isShut({ node }: Pick<Certificate, 'node'>): boolean {
+    const { swarm } = this.#member?.runtime.host ?? {}
+    return swarm?.isShut(node) === true || this.#isListed(node)
+  }
+
+  #isListed(node: NodeId): boolean {
     return this.#options.settings.config.security.revokedNodes.includes(node)
   }
 

@@ -56,8 +56,7 @@ export class Register implements Subject {
   }
 
   snapshot(): readonly Uint8Array[] {
-    const text = JSON.stringify([this.#noted, this.#hash, this.members()])
-    const bytes = new TextEncoder().encode(text)
+    const bytes = operation(JSON.stringify([this.#noted, this.#hash, this.members()]))
     const half = bytes.length >> 1
     return [bytes.slice(0, half), bytes.slice(half)]
   }

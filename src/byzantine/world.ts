@@ -81,6 +81,8 @@ export class World {
   route: Route | undefined
   /** Messages handed to the network for one receiver. */
   messages = 0
+  /** Times that a liar withheld, changed or added something. */
+  lies = 0
   readonly #params: Partial<ConsensusParams>
   readonly #crypto: Crypto
   readonly #timeline = new Timeline()
@@ -161,7 +163,10 @@ export class World {
     const { acts, remembers, everyMs = 20 } = host.behaviour ?? {}
     if (acts !== undefined) {
       this.#habit(host, everyMs, () => {
-        for (const sent of acts(host)) this.#transmit(host, sent)
+        for (const sent of acts(host)) {
+          this.lies += 1
+          this.#transmit(host, sent)
+        }
       })
     }
     if (remembers !== undefined) this.#habit(host, everyMs, () => this.restart(host, 'intact', remembers(host)))
@@ -309,7 +314,11 @@ export class World {
       for (const node of to) this.#deliver(host, node, message)
       return
     }
-    for (const node of to) for (const sent of sends(host, node, message)) this.#transmit(host, sent)
+    for (const node of to) {
+      const all = sends(host, node, message)
+      if (all.length !== 1 || all[0]?.message !== message) this.lies += 1
+      for (const sent of all) this.#transmit(host, sent)
+    }
   }
 
   #transmit(host: Host, { to, message }: Sent): void {

@@ -72,7 +72,7 @@ export class Chain {
     const digest = this.#hashing.header(block.header)
     const known = this.#entries.get(digest)
     if (known !== undefined) return known
-    const entry = { digest, block, bytes: this.#weightOf(block) }
+    const entry = { digest, block, bytes: this.weight(block) }
     this.#entries.set(digest, entry)
     this.#open.set(digest, entry)
     this.#bytes += entry.bytes
@@ -82,11 +82,12 @@ export class Chain {
 
   /** The entry a block would have. */
   weigh(block: Block): Entry {
-    return { digest: this.#hashing.header(block.header), block, bytes: this.#weightOf(block) }
+    return { digest: this.#hashing.header(block.header), block, bytes: this.weight(block) }
   }
 
-  #weightOf(block: Block): number {
-    return ENTRY_BYTES + this.#hashing.payloadBytes(block)
+  /** What a block with these contents counts against the bounds. */
+  weight(body: Pick<Block, 'requests' | 'evidence'>): number {
+    return ENTRY_BYTES + this.#hashing.payloadBytes(body)
   }
 
   path(digest: Digest): Path {
@@ -190,12 +191,13 @@ export class Chain {
 
 /** The ground after one more block. */
 export function onto(ground: Ground, entry: Entry): Ground {
-  const { header } = entry.block
-  const begins = ground.header.boundary
-  return {
-    digest: entry.digest,
-    header,
-    segmentBlocks: (begins ? 0 : ground.segmentBlocks) + 1,
-    segmentBytes: (begins ? 0 : ground.segmentBytes) + entry.bytes,
-  }
+  return { digest: entry.digest, header: entry.block.header, ...segmentWith(ground, entry.bytes) }
+}
+
+/** How long a segment is with a block of this weight on this ground. */
+export function segmentWith(ground: Ground, bytes: number): Pick<Ground, 'segmentBlocks' | 'segmentBytes'> {
+  const { header, segmentBlocks, segmentBytes } = ground
+  return header.boundary
+    ? { segmentBlocks: 1, segmentBytes: bytes }
+    : { segmentBlocks: segmentBlocks + 1, segmentBytes: segmentBytes + bytes }
 }

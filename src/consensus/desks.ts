@@ -75,7 +75,7 @@ export class Desks {
       segmentBytes: 0,
     })
     this.execution = new Execution(setup.machine, hashing, params, rules)
-    this.pool = new RequestPool(params, hashing)
+    this.pool = new RequestPool(params)
     this.intake = new Intake(context, setup.session, setup.clients)
     this.checkpointing = new Checkpointing(context, {
       cast: (vote) => this.voting.cast(vote),

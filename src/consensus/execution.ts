@@ -68,7 +68,9 @@ export class Execution {
     const { height, at } = block.header
     this.#stale = true
     for (const { signer } of block.evidence) {
-      if (this.#convicted.size < CONVICTED_MAX) this.#convicted.add(signer)
+      if (this.#convicted.size >= CONVICTED_MAX || this.#convicted.has(signer)) continue
+      this.#convicted.add(signer)
+      this.#machine.convict?.(signer, at)
     }
     return block.requests.map(({ request }) => this.#applyRequest(request, height, at))
   }

@@ -1,13 +1,13 @@
 import { encodeForCopy, list, type Shape } from '../wire/index.ts'
-import { digestShape, headerShape, payloadShape, requestShape } from './messages.ts'
+import { digestShape, headerShape, payloadShape } from './messages.ts'
 import { CHUNKS_MAX } from './params.ts'
-import type { Block, Digest, Header, Request } from './types.ts'
+import type { Block, Digest, Header } from './types.ts'
 
 /** SHA-256 of bytes as hex: given by the host, since cores do not reach for cryptography. Pure, and keeps no hold of the bytes. */
 export type HashFunction = (bytes: Uint8Array) => Digest
 
 /**
- * Digests of blocks, requests and snapshots, each value hashed once: values of this module are never changed after they
+ * Digests of blocks and snapshots, each value hashed once: values of this module are never changed after they
  * were made, so an object's identity stands for its content.
  */
 export class Hashing {
@@ -42,12 +42,10 @@ export class Hashing {
     return this.#of(body, payloadShape).bytes
   }
 
-  request(request: Request): Digest {
-    return this.#of(request, requestShape).digest
-  }
-
-  requestBytes(request: Request): number {
-    return this.#of(request, requestShape).bytes
+  /** Tells that a block holds what was hashed already under another object. */
+  holds(block: Block, body: Pick<Block, 'requests' | 'evidence'>): void {
+    const known = this.#known.get(body)
+    if (known !== undefined) this.#known.set(block, known)
   }
 
   chunk(chunk: Uint8Array): Digest {

@@ -55,9 +55,12 @@ export class Pace {
     return this.#rules.timeoutMs(baseMs, viewTimeoutMaxMs, Math.max(0, this.#failures - 1))
   }
 
-  /** How long an idle primary waits for the commits of the tip: they are on their way for less than a view. */
+  /**
+   * How long an idle primary waits for the commits of the tip: they are on their way for less than a view. Never so long
+   * that it would be skipped meanwhile, whatever views took while the network was down.
+   */
   commitWaitMs(): number {
-    return Math.max(this.#params.commitWaitMs, this.#usualMs ?? 0)
+    return Math.max(this.#params.commitWaitMs, Math.min(this.#usualMs ?? 0, this.timeoutMs() / 2))
   }
 
   finalised(): void {

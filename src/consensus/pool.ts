@@ -1,8 +1,7 @@
 import type { NodeId } from '../kernel/index.ts'
 import type { Entry } from './chain.ts'
-import type { Hashing } from './hashing.ts'
-import { BLOCK_BYTES_MAX, type ConsensusParams, REQUESTS_PER_BLOCK_MAX } from './params.ts'
-import type { Digest, Request, SignedRequest } from './types.ts'
+import { BLOCK_BYTES_MAX, type ConsensusParams, REQUEST_BYTES_MAX, REQUESTS_PER_BLOCK_MAX } from './params.ts'
+import type { Request, SignedRequest } from './types.ts'
 
 /** Names a request: what is applied once (B-21). */
 export function requestKey({ client, session, nonce }: Request): string {
@@ -11,7 +10,6 @@ export function requestKey({ client, session, nonce }: Request): string {
 
 interface Waiting {
   readonly signed: SignedRequest
-  readonly digest: Digest
   readonly bytes: number
 }
 
@@ -20,8 +18,10 @@ const NO_SHARE = { requests: 0, bytes: 0 }
 /** A client's share of the pool's bytes is one of so many, so that no client crowds out the others. */
 const CLIENTS_SHARING = 12
 
-/** A signature and its length prefixes, beside the request's own bytes. */
-const SIGNED_OVERHEAD_BYTES = 80
+/** What a request takes beside its operations, generously: client, numbers, signature. */
+const SIGNED_OVERHEAD_BYTES = 192
+/** What an operation takes beside its bytes: its length. */
+const OPERATION_OVERHEAD_BYTES = 4
 
 /**
  * Requests whose client's signature was found good and that are not yet final, in order of arrival: the order in which an
@@ -30,14 +30,12 @@ const SIGNED_OVERHEAD_BYTES = 80
  */
 export class RequestPool {
   readonly #params: ConsensusParams
-  readonly #hashing: Hashing
   readonly #waiting = new Map<string, Waiting>()
   readonly #perClient = new Map<NodeId, { readonly requests: number; readonly bytes: number }>()
   #bytes = 0
 
-  constructor(params: ConsensusParams, hashing: Hashing) {
+  constructor(params: ConsensusParams) {
     this.#params = params
-    this.#hashing = hashing
   }
 
   get size(): number {
@@ -50,14 +48,19 @@ export class RequestPool {
 
   /** Whether this very request waits here, its signature found good. */
   has(request: Request): boolean {
-    return this.#waiting.get(requestKey(request))?.digest === this.#hashing.request(request)
+    const waiting = this.#waiting.get(requestKey(request))
+    return waiting !== undefined && sameContent(waiting.signed.request, request)
   }
 
-  /** Whether there is room; a full pool refuses, its submitter tries again. */
+  /**
+   * Whether there is room; a full pool refuses, its submitter tries again. What no block could hold is refused for good:
+   * at the head of the queue it would keep everything behind it waiting (B-12).
+   */
   hasRoom(request: Request): boolean {
     if (this.#waiting.has(requestKey(request))) return false
-    const bytes = this.#bytesOf(request)
+    const bytes = bytesOf(request)
     return (
+      bytes <= REQUEST_BYTES_MAX + SIGNED_OVERHEAD_BYTES &&
       this.#waiting.size < this.#params.poolRequestsMax &&
       this.#bytes + bytes <= this.#params.poolBytesMax &&
       this.#shareOf(request.client).requests < this.#params.openNoncesMax &&
@@ -69,8 +72,8 @@ export class RequestPool {
   add(signed: SignedRequest): boolean {
     const { request } = signed
     if (!this.hasRoom(request)) return false
-    const bytes = this.#bytesOf(request)
-    this.#waiting.set(requestKey(request), { signed, digest: this.#hashing.request(request), bytes })
+    const bytes = bytesOf(request)
+    this.#waiting.set(requestKey(request), { signed, bytes })
     const share = this.#shareOf(request.client)
     this.#perClient.set(request.client, { requests: share.requests + 1, bytes: share.bytes + bytes })
     this.#bytes += bytes
@@ -123,10 +126,26 @@ export class RequestPool {
   #shareOf(client: NodeId): { readonly requests: number; readonly bytes: number } {
     return this.#perClient.get(client) ?? NO_SHARE
   }
+}
 
-  #bytesOf(request: Request): number {
-    return SIGNED_OVERHEAD_BYTES + this.#hashing.requestBytes(request)
-  }
+/** Length of an encoded signed request, at most. */
+function bytesOf({ operations }: Request): number {
+  let bytes = SIGNED_OVERHEAD_BYTES
+  for (const operation of operations) bytes += OPERATION_OVERHEAD_BYTES + operation.length
+  return bytes
+}
+
+/** Whether requests of one name are the same: a client may have signed two. */
+function sameContent(a: Request, b: Request): boolean {
+  if (a === b) return true
+  if (a.floor !== b.floor || a.operations.length !== b.operations.length) return false
+  return a.operations.every((operation, i) => sameBytes(operation, b.operations[i]))
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  if (a.length !== b?.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }
 
 /** Room in a block's payload for evidence and lengths. */

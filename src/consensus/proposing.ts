@@ -1,5 +1,5 @@
 import { after, type Millis, NEVER, type WallMillis } from '../kernel/index.ts'
-import { type Chain, onto } from './chain.ts'
+import { type Chain, onto, segmentWith } from './chain.ts'
 import type { Context } from './context.ts'
 import type { Execution } from './execution.ts'
 import { EVIDENCE_PER_BLOCK_MAX } from './params.ts'
@@ -107,21 +107,21 @@ export class Proposing {
     const changes = this.#execution.membersChange(group)
     if (requests.length === 0 && evidence.length === 0 && !changes) return undefined
     const body = { requests, evidence }
-    const header = (boundary: boolean): Header => ({
+    const { segmentBlocks, segmentBytes } = segmentWith(ground, this.#chain.weight(body))
+    const limits = { blocks: params.segmentBlocksMax, bytes: params.segmentBytes }
+    const header: Header = {
       group: group.id,
       epoch: group.epoch,
       height,
       parent: ground.digest,
       proposer: self,
       at: Math.max(ground.header.at, wall ?? 0) as WallMillis,
-      boundary,
+      boundary: changes || evidence.length > 0 || rules.mustEnd(segmentBlocks, segmentBytes, limits),
       payload: hashing.payload(body),
-    })
-    const open: Block = { header: header(false), ...body }
-    const next = onto(ground, this.#chain.weigh(open))
-    const limits = { blocks: params.segmentBlocksMax, bytes: params.segmentBytes }
-    const ends = changes || evidence.length > 0 || rules.mustEnd(next.segmentBlocks, next.segmentBytes, limits)
-    return ends ? { header: header(true), ...body } : open
+    }
+    const block: Block = { header, ...body }
+    hashing.holds(block, body)
+    return block
   }
 
   #propose(block: Block, ground: Ground): void {

@@ -45,6 +45,7 @@ class Reader {
   #skip: SkipCertificate | undefined
   #trust: Trust = 'trusted'
   #clearedIn: Epoch | undefined
+  readonly #handovers: CheckpointCertificate[] = []
   #snapshot:
     | { readonly checkpoint: CheckpointCertificate; readonly count: number; readonly chunks: Uint8Array[] }
     | undefined
@@ -55,12 +56,10 @@ class Reader {
   }
 
   take(record: LogRecord): void {
-    const { chain, context, checkpointing } = this.#desks
+    const { chain, context } = this.#desks
     switch (record.kind) {
       case 'handover':
-        checkpointing.addHandover(record.checkpoint)
-        this.#anchor = record.checkpoint.vote.digest
-        context.group = context.group.successor(record.checkpoint.vote.members)
+        this.#handovers.push(record.checkpoint)
         return
       case 'snapshot':
         this.#snapshot = { checkpoint: record.checkpoint, count: record.chunks, chunks: [] }
@@ -103,10 +102,19 @@ class Reader {
       this.#trust = 'suspect'
       return
     }
+    for (const handover of this.#handovers) this.#passOn(handover)
     const { digest, height } = checkpoint.vote
     chain.restart({ digest, header: { height, at, boundary: true }, segmentBlocks: 0, segmentBytes: 0 })
     const digests = chunks.map((chunk) => context.hashing.chunk(chunk))
     checkpointing.resume(checkpoint, { vote: checkpoint.vote, chunks, digests })
+  }
+
+  /** Epochs passed count with the state they led to only: without it the member would be in an epoch that its state is not. */
+  #passOn(handover: CheckpointCertificate): void {
+    const { checkpointing, context } = this.#desks
+    checkpointing.addHandover(handover)
+    this.#anchor = handover.vote.digest
+    context.group = context.group.successor(handover.vote.members)
   }
 
   #takeCertificate(certificate: Certificate): void {
@@ -133,8 +141,9 @@ class Reader {
   end(): Resumed {
     const { context, checkpointing } = this.#desks
     const { epoch } = context.group
-    // A snapshot without all its pieces: the log is not what was written.
-    if (this.#snapshot !== undefined) this.#trust = 'suspect'
+    // A snapshot that is not there with all its pieces: the log is not what was written.
+    const lacks = this.#handovers.length > 0 && checkpointing.stable.certificate === undefined
+    if (this.#snapshot !== undefined || lacks) this.#trust = 'suspect'
     if (this.#trust === 'watchful' && this.#clearedIn !== epoch) this.#trust = 'suspect'
     const closing = checkpointing.stable.certificate
     if (closing !== undefined && closes(closing, context.group)) this.#trust = 'suspect'

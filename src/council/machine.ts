@@ -1,5 +1,5 @@
 import type { NodeId, WallMillis } from '../kernel/index.ts'
-import type { Voices } from '../machine/index.ts'
+import { MOTION_BYTES_MAX, type Voices } from '../machine/index.ts'
 import { type Applying, encode, type Machine, type MachineRefusal } from '../wire/index.ts'
 import type { Bench, Judged } from './judgement.ts'
 import { judge } from './judging.ts'
@@ -21,7 +21,7 @@ type Course = {
   readonly voice: Voices | undefined
 }
 
-/** What the council governs, as a state machine for consensus. Clauses GV-1 to GV-14 in README.md. */
+/** What the council governs, as a state machine for consensus. Clauses GV-1 to GV-15 in README.md. */
 export class CouncilMachine implements Machine {
   readonly state = new CouncilState()
   readonly #ports: CouncilPorts
@@ -66,6 +66,16 @@ export class CouncilMachine implements Machine {
     return resultOf({ kind: 'applied', revision })
   }
 
+  /** GV-15: a seat ends with a conviction, and the key gets no other. */
+  convict(node: NodeId, at: WallMillis): void {
+    const { state } = this
+    state.revision += 1
+    state.convicted.set(node, { at, revision: state.revision })
+    const seating = new Map(state.seating())
+    // Without any seat there is no council: a lone liar is its organisation's affair.
+    if (seating.size > 1 && seating.delete(node)) state.seat(seating, at)
+  }
+
   members(): readonly NodeId[] {
     return this.state.validators.rows().map(({ key }) => key)
   }
@@ -90,6 +100,7 @@ export class CouncilMachine implements Machine {
   #course({ operation, client, at }: Proposal): Course | MachineRefusal {
     const standing = this.#standing(client)
     if (!hasVoice(standing)) return UNAUTHORISED
+    if (operation.length > MOTION_BYTES_MAX) return OVERSIZED
     const decoded = decodeOperation(operation)
     if (!decoded.ok) return { code: 'BAD_REQUEST', reason: `this is no operation of a council: ${decoded.error}` }
     const judged = judge(decoded.value, this.#bench(at))
@@ -100,6 +111,11 @@ export class CouncilMachine implements Machine {
     const voice = this.state.motions.judge(operation, client, this.members(), at)
     return 'code' in voice ? voice : { judged: judged.value, voice }
   }
+}
+
+const OVERSIZED: MachineRefusal = {
+  code: 'TOO_LARGE',
+  reason: `an operation of the council has ${MOTION_BYTES_MAX} bytes at most: propose less at a time`,
 }
 
 const UNAUTHORISED: MachineRefusal = {

@@ -10,6 +10,7 @@ export const SECTIONS = [
   'organisations',
   'withdrawn',
   'validators',
+  'convicted',
   'tenants',
   'parameters',
   'roles',
@@ -81,6 +82,8 @@ export function overviewOf(
       return paged(state.validators, page, (node, { org, since, revision }) => [
         { node, org, sinceMs: since, revision },
       ])
+    case 'convicted':
+      return paged(state.convicted, page, (node, { at: atMs, revision }) => [{ node, atMs, revision }])
     case 'tenants':
       return paged(state.tenants, page, (name, { weight, quotas, revision }) => [
         { name, weight, quota: quotas, revision },

@@ -4,7 +4,7 @@ const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
 
 /** Version of the rules and of the snapshot: members that would judge differently must not share a council. */
-export const COUNCIL_FORMAT_COUNT = 2
+export const COUNCIL_FORMAT_COUNT = 3
 
 /** Longest name of an organisation, a tenant, a role or an action. */
 export const NAME_BYTES_MAX = 64
@@ -19,6 +19,8 @@ export const ORGANISATIONS_MAX = 64
 export const AUTHORITIES_PER_ORGANISATION_MAX = 8
 /** Keys that spoke for an organisation once. Of more, the one that was withdrawn first is forgotten: unknown, it counts as little. */
 export const WITHDRAWN_MAX = 1024
+/** Validators that were convicted: as many as consensus remembers. */
+export const CONVICTED_MAX = 128
 /** Seats in the council, of one organisation or of all; what consensus can hold. */
 export const SEATS_MAX = 64
 /** Seats unless the genesis says otherwise: more members make a decision slower and little safer. */

@@ -5,6 +5,7 @@ import { defaultOf } from './parameters.ts'
 import {
   AUTHORITIES_PER_ORGANISATION_MAX,
   BARRED_MAX,
+  CONVICTED_MAX,
   COUNCIL_FORMAT_COUNT,
   NAME_BYTES_MAX,
   ORGANISATIONS_MAX,
@@ -102,6 +103,13 @@ export class CouncilState {
     rowsMax: SEATS_MAX,
     rowsPerPieceMax: SEATS_MAX,
   })
+  /** Convicted of votes that contradict each other: never a validator again (GV-15). */
+  readonly convicted = new Table<NodeId, RevocationRecord>({
+    key: node,
+    value: record({ at: wallMs, revision }),
+    rowsMax: CONVICTED_MAX,
+    rowsPerPieceMax: CONVICTED_MAX,
+  })
   /** Let go by an authority: the validators do not take them in again by themselves. */
   readonly barred = new Table<NodeId, Revised>({
     key: node,
@@ -154,6 +162,7 @@ export class CouncilState {
       this.organisations,
       this.withdrawn,
       this.validators,
+      this.convicted,
       this.barred,
       this.parameters,
       this.tenants,

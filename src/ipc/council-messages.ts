@@ -19,6 +19,7 @@ export const COUNCIL_SECTIONS = [
   'organisations',
   'withdrawn',
   'validators',
+  'convicted',
   'tenants',
   'parameters',
   'roles',

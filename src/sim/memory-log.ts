@@ -22,6 +22,8 @@ interface Operation {
  * this one is for campaigns that are about other things.
  */
 export class MemoryLog implements LogPort {
+  /** Hear of every record as it becomes durable, also of one that makes room for others in the same moment. */
+  readonly watchers: ((record: Uint8Array) => void)[] = []
   readonly #queue: EventQueue
   readonly #random: Random
   #durable: Uint8Array[] = []
@@ -130,5 +132,6 @@ export class MemoryLog implements LogPort {
   #apply(operation: Operation): void {
     if (operation.kind === 'compact') this.#durable = []
     this.#durable.push(...operation.records)
+    for (const watch of this.watchers) operation.records.forEach(watch)
   }
 }

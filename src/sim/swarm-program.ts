@@ -97,7 +97,7 @@ export class SwarmProgram implements MembershipProgram {
 
   /** As the handshake judges it (`createNetwork` in the daemon). */
   refuses(peer: NodeId): ErrorCode | undefined {
-    return this.council?.isRevoked(peer) === true ? 'CERTIFICATE_REVOKED' : undefined
+    return this.#driver.swarm.isShut(peer) ? 'CERTIFICATE_REVOKED' : undefined
   }
 
   /** Somebody at this node proposes something to a group. */

@@ -105,7 +105,9 @@ export class CouncilDesk {
     const since = this.#revision
     const isNew = ({ value }: { readonly value: { readonly revision: number } }): boolean => value.revision > since
     this.#revision = state.revision
-    const revoked = state.revocations.rows().flatMap(({ key }) => (this.#revoked.has(key) ? [] : [key]))
+    // None is ever forgotten, so that as many are the same ones.
+    const some = this.#revoked.size < state.revocations.size ? state.revocations.rows() : []
+    const revoked = some.flatMap(({ key }) => (this.#revoked.has(key) ? [] : [key]))
     for (const node of revoked) this.#revoked.add(node)
     const tenants = state.tenants.rows()
     const weights = tenants.some(isNew)

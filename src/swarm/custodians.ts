@@ -11,7 +11,7 @@ const INTERVAL_MS = 2_000
 /** How much later each further custodian opens a motion, should those before it not. */
 const RANK_MS = 4_000
 /** How long the same is not proposed again by the same node. */
-const AGAIN_MS = 60_000
+const AGAIN_MS = 10_000
 const PROPOSED_MAX = 64
 /** Three without one still decide; two of three would be two that need each other. */
 const ABSENT_SIZE_MIN = 4
@@ -55,12 +55,13 @@ export class Custodians {
     this.#lookAt = after(now, INTERVAL_MS)
     // One change at a time: the last one is in force when the epoch that it makes has begun.
     if (this.#isChanging()) return []
-    const open = this.#moved(now)
+    const open = this.#open(now)
     const wanted = open.length > 0 ? [] : this.#wanted(now)
     if (wanted.length === 0) this.#dueSince = undefined
     else this.#dueSince ??= now
     const motions = this.#dueSince === undefined ? [] : this.#due(now, this.#dueSince, wanted)
-    const said = [...open, ...motions.map(encodeCellOperation)]
+    const joined = open.flatMap(({ operation, voters }) => (voters.includes(this.#desk.self) ? [] : [operation]))
+    const said = [...joined, ...motions.map(encodeCellOperation)]
     return said.filter((bytes) => this.#desk.check(bytes) === undefined && this.#isFresh(now, bytes))
   }
 
@@ -78,11 +79,11 @@ export class Custodians {
   }
 
   /** Motions that are open and right, by what this node has seen: its voice belongs to them. */
-  #moved(now: Millis): readonly Uint8Array[] {
-    return this.#desk.state.motions.table.rows().flatMap(({ value: { operation } }) => {
-      const decoded = decodeCellOperation(operation)
-      const change = decoded.ok && decoded.value.kind === 'custodians' ? decoded.value : undefined
-      return change !== undefined && this.#isRight(now, change) ? [operation] : []
+  #open(now: Millis): readonly { readonly operation: Uint8Array; readonly voters: readonly NodeId[] }[] {
+    return this.#desk.state.motions.table.rows().flatMap(({ value }) => {
+      const decoded = decodeCellOperation(value.operation)
+      const isRight = decoded.ok && decoded.value.kind === 'custodians' && this.#isRight(now, decoded.value)
+      return isRight ? [value] : []
     })
   }
 
@@ -90,7 +91,7 @@ export class Custodians {
   #wanted(now: Millis): readonly Change[] {
     const { custodians } = this.#desk.state
     const gone = custodians.rows().find(({ key }) => this.#isGone(now, key))
-    const leaving: readonly Change[] = gone === undefined ? [] : [change([], [gone.key])]
+    const leaving = gone === undefined ? [] : [this.#leaving(gone.key)]
     const room = Math.min(CELL_SIZE_MAX - custodians.size, CHANGES_MAX)
     const waiting = [...this.#membership.members()].map(({ node }) => node).sort()
     const add = waiting.filter((node) => this.#mayCome(now, node)).slice(0, Math.max(0, room))
@@ -100,11 +101,18 @@ export class Custodians {
 
   #isRight(now: Millis, { add, remove, lost }: Change): boolean {
     const { size } = this.#desk.state.custodians
-    if (lost || size + add.length - remove.length > CELL_SIZE_MAX) return false
+    // CU-4: what only a revoked one holds is lost with it; of others nothing is given up without a person's word.
+    if (lost && !remove.every((node) => this.#isRevoked(node))) return false
+    if (size + add.length - remove.length > CELL_SIZE_MAX) return false
     const isRevocation = remove.some((node) => this.#isRevoked(node))
     // CU-2: two need each other, and are worse than one; a revoked one is worse than that.
     if (size + add.length - remove.length === 2 && !isRevocation) return false
     return add.every((node) => this.#mayCome(now, node)) && remove.every((node) => this.#isGone(now, node))
+  }
+
+  #leaving(node: NodeId): Change {
+    const holdsAlone = this.#desk.state.heldBy(node).some(({ value }) => value.inSync.length === 1)
+    return { ...change([], [node]), lost: this.#isRevoked(node) && holdsAlone }
   }
 
   /** CU-1: up for long enough, certified as a custodian, and not revoked. */

@@ -11,7 +11,7 @@ import {
   type Outcome,
   type View,
 } from '../consensus/index.ts'
-import { after, earliest, type Millis, type NodeId, type Tick } from '../kernel/index.ts'
+import { after, earliest, type Millis, type NodeId, quorum, type Tick } from '../kernel/index.ts'
 import type { Height } from '../wire/index.ts'
 import type { Message } from './codec.ts'
 import { type Decided, type GroupLog, type GroupRecord, rewriting } from './group-log.ts'
@@ -59,6 +59,13 @@ export class GroupHost {
 
   get isMember(): boolean {
     return this.core.members.includes(this.self)
+  }
+
+  /** Whether this is a group of this node that cannot change its membership without that one, when these are gone (GR-11). */
+  needs(node: NodeId, isGone: (node: NodeId) => boolean): boolean {
+    const { members } = this.core
+    if (!this.isMember || !members.includes(node)) return false
+    return members.filter((member) => !isGone(member)).length < quorum(members.length)
   }
 
   deadline(): Millis {

@@ -96,7 +96,8 @@ export class Recruiter {
     const eligible = [...this.#membership.members()].filter((member) => {
       const isStable = member.state === 'alive' && now - member.since >= this.#params.admitAfterMs
       const { node, roles } = member
-      const isWanted = !state.validators.has(node) && !state.barred.has(node) && !state.revocations.has(node)
+      const isOut = state.barred.has(node) || state.revocations.has(node) || state.convicted.has(node)
+      const isWanted = !state.validators.has(node) && !isOut
       return isStable && isWanted && roles.includes('validator')
     })
     const seats = state.validators.rows().map(({ key, value }) => {

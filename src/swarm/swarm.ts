@@ -70,6 +70,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   readonly #recruiter: Recruiter | undefined
   readonly cell: CellDesk | undefined
   readonly #custodians: Custodians | undefined
+  /** Revoked, and still needed (GR-11). */
+  readonly #condemned = new Set<NodeId>()
   #load: LoadSample = { cpuShare: 0, rssBytes: 0, eventLoopLagMs: 0 }
 
   constructor(cores: SwarmCores) {
@@ -86,7 +88,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       onNews: (now, _group, news, effects) => {
         // What the recruiter proposed shows in the state, if it came to anything.
         for (const outcome of news.outcomes) if (outcome.id > 0) effects.push({ ...outcome, kind: 'decided' })
-        if (news.events.some(({ kind }) => kind === 'epoch-started')) this.#holdForGroups(now, effects)
+        if (news.events.some(({ kind }) => kind === 'epoch-started')) this.#onEpoch(now, effects)
         this.#onCouncil(now, effects)
       },
     })
@@ -263,6 +265,22 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
     this.#hold(now, effects)
   }
 
+  #onEpoch(now: Millis, effects: SwarmEffect[]): void {
+    this.#holdForGroups(now, effects)
+    for (const node of [...this.#condemned]) {
+      if (!this.isShut(node)) continue
+      this.#condemned.delete(node)
+      this.#stepMembership(now, { kind: 'revoke', node }, effects)
+    }
+  }
+
+  /** Whether a peer is to be turned away: it is revoked, and the council does not wait for its last votes (GR-11). */
+  isShut(node: NodeId): boolean {
+    const { council } = this
+    if (council?.isRevoked(node) !== true) return false
+    return !council.host.needs(node, (member) => council.isRevoked(member))
+  }
+
   /** A handshake failed over what the council has decided: this node is out, or knows less than others. */
   #onRefused(
     now: Millis,
@@ -299,8 +317,9 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       const isSelf = node === this.council?.self
       const kind = isSelf ? 'council-revoked-here' : 'council-revoked'
       effects.push({ kind: 'observe', observation: { kind, node } })
-      this.#stepMembership(now, { kind: 'revoke', node }, effects)
       this.#stepRenewal(now, { kind: 'revoke', node }, effects)
+      if (this.isShut(node)) this.#stepMembership(now, { kind: 'revoke', node }, effects)
+      else this.#condemned.add(node)
     }
     if (news.organisations) {
       this.#stepMembership(now, { kind: 'authorities' }, effects)

@@ -14,6 +14,8 @@ let slabUsed = 0
 export class ByteWriter {
   #bytes: Uint8Array
   #view: DataView
+  /** Where what is being written begins: what is before was taken, and belongs to others. */
+  #start = 0
   #length = 0
 
   constructor(capacityBytes = 256) {
@@ -22,7 +24,7 @@ export class ByteWriter {
   }
 
   get length(): number {
-    return this.#length
+    return this.#length - this.#start
   }
 
   u8(value: number): void {
@@ -109,33 +111,67 @@ export class ByteWriter {
 
   /** Forgets what was written and keeps the room for it. */
   clear(): void {
-    this.#length = 0
+    this.#length = this.#start
+  }
+
+  /** Hands over what was written and begins anew. Short values share a slab and are not copied, large ones are. */
+  take(): Uint8Array {
+    if (this.length > SHARING_BYTES_MAX) {
+      const copy = this.#bytes.slice(this.#start, this.#length)
+      this.#length = this.#start
+      return copy
+    }
+    const bytes = this.#bytes.subarray(this.#start, this.#length)
+    if (this.#bytes.length > SLAB_BYTES) {
+      const copy = bytes.slice()
+      this.#renew()
+      return copy
+    }
+    this.#start = this.#length
+    if (this.#bytes.length - this.#start < SHARING_BYTES_MAX) this.#renew()
+    return bytes
   }
 
   /** A copy of what was written. Short ones share a slab, as Node's own buffers do: a buffer each costs several times as much. */
   finish(): Uint8Array {
-    if (this.#length > SHARING_BYTES_MAX) return this.#bytes.slice(0, this.#length)
-    if (slabUsed + this.#length > SLAB_BYTES) {
+    const { length } = this
+    if (length > SHARING_BYTES_MAX) return this.#bytes.slice(this.#start, this.#length)
+    if (slabUsed + length > SLAB_BYTES) {
       slab = new ArrayBuffer(SLAB_BYTES)
       slabUsed = 0
     }
-    const copy = new Uint8Array(slab, slabUsed, this.#length)
-    slabUsed += this.#length
-    copy.set(this.#bytes.subarray(0, this.#length))
+    const copy = new Uint8Array(slab, slabUsed, length)
+    slabUsed += length
+    copy.set(this.view())
     return copy
   }
 
   /** What was written, until something else is. */
   view(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length)
+    return this.#bytes.subarray(this.#start, this.#length)
   }
 
   #reserve(bytes: number): void {
-    if (this.#length + bytes <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + bytes))
-    grown.set(this.#bytes.subarray(0, this.#length))
-    this.#bytes = grown
-    this.#view = new DataView(grown.buffer)
+    if (this.#length + bytes > this.#bytes.length) this.#grow(bytes)
+  }
+
+  #grow(bytes: number): void {
+    const { length } = this
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, length + bytes))
+    grown.set(this.view())
+    this.#use(grown)
+    this.#length = length
+  }
+
+  #renew(): void {
+    this.#use(new Uint8Array(SLAB_BYTES))
+  }
+
+  #use(bytes: Uint8Array): void {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer)
+    this.#start = 0
+    this.#length = 0
   }
 }
 

@@ -34,6 +34,11 @@ export interface Machine {
   check(operation: Uint8Array, client: NodeId): MachineRefusal | undefined
   /** Applies wholly, or refuses and changes nothing. Hostile operations are refused, never thrown at. */
   apply(operation: Uint8Array, about: Applying): { readonly result: Uint8Array } | MachineRefusal
+  /**
+   * A member has signed votes that contradict each other, as this block proves: told once, before its operations. It leaves
+   * the group whatever the machine wants; a machine that seats members has to know.
+   */
+  convict?(member: NodeId, at: WallMillis): void
   /** The membership the group shall come to have. The core goes there in steps (B-24). */
   members(): readonly NodeId[]
   /**

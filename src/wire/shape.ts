@@ -36,7 +36,7 @@ export function encode<T>(shape: Shape<T>, value: T): Uint8Array {
   // Most values are small and many: one writer serves all of them, since no shape encodes while it writes.
   SCRATCH.clear()
   shape.write(SCRATCH, value)
-  return SCRATCH.finish()
+  return SCRATCH.take()
 }
 
 /** The same for whoever copies it at once: the bytes last until the next value is encoded. */
@@ -46,7 +46,7 @@ export function encodeForCopy<T>(shape: Shape<T>, value: T): Uint8Array {
   return SCRATCH.view()
 }
 
-const SCRATCH = new ByteWriter(4096)
+const SCRATCH = new ByteWriter(8192)
 
 /** Reads a value that takes up all of the bytes; anything else is a reason, never a throw (W-2). */
 export function decode<T>(shape: Shape<T>, bytes: Uint8Array): Result<T> {

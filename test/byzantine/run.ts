@@ -1,6 +1,6 @@
 import { BUGS } from './bugs.ts'
 import { printPaces } from './pace.ts'
-import { KINDS, type Kind, runScenario } from './scenario.ts'
+import { KINDS, type Kind, type Result, runScenario } from './scenario.ts'
 
 /**
  * The campaign: `npm run sim -- consensus [--count N] [--from SEED] [--kind KIND] [--seconds S]`, or one scenario
@@ -12,6 +12,14 @@ function flag(name: string): string | undefined {
   return at < 0 ? undefined : (process.argv[at + 1] ?? '')
 }
 
+interface Spent {
+  runs: number
+  ms: number
+  messages: number
+  lies: number
+  decisions: number
+}
+
 function campaign(): number {
   const count = Number(flag('count') ?? 2000)
   const from = Number(flag('from') ?? 0)
@@ -19,7 +27,7 @@ function campaign(): number {
   const wanted = flag('kind')
   const kinds = wanted === undefined ? KINDS : KINDS.filter((kind) => wanted.split(',').includes(kind))
   const started = performance.now()
-  const spent = new Map<Kind, { runs: number; ms: number; messages: number }>()
+  const spent = new Map<Kind, Spent>()
   let failures = 0
   let runs = 0
   for (let seed = from; runs < count && performance.now() - started < seconds * 1000; seed++) {
@@ -28,39 +36,52 @@ function campaign(): number {
       runs += 1
       const before = performance.now()
       const result = report(kind, seed)
-      failures += result.passed ? 0 : 1
-      const entry = spent.get(kind) ?? { runs: 0, ms: 0, messages: 0 }
-      entry.runs += 1
-      entry.messages += result.messages
-      entry.ms += performance.now() - before
-      spent.set(kind, entry)
+      if (result === undefined) failures += 1
+      else note(spent, kind, result, performance.now() - before)
     }
     if (failures >= 20) break
   }
-  const took = (performance.now() - started) / 1000
-  const cpu = process.cpuUsage()
-  console.log(
-    `${runs} scenarios in ${took.toFixed(1)} s (${(runs / took).toFixed(0)}/s; ${(runs / ((cpu.user + cpu.system) / 1e6)).toFixed(0)} per second of CPU), ${failures} failed`,
-  )
-  for (const [kind, entry] of spent)
-    console.log(
-      `  ${kind.padEnd(11)} ${(entry.runs / (entry.ms / 1000)).toFixed(0)}/s, ${(entry.messages / entry.runs).toFixed(0)} messages each`,
-    )
+  tell(spent, { runs, failures, tookMs: performance.now() - started })
   return failures
 }
 
-function report(kind: Kind, seed: number): { readonly passed: boolean; readonly messages: number } {
+function note(spent: Map<Kind, Spent>, kind: Kind, { messages, lies, decisions }: Result, ms: number): void {
+  const entry = spent.get(kind) ?? { runs: 0, ms: 0, messages: 0, lies: 0, decisions: 0 }
+  spent.set(kind, entry)
+  entry.runs += 1
+  entry.ms += ms
+  entry.messages += messages
+  entry.lies += lies
+  entry.decisions += decisions
+}
+
+function tell(spent: ReadonlyMap<Kind, Spent>, all: { runs: number; failures: number; tookMs: number }): void {
+  const took = all.tookMs / 1000
+  // That of this thread alone: compiling, on others, is over after a thousand scenarios or two.
+  const cpu = process.threadCpuUsage()
+  const perCpu = all.runs / ((cpu.user + cpu.system) / 1e6)
+  console.log(
+    `${all.runs} scenarios in ${took.toFixed(1)} s (${(all.runs / took).toFixed(0)}/s; ${perCpu.toFixed(0)} per second of CPU), ${all.failures} failed`,
+  )
+  for (const [kind, { runs, ms, messages, lies, decisions }] of spent)
+    console.log(
+      `  ${kind.padEnd(11)} ${String(runs).padStart(6)} at ${(runs / (ms / 1000)).toFixed(0)}/s; each ${(messages / runs).toFixed(0)} messages, ${(lies / runs).toFixed(0)} lies, ${(decisions / runs).toFixed(1)} decisions`,
+    )
+}
+
+/** What a scenario explored; undefined if it failed. */
+function report(kind: Kind, seed: number): Result | undefined {
   const bug = flag('bug')
   try {
     const result = runScenario(kind, seed, bug === undefined ? {} : (BUGS[bug]?.wiring ?? {}))
-    if (result.violations.length === 0) return { passed: true, messages: result.messages }
+    if (result.violations.length === 0) return result
     console.log(`FAILED ${kind}:${seed}  ${result.about}`)
     for (const { clause, what } of result.violations.slice(0, 3)) console.log(`  ${clause} ${what}`)
   } catch (error) {
     console.log(`FAILED ${kind}:${seed}  threw`, error)
   }
   console.log(`  again: npm run sim -- consensus --replay ${kind}:${seed}${bug === undefined ? '' : ` --bug ${bug}`}`)
-  return { passed: false, messages: 0 }
+  return undefined
 }
 
 function bugs(): number {
@@ -101,6 +122,6 @@ function violated(kind: Kind, seed: number, bug: string): string | undefined {
 const again = flag('replay')
 if (again !== undefined) {
   const [kind, seed] = again.split(':')
-  if (report(kind as Kind, Number(seed)).passed) console.log('passed')
+  if (report(kind as Kind, Number(seed)) !== undefined) console.log('passed')
 } else if (process.argv.includes('--pace')) process.exitCode = Math.min(1, printPaces(flag('lie')))
 else process.exitCode = Math.min(1, process.argv.includes('--bugs') ? bugs() : campaign())

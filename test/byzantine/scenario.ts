@@ -19,7 +19,9 @@ export interface Wiring {
 export interface Result {
   readonly violations: readonly Violation[]
   readonly about: string
+  /** What was explored: messages handed to the network, what liars did to them, and heights decided. */
   readonly messages: number
+  readonly lies: number
   readonly decisions: number
 }
 
@@ -70,7 +72,8 @@ export function runScenario(kind: Kind, seed: number, wiring: Wiring = {}): Resu
       checker.violations.push({ clause: 'B-12', what: `${load.lost()} requests were not decided` })
     }
   }
-  return { violations: checker.end(), about: play.about, messages: world.messages, decisions: checker.height }
+  const { messages, lies } = world
+  return { violations: checker.end(), about: play.about, messages, lies, decisions: checker.height }
 }
 
 function where1(host: Host): string {

@@ -3,7 +3,7 @@ import { eventually } from '../support/eventually.ts'
 import { TestDaemon, takePort } from './harness.ts'
 
 /** A motion takes every custodian's look around, and an epoch for each that comes in. */
-const SEEN_MS = 60_000
+const SEEN_MS = 90_000
 
 const ENV = { SWARM_NODE_COUNCIL_ADMIT_AFTER_MS: '1s' }
 

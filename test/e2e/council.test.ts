@@ -121,6 +121,49 @@ describe('the council of a swarm of processes', () => {
     expect((await founder.peers()).find((peer) => peer.node === away.node)?.state).not.toBe('alive')
   })
 
+  it('refuses what may not be with a code that says what to do, and decides nothing of it', async () => {
+    const founder = await TestDaemon.start()
+    const { stdout: ticket } = await founder.command('ticket', 'create', '--role', 'worker')
+    const worker = await TestDaemon.start({ join: ticket.trim() })
+    await propose(founder, 'gold')
+    const { height, revision } = await council(founder)
+    const { node } = founder
+    const cases: readonly (readonly [TestDaemon, readonly string[], number, string])[] = [
+      [worker, ['tenant', '--name', 'silver', '--weight', '1'], 6, 'UNAUTHORISED'],
+      [worker, ['revoke', '--node', node], 6, 'UNAUTHORISED'],
+      [founder, ['tenant', '--name', 'silver', '--weight', '0'], 2, 'BAD_REQUEST'],
+      [founder, ['tenant', '--name', '-silver', '--weight', '1'], 2, 'BAD_REQUEST'],
+      [founder, ['tenant', '--name', 'x'.repeat(65), '--weight', '1'], 2, 'BAD_REQUEST'],
+      [founder, ['org', '--name', 'beta', '--key', worker.node.slice(1), '--seats', '1'], 2, 'BAD_REQUEST'],
+      [founder, ['org', '--name', 'beta', '--seats', '1'], 2, 'BAD_USAGE'],
+      [founder, ['org', '--name', 'beta', '--dissolve'], 1, 'NOT_FOUND'],
+      [founder, ['validator', '--add', 'nobody'], 1, 'NOT_FOUND'],
+      [
+        founder,
+        ['validator', '--add', worker.node.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))],
+        1,
+        'NOT_FOUND',
+      ],
+      [founder, ['validator', '--add', worker.node], 6, 'CERTIFICATE_INVALID'],
+      [founder, ['validator', '--remove', worker.node], 1, 'NOT_FOUND'],
+      [founder, ['validator', '--remove', node], 1, 'UNSAFE_CHANGE'],
+      [founder, ['validator'], 2, 'BAD_REQUEST'],
+      [founder, ['revoke', '--node', node], 1, 'UNSAFE_CHANGE'],
+      [founder, ['parameter', '--name', 'council.sizeMax', '--value', '65'], 2, 'BAD_REQUEST'],
+      [founder, ['parameter', '--name', 'no.such', '--value', '1'], 2, 'BAD_REQUEST'],
+      [founder, ['tenant', '--name', 'gold', '--weight', '3', '--expect', '0'], 1, 'STALE'],
+      [founder, ['tenant', '--name', 'gold', '--weight', '2'], 1, 'ALREADY_SO'],
+      [founder, ['role', '--tenant', 'iron', '--subject', 'x', '--role', 'admin'], 1, 'NOT_FOUND'],
+      [founder, ['override', '--subject', 'x', '--action', 'stop', '--ttl', '0s'], 1, 'NOT_FOUND'],
+    ]
+    for (const [daemon, flags, code, word] of cases) {
+      const ran = await daemon.command('council', 'propose', ...flags)
+      expect([flags, ran.code, ran.stdout]).toEqual([flags, code, ''])
+      expect([flags, ran.stderr]).toEqual([flags, expect.stringContaining(`[${word}]`)])
+    }
+    expect(await council(founder)).toMatchObject({ height, revision })
+  })
+
   it('a validator whose log is lost abstains, says so, and votes again', async () => {
     const { nodes, ticket } = await governed(4)
     const [founder, lost] = nodes

@@ -61,7 +61,7 @@ export class CellModel implements Model<CellDesk> {
 
   /** CE-3: carried by q of those who are custodians now, and by no fewer. */
   #change(
-    { add, remove }: Extract<CellOperation, { kind: 'custodians' }>,
+    { add, remove, lost }: Extract<CellOperation, { kind: 'custodians' }>,
     client: NodeId,
     motion: string,
     isVoice: boolean,
@@ -78,8 +78,12 @@ export class CellModel implements Model<CellDesk> {
     for (const node of remove) {
       if (!this.custodians.delete(node)) return `${node} went, who was not there`
       this.counts.went += 1
-      const holding = [...this.#journals].find(([, { inSync }]) => inSync.includes(node))
-      if (holding !== undefined) return `${node} went, and the journal ${holding[0]} names it (CE-8)`
+      for (const [name, { inSync }] of [...this.#journals]) {
+        if (!inSync.includes(node)) continue
+        const isAlone = inSync.every((other) => remove.includes(other))
+        if (!lost || !isAlone) return `${node} went, and the journal ${name} names it (CE-8)`
+        this.#journals.delete(name)
+      }
     }
     for (const node of add) this.custodians.add(node)
     this.counts.came += add.length

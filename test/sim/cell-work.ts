@@ -6,7 +6,7 @@ import { CELL_SIZE_MAX, type CellDesk, FIRST_CELL } from '../../src/swarm/index.
 import { CellModel } from './cell-model.ts'
 import { FOUNDERS, GENESIS, sha256 } from './council-node.ts'
 import { GroupChecker } from './group-checker.ts'
-import { GroupProofs } from './group-proofs.ts'
+import { GroupProofs, needed } from './group-proofs.ts'
 
 /** What must be decided once all faults are over. */
 const DECISIONS_AFTER = 10
@@ -57,6 +57,9 @@ export class CellWork {
     isOut: (machine: number) => boolean,
     follows: readonly number[],
   ): string | undefined {
+    // More revoked at once than it can do without: the council is to form it anew.
+    const members = this.proofs.membersOf(this.proofs.epoch) ?? []
+    if (this.#machinesOf(members).filter((machine) => !isOut(machine)).length < needed(members.length)) return undefined
     if (this.#after < DECISIONS_AFTER) {
       this.#ask(core.filter((machine) => !isOut(machine)))
       return `${this.#after} of ${DECISIONS_AFTER} decisions of the cell`
@@ -68,6 +71,10 @@ export class CellWork {
       }
     }
     return this.#unfilled(core, isOut, follows)
+  }
+
+  #machinesOf(nodes: readonly NodeId[]): readonly number[] {
+    return this.#sim.machines.filter(({ node }) => nodes.includes(node)).map(({ index }) => index)
   }
 
   /** CU-1, CU-2. */

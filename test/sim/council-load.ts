@@ -298,9 +298,23 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
       return
     }
     const act = this.#drawAct(machine, random, council)
+    if (act.kind === 'revoke') this.#revokeMore(machine, random)
     if (machine === 0 && random.chance(0.85)) this.#propose(machine, act, AUTHORITY, random)
     else if (random.chance(0.2)) this.#propose(machine, act, self, random)
     else this.#propose(machine, this.#motion(), self)
+  }
+
+  /** Several at once: together they may be more than their groups can do without (GR-11). */
+  #revokeMore(machine: number, random: Random): void {
+    while (this.#revocations < this.#revocationsMax && random.chance(0.5)) {
+      this.#revocations += 1
+      const node = simNodeId(1 + random.below(this.#scenario.nodes - 1))
+      this.#propose(machine, { kind: 'revoke', node, certificate: undefined }, AUTHORITY)
+    }
+  }
+
+  get #revocationsMax(): number {
+    return Math.floor(this.#scenario.nodes / 3)
   }
 
   /** What all validators that propose now propose. */
@@ -327,8 +341,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
       const seats = state.validators.rows().map(({ key }) => key)
       return { kind: 'validator', add: [], remove: [random.pick(seats)] }
     }
-    const mayRevoke =
-      machine === 0 && this.#revocations < Math.floor(this.#scenario.nodes / 3) && other !== simNodeId(0)
+    const mayRevoke = machine === 0 && this.#revocations < this.#revocationsMax && other !== simNodeId(0)
     if (roll < 0.9 && mayRevoke) {
       this.#revocations += 1
       return { kind: 'revoke', node: other, certificate: undefined }
@@ -400,7 +413,8 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     const port = sim.network.portOf(machine.index)
     for (const { key } of council.state.revocations.rows()) {
       const place = `${machine.index} ${key}`
-      const since = this.#knownSince.get(place) ?? sim.now
+      // GR-11: those whose votes are still needed are not late yet.
+      const since = isNeeded(key, program) ? sim.now : (this.#knownSince.get(place) ?? sim.now)
       this.#knownSince.set(place, since)
       if (port?.isLinked(key) === true && sim.now > since + CUT_BOUND_MS) {
         sim.violate(
@@ -419,6 +433,13 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
       if (program !== undefined) run(program)
     }, sim.now + afterMs)
   }
+}
+
+/** Whether this node's council has less than a quorum without the revoked, this one among them. */
+function isNeeded(node: NodeId, { council }: SwarmProgram): boolean {
+  const members = council?.host.core.members ?? []
+  if (council === undefined || !members.includes(node) || !members.includes(council.self)) return false
+  return members.filter((member) => !council.state.revocations.has(member)).length < needed(members.length)
 }
 
 function tenant(name: string, weight: number): Act {

@@ -50,13 +50,13 @@ export class GroupChecker<V> implements Checker<SwarmProgram> {
   /** By node and epoch: votes of different epochs never contradict each other. */
   readonly #signed = new Map<string, Signed>()
   readonly #durableVotes = new Map<number, Set<string>>()
-  readonly #logsRead = new Map<number, { readonly records: readonly Uint8Array[]; readonly count: number }>()
   readonly #applied = new Map<string, number>()
   /** Height of the highest decision. */
   height = 0
 
   constructor(options: GroupCheckerOptions<V>) {
     this.#options = options
+    for (const { index, log } of options.sim.machines) log.watchers.push((bytes) => this.#onDurable(index, bytes))
   }
 
   /** Decisions so far. */
@@ -122,7 +122,7 @@ export class GroupChecker<V> implements Checker<SwarmProgram> {
       this.#violate('B-3', machine, `sent a vote that it has not signed: ${voteKey(cast.vote)}`)
       return
     }
-    if (!this.#durable(machine).has(voteKey(cast.vote))) {
+    if (!this.#durable(machine.index).has(voteKey(cast.vote))) {
       this.#violate('B-19', machine, `sent a vote that is not on its disk: ${voteKey(cast.vote)}`)
     }
     const place = `${machine.node} ${cast.vote.epoch}`
@@ -133,24 +133,23 @@ export class GroupChecker<V> implements Checker<SwarmProgram> {
     if (contradiction !== undefined) this.#violate('B-4', machine, `signed ${contradiction}`)
   }
 
-  /** All votes that were ever durable on this machine: a log is cut when they do not matter any more. */
-  #durable(machine: Machine): ReadonlySet<string> {
-    const votes = this.#durableVotes.get(machine.index) ?? new Set<string>()
-    this.#durableVotes.set(machine.index, votes)
-    const { records } = machine.log
-    const read = this.#logsRead.get(machine.index)
-    for (let i = read?.records === records ? read.count : 0; i < records.length; i++) {
-      const entry = decodeNodeRecord(records[i] as Uint8Array)
-      if (!entry.ok || entry.value.kind !== 'group' || entry.value.group !== this.#options.group) continue
-      const { record } = entry.value
-      if (record.kind === 'vote') votes.add(voteKey(record.cast.vote))
-      else if (record.kind === 'proposal') {
-        const { epoch, view, block } = record.proposal
-        votes.add(voteKey({ kind: 'prepare', epoch, view, digest: this.#options.proofs.digestOf(block.header) }))
-      }
-    }
-    this.#logsRead.set(machine.index, { records, count: records.length })
+  /** All votes that were ever durable on a machine: a log is cut when they do not matter any more. */
+  #durable(machine: number): Set<string> {
+    const votes = this.#durableVotes.get(machine) ?? new Set<string>()
+    this.#durableVotes.set(machine, votes)
     return votes
+  }
+
+  #onDurable(machine: number, bytes: Uint8Array): void {
+    const entry = decodeNodeRecord(bytes)
+    if (!entry.ok || entry.value.kind !== 'group' || entry.value.group !== this.#options.group) return
+    const { record } = entry.value
+    if (record.kind === 'vote') this.#durable(machine).add(voteKey(record.cast.vote))
+    else if (record.kind === 'proposal') {
+      const { epoch, view, block } = record.proposal
+      const digest = this.#options.proofs.digestOf(block.header)
+      this.#durable(machine).add(voteKey({ kind: 'prepare', epoch, view, digest }))
+    }
   }
 
   #onEpoch(machine: Machine, { host }: GroupReading<V>): void {

@@ -5,6 +5,7 @@ import {
   type DecisionProof,
   decisionProofShape,
   type Effect,
+  type Height,
   type Message,
   type Proposal,
   proofOf,
@@ -306,6 +307,21 @@ describe('a member that cannot rely on its log', () => {
     for (const node of [b, c, d])
       member.hear(node, { kind: 'standing', epoch: EPOCH, view: view(901), certificates: [forged] })
     expect(member.core.status()).toMatchObject({ view: 1, abstaining: true })
+  })
+
+  it('B-20 is in no epoch that its state is not in: a log cut within its snapshot says nothing but that it was cut', () => {
+    const members = [...nodes(4), 'e' as NodeId]
+    const vote = { epoch: EPOCH, height: 2 as Height, digest: digest('x'), root: digest('y'), members } as const
+    const checkpoint = { kind: 'checkpoint', vote: { kind: 'checkpoint', ...vote }, signatures: [] } as const
+    for (const records of [
+      [{ kind: 'handover', checkpoint }],
+      [
+        { kind: 'handover', checkpoint },
+        { kind: 'snapshot', checkpoint, chunks: 2 },
+      ],
+    ] as const) {
+      expect(solo('a', 4, { records }).core.status()).toMatchObject({ epoch: 1, height: 0, abstaining: true })
+    }
   })
 
   it('B-4 votes as before after a restart from an intact log', () => {

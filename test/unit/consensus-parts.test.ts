@@ -342,7 +342,7 @@ describe('pool', () => {
   const params = consensusParams({ poolRequestsMax: 10, openNoncesMax: 6, requestsInFlightMax: 2 })
 
   it('B-9 refuses beyond its bounds, per client and in all; B-12 selects in order of arrival', () => {
-    const pool = new RequestPool(params, Hashing.with(fakeHash))
+    const pool = new RequestPool(params)
     const taken = Array.from({ length: 8 }, (_, i) => pool.add(requestOf('c' as NodeId, i + 1, `w:${i}`)))
     expect(taken.filter(Boolean)).toHaveLength(6)
     for (let i = 1; i <= 6; i++) pool.add(requestOf('d' as NodeId, i, `w:${i}`))
@@ -352,14 +352,31 @@ describe('pool', () => {
   })
 
   it('B-9 gives no client more than its share of the bytes', () => {
-    const pool = new RequestPool(consensusParams({ poolBytesMax: 1_800_000 }), Hashing.with(fakeHash))
+    const pool = new RequestPool(consensusParams({ poolBytesMax: 1_800_000 }))
     const big = (client: string, nonce: number) => requestOf(client as NodeId, nonce, `w:${'x'.repeat(30_000)}`)
     expect([1, 2, 3, 4, 5, 6].filter((nonce) => pool.add(big('c', nonce)))).toHaveLength(4)
     expect(pool.add(big('d', 1))).toBe(true)
   })
 
+  it('B-12 takes no request that no block could hold, so that none waits behind it', () => {
+    const pool = new RequestPool(params)
+    const { request, signature } = requestOf('c' as NodeId, 1, 'w:1')
+    const operations = Array.from({ length: 6 }, () => new Uint8Array(30_000))
+    expect(pool.add({ request: { ...request, operations }, signature })).toBe(false)
+    pool.add(requestOf('d' as NodeId, 1, 'w:2'))
+    expect(pool.select([], () => true)).toHaveLength(1)
+  })
+
+  it('B-22 knows a request whose signature was looked at by its content, not by its name', () => {
+    const pool = new RequestPool(params)
+    const [first, second] = [requestOf('c' as NodeId, 1, 'w:1'), requestOf('c' as NodeId, 1, 'w:2')]
+    pool.add(first)
+    const copy = { ...first.request, operations: first.request.operations.map((operation) => operation.slice()) }
+    expect([first.request, copy, second.request].map((request) => pool.has(request))).toEqual([true, true, false])
+  })
+
   it('takes one request under a name, and makes room when it is final', () => {
-    const pool = new RequestPool(params, Hashing.with(fakeHash))
+    const pool = new RequestPool(params)
     const first = requestOf('c' as NodeId, 1, 'w:1')
     expect(pool.add(first)).toBe(true)
     expect(pool.add(requestOf('c' as NodeId, 1, 'w:2'))).toBe(false)
@@ -397,6 +414,16 @@ describe('pace', () => {
     for (let i = 0; i < 30; i++) waited(i % 3, 2)
     expect(pace.timeoutMs()).toBeCloseTo(100 / 3)
     expect(pace.commitWaitMs()).toBe(50)
+  })
+
+  it('B-13 an idle primary never waits longer than its view lasts, however long views took before', () => {
+    const pace = new Pace(params, RULES, 2, 2)
+    pace.certified(0 as Seat, 27_000)
+    pace.certified(1 as Seat, 27_000)
+    for (let i = 0; i < 20; i++) {
+      pace.skipped((i % 2) as Seat, false)
+      expect(pace.commitWaitMs()).toBeLessThanOrEqual(pace.timeoutMs() / 2)
+    }
   })
 
   it('B-26 sits out a silent primary for ever more turns, and at most n - q at a time', () => {

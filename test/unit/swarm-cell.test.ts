@@ -15,6 +15,33 @@ function cellOf(...names: readonly string[]): GovernedWorld {
   return world
 }
 
+const BOTH: readonly Role[] = [...CUSTODIAN, 'validator']
+
+/** Four that are all validators and custodians. */
+function four(): GovernedWorld {
+  const world = new GovernedWorld()
+  for (const name of ['a', 'b', 'c', 'd']) world.add(name, BOTH)
+  world.linkAll()
+  world.pass(30_000)
+  return world
+}
+
+/** These nodes with their logs in a world where they have not met yet. */
+function startedAgain(world: GovernedWorld, ...names: readonly string[]): GovernedWorld {
+  const again = new GovernedWorld()
+  again.now = world.now
+  for (const name of names) {
+    const { effects } = world.nodes.get(name) ?? { effects: [] }
+    const [council, cell] = [COUNCIL, FIRST_CELL].map((group) => {
+      const log = new GroupLog()
+      for (const record of groupRecordsOf(effects, group)) log.take(record)
+      return log
+    })
+    again.add(name, BOTH, council, 'acme', cell)
+  }
+  return again
+}
+
 const custodiansAt = (world: GovernedWorld, name: string) => world.nodes.get(name)?.cell.host.core.members.join(' ')
 
 describe('who is a custodian of the cell', () => {
@@ -97,23 +124,9 @@ describe('who is a custodian of the cell', () => {
   })
 
   it('CU-3, RC-3 one that nobody knows any more since all others were started again is let go too', () => {
-    const both = [...CUSTODIAN, 'validator'] as const
-    const world = new GovernedWorld()
-    for (const name of ['a', 'b', 'c', 'd']) world.add(name, both)
-    world.linkAll()
-    world.pass(30_000)
+    const world = four()
     expect(custodiansAt(world, 'a')).toBe('a b c d')
-    const again = new GovernedWorld()
-    again.now = world.now
-    for (const name of ['a', 'b', 'c']) {
-      const { effects } = world.nodes.get(name) ?? { effects: [] }
-      const logs = [COUNCIL, FIRST_CELL].map((group) => {
-        const log = new GroupLog()
-        for (const record of groupRecordsOf(effects, group)) log.take(record)
-        return log
-      })
-      again.add(name, both, logs[0], 'acme', logs[1])
-    }
+    const again = startedAgain(world, 'a', 'b', 'c')
     again.linkAll()
     again.pass(50_000)
     expect([custodiansAt(again, 'a'), again.nodes.get('a')?.desk.host.core.members.join(' ')]).toEqual([
@@ -125,5 +138,23 @@ describe('who is a custodian of the cell', () => {
       'a b c',
       'a b c',
     ])
+  })
+})
+
+describe('revoking several at once', () => {
+  it('GR-11 those without whom the council has no quorum go when it can do without them, and it goes on', () => {
+    const world = startedAgain(four(), 'a', 'b', 'c', 'd')
+    // Both are waiting when the others come: they are decided together.
+    world.propose('a', act.revoke('c'), 1)
+    world.propose('a', act.revoke('d'), 2)
+    world.linkAll()
+    world.pass(20_000)
+    expect(world.outcomes.map(({ outcome }) => outcome)).toMatchObject([{ kind: 'applied' }, { kind: 'applied' }])
+    const heights = world.outcomes.map(({ outcome }) => (outcome.kind === 'applied' ? outcome.height : 0))
+    expect(heights[0]).toBe(heights[1])
+    expect(world.nodes.get('a')?.desk.host.core.members.join(' ')).toBe('a b')
+    for (const gone of ['c', 'd']) expect([world.linked('a', gone), world.linked('b', gone)]).toEqual([false, false])
+    world.propose('a', act.tenant('after'), 3)
+    expect(world.outcomes.at(-1)).toMatchObject({ id: 3, outcome: { kind: 'applied' } })
   })
 })

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { type Vote, voteBytes } from '../../src/consensus/index.ts'
 import type { WallMillis } from '../../src/kernel/index.ts'
+import { SimKeys } from '../../src/sim/index.ts'
 import { COUNCIL, GroupLog } from '../../src/swarm/index.ts'
 import { act, NOON, node } from '../support/council.ts'
 import { GovernedWorld, groupRecordsOf } from '../support/governed.ts'
@@ -253,6 +255,36 @@ describe('who sits in the council', () => {
     for (const name of world.nodes.keys()) expect(seatsAt(world, name)).toBe('a b c d e')
     world.propose('a', act.tenant('gold'))
     expect(world.outcomes).toMatchObject([{ outcome: { kind: 'applied' } }])
+  })
+
+  it('GV-15 RC-1 one that signs votes that contradict each other loses its seat, for good, and another one gets it', () => {
+    const world = members('b', 'c', 'd')
+    world.pass(12_000)
+    expect(seatsAt(world, 'a')).toBe('a b c d')
+    const { core } = world.nodes.get('a')?.desk.host ?? {}
+    const signer = new SimKeys('governed').signer(node('b'))
+    const cast = (digest: string) => {
+      const vote = { kind: 'prepare', epoch: core?.epoch, view: 1, digest: digest.repeat(64) } as unknown as Vote
+      return { vote, signature: signer.sign('consensus-vote', voteBytes(COUNCIL, vote)).signature }
+    }
+    const evidence = { signer: node('b'), first: cast('1'), second: cast('2') }
+    const body = { group: COUNCIL, message: { kind: 'evidence', evidence } } as const
+    world.tell('a', { kind: 'message', from: node('c'), message: { kind: 'consensus.evidence', body } })
+    world.propose('a', act.tenant('gold'))
+    world.pass(4_000)
+    for (const name of ['a', 'c', 'd']) {
+      expect([name, seatsAt(world, name)]).toEqual([name, 'a c d'])
+      expect(
+        world.nodes
+          .get(name)
+          ?.desk.state.validators.rows()
+          .map(({ key }) => key),
+      ).toEqual(['a', 'c', 'd'])
+    }
+    world.add('e')
+    for (const name of ['a', 'b', 'c', 'd']) world.link('e', name)
+    world.pass(20_000)
+    expect(seatsAt(world, 'a')).toBe('a c d e')
   })
 
   it('RC-1 keeps to the size that the council has set', () => {

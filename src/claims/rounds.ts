@@ -163,9 +163,18 @@ export class Rounds {
     }
   }
 
-  /** News of somebody's agents: whoever found nobody for these skills looks again, some at a time. */
+  /**
+   * News of somebody's agents: whoever found nobody for these skills looks again, some at a time; and whoever waits for
+   * others that hold its offer asks this one again that had said never.
+   */
   candidateChanged(node: NodeId, skills: Iterable<string>): void {
-    for (const skill of skills) {
+    const changed = new Set(skills)
+    for (const round of this.#rounds.values()) {
+      const answer = round.asked.get(node)
+      if (answer?.kind !== 'decline' || !answer.final || round.phase === 'open') continue
+      if (changed.has(round.group.demand.skill)) this.#askAgain(round, node)
+    }
+    for (const skill of changed) {
       let woken = 0
       for (const group of this.#resting.of(skill)) {
         if (woken >= WOKEN_PER_NEWS_MAX) break
@@ -252,6 +261,13 @@ export class Rounds {
     }
     round.alarm = this.#ground.in(windowMs, () => this.#shut(round))
     this.#closeWhenAnswered(round)
+  }
+
+  /** What it bids is taken at once: those who had a window have bid. */
+  #askAgain(round: Round, node: NodeId): void {
+    const body = this.#offerBody(round, this.#windowMs([node]))
+    round.asked.set(node, undefined)
+    if (!this.#links.send(node, { kind: 'claims.offer', body })) this.#unreachable(round, node)
   }
 
   /** All who were asked are busy: a few others may not be, whatever their digests say. */

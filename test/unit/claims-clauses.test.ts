@@ -135,6 +135,26 @@ describe('remote work', () => {
     expect(kinds(world, 'claims.offer')).toBe(2)
   })
 
+  it('T-10 a peer that had said never is asked again when it has agents, while others hold the offer', () => {
+    const world = new World({ nodes: 3 })
+    world.attach('n1', 'a', {}, answering(60_000))
+    world.submit('n0')
+    world.run(100)
+    // What others know of it is older than what it knows itself.
+    const gone = world.attach('n2', 'b', {}, answering(5))
+    world.input('n2', { kind: 'agent-lost', agent: gone })
+    const task = world.submit('n0')
+    world.run(100)
+    expect(world.why('n0', task)).toContain('RESERVED')
+    world.attach('n2', 'c', {}, answering(5))
+    world.run(100)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n2' } })
+    // Whoever was not asked, or bids, is not asked for news of it.
+    const offers = kinds(world, 'claims.offer')
+    world.input('n0', { kind: 'candidate-changed', node: 'n1' as NodeId })
+    expect(kinds(world, 'claims.offer')).toBe(offers)
+  })
+
   it('CL-11 asks others while all who were asked are busy', () => {
     for (let seed = 0; seed < 10; seed++) {
       const world = new World({ nodes: 3, seed: `${seed}`, params: { candidatesMax: 1 } })

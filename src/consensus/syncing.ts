@@ -153,10 +153,11 @@ export class Syncing {
     return first
   }
 
-  /** Says where we are, at its time. */
+  /** Says where we are, at its time: the same for all groups of a node, so that peers in several hear it in one frame. */
   tickStatus(status: Status): void {
-    if (this.#context.now < this.#statusAt) return
-    this.#statusAt = after(this.#context.now, this.#context.params.statusMs)
+    const { now, params } = this.#context
+    if (now < this.#statusAt) return
+    this.#statusAt = after(now, params.statusMs - (now % params.statusMs))
     if (this.#context.member) this.#context.broadcast(status)
   }
 

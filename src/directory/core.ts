@@ -2,7 +2,7 @@ import { after, earliest, type Millis, NEVER, type NodeId, type Tick } from '../
 import { decode, encode, type Statement } from '../wire/index.ts'
 import { judgeDigestWith } from './judge.ts'
 import { type DirectoryMessage, digestBody } from './messages.ts'
-import { checkDirectoryParams, crowdStretch, loadIntervalAmong } from './params.ts'
+import { checkDirectoryParams, crowdStretch, LOAD_LASTS_SHARE, loadIntervalAmong } from './params.ts'
 import { changeOf } from './significance.ts'
 import { DigestSync } from './sync.ts'
 import { DigestTable, entryOf } from './table.ts'
@@ -34,6 +34,8 @@ export class Directory implements DirectoryCore {
   #report: OwnReport | undefined
   #published: OwnReport | undefined
   #publishedAt = Number.NEGATIVE_INFINITY as Millis
+  /** Since when the load has not been what was told of it. */
+  #loadMovedAt: Millis | undefined
   #version = 0
   /** The most members there ever were: after a crowd has gone, what is left of it is not forgotten at once. */
   #membersPeak = 1
@@ -143,11 +145,18 @@ export class Directory implements DirectoryCore {
     const change = this.#published === undefined ? 'means' : changeOf(this.#published, report, significantShare)
     this.#publishAt = this.#heartbeatAt
     // What was taken and given back meanwhile is no news.
+    if (change !== 'load') this.#loadMovedAt = undefined
     if (change === 'none') return
-    const apartMs =
-      change === 'means' ? intervalMinMs : loadIntervalAmong(this.#table.memberCount, this.#options.params)
-    const soonest = Math.max(now, this.#publishedAt + apartMs) as Millis
-    this.#publishAt = earliest(this.#heartbeatAt, soonest)
+    const soonest = change === 'means' ? this.#publishedAt + intervalMinMs : this.#loadDue(now)
+    this.#publishAt = earliest(this.#heartbeatAt, Math.max(now, soonest) as Millis)
+  }
+
+  /** D-4: told while it lasts, or others would go by a moment that was over before they heard of it. */
+  #loadDue(now: Millis): number {
+    const { params } = this.#options
+    this.#loadMovedAt ??= now
+    const lastedAt = this.#loadMovedAt + params.loadIntervalMs * LOAD_LASTS_SHARE
+    return Math.max(lastedAt, this.#publishedAt + loadIntervalAmong(this.#table.memberCount, params))
   }
 
   #publish(now: Millis): void {
@@ -159,6 +168,7 @@ export class Directory implements DirectoryCore {
     const reason = report === this.#published ? 'heartbeat' : 'change'
     this.#published = report
     this.#publishedAt = now
+    this.#loadMovedAt = undefined
     this.#version += 1
     const digest = { ...report, run: this.#options.run, version: this.#version }
     const statement = this.#options.signer.sign('digest', encode(digestBody, digest))

@@ -26,6 +26,9 @@ export interface DirectoryParams {
  */
 const CROWD_MEMBERS = 16
 
+/** A change of the load is told once it has lasted for this share of `loadIntervalMs`: most tasks are over before. */
+export const LOAD_LASTS_SHARE = 0.2
+
 /** By how much heartbeats and expiry stretch among so many members. */
 export function crowdStretch(members: number): number {
   return Math.max(1, members / CROWD_MEMBERS)

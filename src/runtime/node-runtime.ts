@@ -66,7 +66,7 @@ export class NodeRuntime {
     this.#load = this.#meter.sample()
     this.#alarm = new Alarm(options.clock, (lateMs) => {
       this.#meter.late(lateMs)
-      this.#guard(() => this.host.tick())
+      this.#guard(() => this.host.ring())
     })
     this.host = new SwarmHost({
       swarm: options.swarm,

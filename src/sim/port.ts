@@ -73,6 +73,8 @@ export class SimPort implements NetworkPort {
   readonly #streams = new Map<NodeId, Map<Lane, ResumedStream>>()
   /** Which process of a peer was last linked to: another one knows nothing of what went before. */
   readonly #lastSeen = new Map<NodeId, SimPort>()
+  /** Links that this process has closed, until it hears of that: before it hears of the next one to that peer. */
+  readonly #untold = new Map<NodeId, LinkDownReason>()
   readonly #penalties = new Map<NodeId, number>()
   #handler: NetworkHandler | undefined
   #refuses: Program['refuses']
@@ -158,7 +160,14 @@ export class SimPort implements NetworkPort {
     this.#links.delete(peer)
     this.abandon(end)
     // SI-10: we are inside a call into the port; the handler hears in a turn of its own.
-    this.process.later(() => this.#tellDown(peer, reason))
+    this.#untold.set(peer, reason)
+    this.process.later(() => this.#tellUntold(peer))
+  }
+
+  #tellUntold(peer: NodeId): void {
+    const reason = this.#untold.get(peer)
+    this.#untold.delete(peer)
+    if (reason !== undefined) this.#tellDown(peer, reason)
   }
 
   renewed(): void {
@@ -194,6 +203,7 @@ export class SimPort implements NetworkPort {
       return
     }
     if (existing !== undefined) this.#drop(existing, 'connection-lost')
+    this.#tellUntold(peer)
     this.#links.set(peer, end)
     end.state = 'open'
     this.#lastSeen.set(peer, end.other.port)

@@ -109,7 +109,17 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     return this.heldCount >= HELD_EFFECTS_CROWDED
   }
 
-  /** The time asked for by `schedule` has come. Early and late calls do no harm. */
+  /**
+   * The time asked for by `schedule` has come. What it was asked for is often over by then, a ping's answer above all: to
+   * step every core for that costs an idle node more than the rest of the wake-up, so then only the next time is asked for.
+   */
+  ring(): void {
+    this.#scheduledFor = undefined
+    if (this.#options.now() < this.#options.swarm.deadline()) this.#schedule()
+    else this.tick()
+  }
+
+  /** Steps the core for the time alone. Early and late calls do no harm. */
   tick(): void {
     this.#scheduledFor = undefined
     this.input({ kind: 'tick' })
@@ -129,11 +139,14 @@ export class SwarmHost implements NetworkHandler, LogHandler {
       this.#perform(this.#options.swarm.step(now, posted))
     }
     this.#stepping = false
+    this.#schedule()
+  }
+
+  #schedule(): void {
     const at = this.#options.swarm.deadline()
-    if (this.#scheduledFor === undefined || at < this.#scheduledFor) {
-      this.#scheduledFor = at
-      if (at < Number.POSITIVE_INFINITY) this.#options.schedule(at)
-    }
+    if (this.#scheduledFor !== undefined && at >= this.#scheduledFor) return
+    this.#scheduledFor = at
+    if (at < Number.POSITIVE_INFINITY) this.#options.schedule(at)
   }
 
   /** The same from inside an effect: what the host says there is stepped after the step that asked for it. */

@@ -54,6 +54,35 @@ describe('a council in trouble', () => {
     await decided(founder, 'late')
   })
 
+  it('what was acknowledged is there after all of its members were killed at once', async () => {
+    const { nodes, listen } = await governed(4)
+    const client = await nodes[0]?.client()
+    const acknowledged: string[] = []
+    let dead: Promise<unknown> | undefined
+    const proposer = async (who: number): Promise<void> => {
+      for (let i = 0; dead === undefined; i++) {
+        const name = `t${who}-${i}`
+        const answer = client?.call('council.propose', { kind: 'tenant', body: { name, weight: 1, quota: {} } })
+        if ((await answer?.catch(() => undefined)) === undefined) return
+        acknowledged.push(name)
+        // Others are on their way just then.
+        if (acknowledged.length >= 20) dead ??= Promise.all(nodes.map((daemon) => daemon.kill()))
+      }
+    }
+    await Promise.all([0, 1, 2, 3].map(proposer))
+    await dead
+    const [founder] = await Promise.all(
+      nodes.map(({ data }, i) => TestDaemon.start({ data, env: ENV, listen: listen[i] ?? '' })),
+    )
+    if (founder === undefined) throw new Error('a founder was asked for')
+    await propose(founder, 'after')
+    const { stdout } = await founder.command('council', 'show', 'tenants', '--json')
+    const { rows } = JSON.parse(stdout) as { rows: readonly { name: string }[] }
+    const names = new Set(rows.map(({ name }) => name))
+    expect(acknowledged.length).toBeGreaterThanOrEqual(20)
+    expect(acknowledged.filter((name) => !names.has(name))).toEqual([])
+  })
+
   it('U-5 a validator whose disk fails ends at once, says so, and votes on after a restart; the others decide', async () => {
     const failsWith = join(scratchDirectory(), 'now')
     const disk = { NODE_OPTIONS: `--import ${FAILING_DISK}`, DISK_FAILS_WITH: failsWith }

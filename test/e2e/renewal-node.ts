@@ -16,6 +16,8 @@ export type Question =
   | { readonly ask: 'ticket' }
   /** Moves this process's wall clock, and nothing else. */
   | { readonly ask: 'advance'; readonly ms: number }
+  /** Has the council decide an organisation with this key. */
+  | { readonly ask: 'organisation'; readonly name: string; readonly key: string }
   | { readonly ask: 'stop' }
 
 export interface Answer {
@@ -62,7 +64,12 @@ try {
   })
   process.on('message', async (question: Question) => {
     if (question.ask === 'advance') aheadMs += question.ms
-    const made = question.ask === 'ticket' ? await node.createTicket({}) : undefined
+    // None while nobody knows of the organisation whose key this node holds.
+    const made = question.ask === 'ticket' ? await node.createTicket({}).catch(() => undefined) : undefined
+    if (question.ask === 'organisation') {
+      const { name, key } = question
+      await node.council?.propose({ kind: 'org', body: { name, keys: [key], seats: 1 } })
+    }
     if (question.ask === 'stop') await node.close()
     process.send?.(answer(made?.ticket))
     if (question.ask === 'stop') process.disconnect()

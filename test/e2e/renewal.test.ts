@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
+import { makeAuthority } from '../../node/keys.ts'
 import { eventually } from '../support/eventually.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 import type { Answer, NodeArguments, Question } from './renewal-node.ts'
@@ -134,6 +135,27 @@ it('G-10 G-11 certificates are renewed while nodes run, over one connection, and
   const returned = await member.again()
   expect(returned.expiresAt).toBe(expiresAt)
   await Promise.all([founder.sees(returned), returned.sees(founder)])
+}, 120_000)
+
+it('G-14 the certificate of a node of an organisation that the council decided is renewed by who holds its key', async () => {
+  const founder = await TimedNode.start()
+  const data = scratchDirectory()
+  const { node: key } = makeAuthority(data)
+  const issuer = await TimedNode.start({ data, join: await founder.ticket() })
+  await Promise.all([founder.sees(issuer), issuer.sees(founder)])
+  expect(await issuer.ticket()).toBe('')
+  await founder.ask({ ask: 'organisation', name: 'globex', key })
+  const ticket = await eventually('the issuer to know', async () => (await issuer.ticket()) || undefined, BOUND_MS)
+  const guest = await TimedNode.start({ join: ticket })
+  const all = [founder, issuer, guest]
+  await Promise.all(all.flatMap((one) => all.filter((other) => other !== one).map((other) => one.sees(other))))
+  for (const node of all) await node.advance()
+  await Promise.all(all.map((node) => node.renewed()))
+  const by = (node: TimedNode) => node.last.events.findLast(({ kind }) => kind === 'renewed')
+  expect(by(guest)).toMatchObject({ by: issuer.node })
+  expect(by(issuer)).toMatchObject({ by: founder.node })
+  await Promise.all([founder.sees(guest), guest.sees(founder)])
+  expect(guest.last.events.filter(({ kind }) => kind === 'member-down')).toEqual([])
 }, 120_000)
 
 it('G-12 an issuer that was away renews its own certificate and that of who has waited for it', async () => {

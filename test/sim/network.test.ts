@@ -133,6 +133,22 @@ describe('links (SI-7, SI-10)', () => {
     expect(toy(1).linked.size).toBe(0)
   })
 
+  it('are told in order: that one was closed before that the next is there, whatever a pause has kept', () => {
+    const { sim, toy } = linkedToys(2)
+    sim.pause(0, 15_000)
+    // What was put off is done in one go at the end of the pause: the closing first, then the link that has come.
+    sim.processOf(0)?.later(() => toy(0).guarded(() => toy(0).host.network.disconnect(n1, 'closed-by-us')), sim.now)
+    sim.stop(1, 'kill')
+    sim.start(1)
+    const again = sim.programOf(1)
+    again?.guarded(() => again.host.network.connect(n0, [simAddress(0)]))
+    sim.run(sim.now + 60_000)
+    const links = toy(0).order.filter((what) => /^(?:up|down)/.test(what))
+    expect(links.at(-1)).toBe(`up ${n1}`)
+    expect(toy(0).linked.has(n1)).toBe(true)
+    expect(toy(1).linked.has(n0)).toBe(true)
+  })
+
   it('end for a peer that misbehaves often enough', () => {
     const { sim, toy } = linkedToys(2)
     for (let i = 0; i < 5; i++) toy(0).guarded(() => toy(0).host.network.penalise(n1, 20, 'nonsense'))

@@ -36,7 +36,7 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     find: "    this.#ground.persist({ kind: 'executor', node })\n",
     replace: '',
     campaign: 'claims',
-    firstSeed: 150,
+    firstSeed: 20,
     seeds: 40,
   },
   {
@@ -166,7 +166,7 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     find: '    for (const arriving of [...this.#arriving]) if (arriving.agent === agent) this.#giveUp(arriving)\n',
     replace: '',
     campaign: 'claims',
-    seeds: 20,
+    seeds: 40,
   },
   {
     name: 'snapshot-without-open',

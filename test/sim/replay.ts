@@ -38,7 +38,8 @@ export interface Replay {
 
 /** Everyone knows everyone, and every agent, long before this; virtual ms. */
 const FORMATION_MS = 60_000
-const IDLE_MS = 60_000
+/** Longer than the rarest thing that an idle swarm does: the heartbeats of its digests, which a crowd stretches. */
+const IDLE_MS = 240_000
 /** After the last job came. */
 const END_MS = 600_000
 const LOOK_EVERY_MS = 100

@@ -4,6 +4,7 @@ import { Ballot } from '../../src/consensus/ballot.ts'
 import { wellFormed } from '../../src/consensus/certificates.ts'
 import { Chain, onto } from '../../src/consensus/chain.ts'
 import { CheckpointLedger } from '../../src/consensus/checkpoint-ledger.ts'
+import type { Context } from '../../src/consensus/context.ts'
 import { Group } from '../../src/consensus/group.ts'
 import { Hashing } from '../../src/consensus/hashing.ts'
 import {
@@ -21,6 +22,8 @@ import {
 import { VoteLedger } from '../../src/consensus/ledger.ts'
 import { Pace } from '../../src/consensus/pace.ts'
 import { RequestPool } from '../../src/consensus/pool.ts'
+import { Syncing } from '../../src/consensus/syncing.ts'
+import type { Status } from '../../src/consensus/types.ts'
 import { conflict } from '../../src/consensus/votes.ts'
 import { ClientWindows } from '../../src/consensus/windows.ts'
 import type { NodeId, WallMillis } from '../../src/kernel/index.ts'
@@ -451,5 +454,20 @@ describe('pace', () => {
     const distant = new Pace(params, RULES, 4, 3)
     for (const [seat, tookMs] of [60, 70, 80, 90].entries()) distant.certified(seat as Seat, tookMs)
     expect([0, 1, 2, 3].some((seat) => distant.sitsOut(seat as Seat))).toBe(false)
+  })
+})
+
+describe('status', () => {
+  it('is told by all groups of a node at the same times, whenever they began', () => {
+    const toldAt = (begun: number): readonly number[] => {
+      const told: number[] = []
+      const context = { now: begun, member: true, params: { statusMs: 5_000 }, broadcast: () => told.push(context.now) }
+      const syncing = new Syncing(context as unknown as Context)
+      for (; context.now < 30_000; context.now += 100) syncing.tickStatus({} as Status)
+      return told
+    }
+    // At once, and then with the others.
+    expect(toldAt(1_200)).toEqual([1_200, 5_000, 10_000, 15_000, 20_000, 25_000])
+    expect(toldAt(4_300)).toEqual([4_300, 5_000, 10_000, 15_000, 20_000, 25_000])
   })
 })

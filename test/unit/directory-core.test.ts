@@ -124,7 +124,14 @@ describe('what is published', () => {
     solo.step({ kind: 'report', report: report() })
     solo.run(LAN.loadIntervalMs * times)
     expect(solo.published()).toHaveLength(1)
-    solo.step({ kind: 'report', report: busy })
+    // Nor what does not last.
+    const lastsMs = LAN.loadIntervalMs / 5
+    for (const each of [busy, report(), busy]) {
+      solo.step({ kind: 'report', report: each })
+      solo.run(lastsMs - 1)
+      expect(solo.published()).toHaveLength(1)
+    }
+    solo.run(1)
     expect(solo.published()).toHaveLength(2)
     solo.step({ kind: 'report', report: report() })
     solo.run(LAN.loadIntervalMs * times - 1)

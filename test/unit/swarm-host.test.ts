@@ -17,6 +17,7 @@ import {
 import type { NetworkPort } from '../../src/wire/index.ts'
 import { certificate } from './renewal-fixtures.ts'
 
+const NOW = 5
 const A = 'nodeA' as NodeId
 const B = 'nodeB' as NodeId
 const ping = (sequence: number): Message => ({
@@ -80,7 +81,7 @@ function scripted(...script: (readonly SwarmEffect[])[]) {
     swarm,
     network,
     log,
-    now: () => 5 as Millis,
+    now: () => NOW as Millis,
     wallNow: () => 0 as WallMillis,
     schedule: (at) => void scheduled.push(at),
     observe: (observation) => void observed.push(observation),
@@ -263,6 +264,19 @@ describe('the deadline', () => {
     t.setDeadline(200)
     t.host.tick()
     expect(t.scheduled).toEqual([100, 50, 200])
+  })
+
+  it('steps nothing when it rings too early, and is asked for anew', () => {
+    const t = scripted()
+    t.setDeadline(NOW + 100)
+    t.host.tick()
+    const stepped = t.inputs.length
+    t.setDeadline(NOW + 300)
+    t.host.ring()
+    expect([t.inputs.length, t.scheduled]).toEqual([stepped, [NOW + 100, NOW + 300]])
+    t.setDeadline(NOW)
+    t.host.ring()
+    expect(t.inputs.slice(stepped)).toEqual([{ kind: 'tick' }])
   })
 
   it('a port that calls back from inside a call into it is a bug', () => {

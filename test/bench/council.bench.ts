@@ -3,12 +3,12 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { LocalSwarm, type RunningNode } from '../../node/local-swarm.ts'
-import { ControlClient, type CouncilStatusReport } from '../../src/index.ts'
+import type { RunningNode } from '../../node/local-swarm.ts'
+import type { ControlClient, CouncilStatusReport } from '../../src/index.ts'
+import { type CouncilSwarm, withCouncil } from './council-swarm.ts'
 import { type Figure, latencyOf, tableOf } from './figures.ts'
 import { EtcdCluster } from './peers/etcd.ts'
 import { MissingPeer } from './peers/program.ts'
-import { bundledProgram } from './work-daemon.ts'
 
 /**
  * The council of real daemons with real links and fsync against etcd's three members on the same machine and in the same
@@ -48,12 +48,6 @@ interface Peer {
 }
 
 let ttl = HOUR_MS
-const spawned = new Set<number>()
-process.on('exit', () => {
-  for (const pid of spawned) kill(pid)
-})
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
-
 const directory = mkdtempSync(join(values.directory, 'swarm-node-council-'))
 try {
   const peer = await measureEtcd(join(directory, 'etcd'))
@@ -64,7 +58,6 @@ try {
   if (values.json) console.log(JSON.stringify({ bench: 'council', figures }))
   else console.log(`node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}\n${tableOf(figures)}`)
 } finally {
-  for (const pid of spawned) kill(pid)
   rmSync(directory, { recursive: true, force: true })
 }
 process.exit()
@@ -86,64 +79,17 @@ async function measureEtcd(at: string): Promise<Peer | undefined> {
   }
 }
 
-async function measure(count: number, at: string, peer: Peer | undefined): Promise<readonly Figure[]> {
-  const pids = new Set<number>()
-  const swarm = new LocalSwarm({
-    directory: at,
-    program: await bundledProgram(),
-    detached: false,
-    // As `swarm-node start` starts them.
-    frugal: false,
-    onSpawned: (pid) => {
-      spawned.add(pid)
-      pids.add(pid)
-    },
-  })
-  const quiet = { started: () => {}, seen: () => {} }
-  try {
-    const nodes = await swarm.up(count, quiet)
-    const [founder] = nodes
-    if (founder === undefined) throw new Error('no node')
-    const client = await connect(founder)
-    await formCouncil(client, nodes)
+function measure(count: number, at: string, peer: Peer | undefined): Promise<readonly Figure[]> {
+  return withCouncil(count, at, async (council) => {
+    const { client } = council
     const part = `council of ${count}`
     const figures = [...(await sequential(client, part, peer)), await throughput(client, part, peer)]
     // With four, as etcd's figure was taken; the founder is spared, for it alone holds the authority's key.
     if (count === 4 && kills > 0) {
-      const failing = { client, swarm, nodes, pids, part }
-      figures.push(...(await failovers(failing, 'stopped')), ...(await failovers(failing, 'killed')))
+      figures.push(...(await failovers(council, part, 'stopped')), ...(await failovers(council, part, 'killed')))
     }
-    client.close()
     return figures
-  } finally {
-    for (const pid of pids) kill(pid)
-  }
-}
-
-function connect(node: RunningNode): Promise<ControlClient> {
-  return ControlClient.connect({ socket: node.socket, client: 'bench/1', token: undefined })
-}
-
-/** Seats all of them, as far as a step may go, and waits until they vote. */
-async function formCouncil(client: ControlClient, nodes: readonly RunningNode[]): Promise<void> {
-  const wanted = nodes.map(({ status }) => status.node)
-  await client
-    .call('council.propose', { kind: 'parameter', body: { name: 'council.sizeMax', value: nodes.length } })
-    .catch(() => undefined)
-  const until = performance.now() + COUNCIL_TIMEOUT_MS
-  for (;;) {
-    const { members } = await client.call('council.status', {})
-    const missing = wanted.filter((node) => !members.some((member) => member.node === node))
-    if (missing.length === 0 && members.every(({ state }) => state === 'voting')) return
-    if (performance.now() > until) throw new Error(`the council has ${members.length} of ${wanted.length} members`)
-    const [next] = missing
-    if (next !== undefined) {
-      await client
-        .call('council.propose', { kind: 'validator', body: { add: [next], remove: [] } })
-        .catch(() => undefined)
-    }
-    await delay(100)
-  }
+  })
 }
 
 /** Each one changes something: another expiry. */
@@ -188,17 +134,10 @@ async function throughput(client: ControlClient, part: string, peer: Peer | unde
   return { part, what: `${part}, commits with ${CLIENTS} clients`, value, unit: '/s', peer: beside, ...judged }
 }
 
-interface Failing {
-  readonly client: ControlClient
-  readonly swarm: LocalSwarm
-  readonly nodes: readonly RunningNode[]
-  readonly pids: Set<number>
-  readonly part: string
-}
-
 /** Silences primaries, one after the other, and takes the time until the next decision. */
 async function failovers(
-  { client, swarm, nodes, pids, part }: Failing,
+  { client, swarm, nodes, forget }: CouncilSwarm,
+  part: string,
   how: 'killed' | 'stopped',
 ): Promise<readonly Figure[]> {
   const times: number[] = []
@@ -212,8 +151,7 @@ async function failovers(
     times.push(performance.now() - silentAt)
     if (how === 'killed') {
       while (existsSync(`/proc/${pid}`)) await delay(POLL_MS)
-      pids.delete(pid)
-      spawned.delete(pid)
+      forget(pid)
       running = await swarm.up(nodes.length, { started: () => {}, seen: () => {} })
     } else process.kill(pid, 'SIGCONT')
     await allVote(client)
@@ -245,13 +183,5 @@ async function allVote(client: ControlClient): Promise<void> {
     // Members show by their votes that they vote.
     await decide(client, 0)
     await delay(POLL_MS)
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has ended already.
   }
 }

@@ -139,7 +139,9 @@ class Composition {
     const proposals = new Proposals()
     const { runtime, work } = this.#buildRuntime(base, entrance, place, network, agreed, council, proposals)
     base.nodeLog.log.attach(runtime.host)
-    if (place !== recalledBy(entrance)) await remember(runtime, place, contactsOf(entrance))
+    if (place !== recalledBy(entrance)) {
+      await remember(runtime, place, contactsOf(entrance), this.#trust(base) === 'suspect')
+    }
     const desk = this.#buildDesk(base, place, runtime)
     this.#member = { standing: place, runtime, desk }
     network.serve(runtime.host)
@@ -431,8 +433,21 @@ function rolesOf(entrance: Entrance): readonly Role[] {
   return entrance.kind === 'join' ? entrance.ticket.roles : entrance.standing.certificate.roles
 }
 
-/** Nothing is said in the name of a membership that a crash could take back. */
-async function remember(runtime: NodeRuntime, place: Standing, contacts: readonly Contact[]): Promise<void> {
+/**
+ * Nothing is said in the name of a membership that a crash could take back. B-20: and a doubt comes before the genesis, whose
+ * absence is how it is known.
+ */
+async function remember(
+  runtime: NodeRuntime,
+  place: Standing,
+  contacts: readonly Contact[],
+  isSuspect: boolean,
+): Promise<void> {
+  const { council, cell } = runtime.host.swarm
+  for (const desk of isSuspect ? [council, cell] : []) {
+    if (desk !== undefined)
+      runtime.host.persist({ kind: 'group', group: desk.host.id, record: { kind: 'suspect' } }, () => {})
+  }
   runtime.host.persist({ kind: 'genesis', bytes: place.founding.bytes }, () => {})
   if (contacts.length > 0) {
     runtime.host.persist({ kind: 'membership', record: { kind: 'peers', peers: contacts } }, () => {})

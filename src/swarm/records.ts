@@ -15,7 +15,7 @@ export const CLAIMS_RECORDS_MAX = 256
 
 /** Everything that a node writes to its log. The order of the cases is the format (W-6). */
 export const nodeRecord = variant({
-  /** The swarm's genesis; the first record of every log. */
+  /** The swarm's genesis; the first record of every log, but for a doubt about what was there before (B-20). */
   genesis: record({ bytes: bytes(STATEMENT_BYTES_MAX) }),
   /** This node's own certificate; the last one counts. */
   certificate: record({ bytes: bytes(STATEMENT_BYTES_MAX) }),

@@ -2,6 +2,8 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { statusOf } from '../../node/spawn-daemon.ts'
+import { openNodeLog } from '../../src/storage/index.ts'
+import { decodeNodeRecord } from '../../src/swarm/records.ts'
 import type { Ran, Running } from '../support/command-line.ts'
 import { eventually } from '../support/eventually.ts'
 import { council, decided, ENV, governed, propose, SEEN_MS, seated } from './council-daemons.ts'
@@ -178,5 +180,15 @@ describe('the council of a swarm of processes', () => {
       await propose(founder, `t${Math.random()}`.replace('.', ''))
       return (await council(again)).members.find(({ node }) => node === again.node)?.state === 'voting'
     })
+    // A crash at any moment leaves the doubt, or the absence of a genesis by which it is known.
+    await again.stop()
+    const { records, close } = await openNodeLog(join(lost.data, 'store'))
+    await close()
+    const kinds = records
+      .map((bytes) => decodeNodeRecord(bytes))
+      .map((entry) => {
+        return entry.ok && entry.value.kind === 'group' ? entry.value.record.kind : entry.ok && entry.value.kind
+      })
+    expect(kinds.slice(0, kinds.indexOf('genesis'))).toEqual(['suspect', 'suspect'])
   })
 })

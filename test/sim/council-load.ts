@@ -182,13 +182,19 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     this.#checkLinks(machine, program)
   }
 
-  /** The last memberships must be able to decide; whoever had a seat may be in any of the last two. */
+  /**
+   * The last memberships must be able to decide; whoever had a seat may be in any of the last two. One that a revocation has
+   * taken from a membership is a fault of it already: then whoever was given a seat since may not be gone for good as well.
+   */
   needed(): readonly number[] {
     const { proofs, sim, random, model, cell } = this.#all
     const wanted = new Set<NodeId>()
     for (const each of [proofs, cell.proofs]) {
       for (const epoch of [each.epoch, each.epoch - 1]) {
         const members = each.membersOf(epoch) ?? []
+        if (members.some((node) => model.revoked.has(node))) {
+          for (const node of model.validators) if (!model.revoked.has(node)) wanted.add(node)
+        }
         const able = members.filter((node) => !model.revoked.has(node))
         for (const node of random.fork(`core ${epoch}`).sample(able, needed(members.length))) wanted.add(node)
       }

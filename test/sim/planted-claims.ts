@@ -36,7 +36,7 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     find: "    this.#ground.persist({ kind: 'executor', node })\n",
     replace: '',
     campaign: 'claims',
-    firstSeed: 20,
+    firstSeed: 90,
     seeds: 40,
   },
   {

@@ -148,7 +148,12 @@ describe('settings', () => {
   it('come from the file, the environment and the flags, the later over the earlier', () => {
     const start = { config: file(), join: 'T', listen: ['/ip4/1.2.3.4/tcp/5'], labels: { gpu: 'V100' }, zone: 'b' }
     const settings = resolveSettings(start, { SWARM_NODE_NODE_REGION: 'us-east', SWARM_NODE_NODE_ZONE: 'a' })
-    expect(settings.start).toEqual({ data: '/from/file', socket: '/from/file/swarm.sock', join: 'T' })
+    expect(settings.start).toEqual({
+      data: '/from/file',
+      socket: '/from/file/swarm.sock',
+      join: 'T',
+      trustStore: false,
+    })
     expect(settings.config.node).toEqual({ region: 'us-east', zone: 'b', labels: { gpu: 'V100' }, capacity: {} })
     expect(settings.contacts).toEqual([{ node: 'QmNode', addresses: ['/dns4/a/tcp/1'] }])
     expect(settings.network(['worker']).listen).toEqual(['/ip4/1.2.3.4/tcp/5'])

@@ -160,15 +160,6 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     seeds: 20,
   },
   {
-    name: 'arriving-begins-anyway',
-    what: 'an agent that is silent or has detached gets what was awarded before and has just arrived (CL-12)',
-    file: 'claims/bidder.ts',
-    find: '    for (const arriving of [...this.#arriving]) if (arriving.agent === agent) this.#giveUp(arriving)\n',
-    replace: '',
-    campaign: 'claims',
-    seeds: 40,
-  },
-  {
     name: 'snapshot-without-open',
     what: 'a snapshot leaves out what is open (CL-6)',
     file: 'claims/journal.ts',

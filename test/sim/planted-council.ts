@@ -37,6 +37,7 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     find: 'desks.flatMap(({ host }) => host.log.snapshot(host.id))',
     replace: 'desks.flatMap(({ host }) => (host.isMember && !host.isMember ? host.log.snapshot(host.id) : []))',
     campaign: 'council',
+    firstSeed: 10,
     seeds: 20,
   },
   {

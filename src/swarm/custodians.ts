@@ -1,18 +1,14 @@
 import { type CellOperation, CHANGES_MAX, decodeCellOperation, encodeCellOperation } from '../cell/index.ts'
-import { after, BoundedMap, type Millis, NEVER, type NodeId } from '../kernel/index.ts'
+import type { Millis, NodeId } from '../kernel/index.ts'
 import type { MembershipView } from '../membership/index.ts'
 import { Absences } from './absences.ts'
 import { CELL_SIZE_MAX, type CellDesk } from './cell-desk.ts'
 import { isGrown } from './growth.ts'
 import type { RecruiterParams } from './recruiter.ts'
+import { Turns } from './turns.ts'
 
-/** How often it is looked at. */
-const INTERVAL_MS = 2_000
-/** How much later each further custodian opens a motion, should those before it not. */
-const RANK_MS = 4_000
 /** How long the same is not proposed again by the same node. */
 const AGAIN_MS = 10_000
-const PROPOSED_MAX = 64
 /** Three without one still decide; two of three would be two that need each other. */
 const ABSENT_SIZE_MIN = 4
 
@@ -28,10 +24,7 @@ export class Custodians {
   readonly #isRevoked: (node: NodeId) => boolean
   readonly #params: RecruiterParams
   readonly #absences: Absences
-  readonly #proposed = new BoundedMap<string, Millis>(PROPOSED_MAX)
-  #lookAt = 0 as Millis
-  /** Since when there has been something to do that nobody has moved. */
-  #dueSince: Millis | undefined
+  readonly #turns: Turns
 
   constructor(
     desk: CellDesk,
@@ -41,41 +34,31 @@ export class Custodians {
     this.#desk = desk
     this.#membership = ports.membership
     this.#absences = new Absences(ports.membership)
+    this.#turns = new Turns(desk.host, ports.membership, AGAIN_MS)
     this.#isRevoked = ports.isRevoked
     this.#params = params
   }
 
   deadline(): Millis {
-    return this.#desk.host.isMember ? this.#lookAt : NEVER
+    return this.#turns.deadline()
   }
 
   /** What to propose now, in this node's own name; most of the time nothing. */
   proposals(now: Millis): readonly Uint8Array[] {
-    if (!this.#desk.host.isMember || now < this.#lookAt) return []
-    this.#lookAt = after(now, INTERVAL_MS)
-    // One change at a time: the last one is in force when the epoch that it makes has begun.
-    if (this.#isChanging()) return []
+    if (!this.#turns.begin(now, this.#desk.state.custodians)) return []
     const open = this.#open(now)
     const wanted = open.length > 0 ? [] : this.#wanted(now)
-    if (wanted.length === 0) this.#dueSince = undefined
-    else this.#dueSince ??= now
-    const motions = this.#dueSince === undefined ? [] : this.#due(now, this.#dueSince, wanted)
+    const dueSince = this.#turns.due(now, wanted.length > 0)
+    const motions = dueSince === undefined ? [] : this.#ripe(now, dueSince, wanted)
     const joined = open.flatMap(({ operation, voters }) => (voters.includes(this.#desk.self) ? [] : [operation]))
     const said = [...joined, ...motions.map(encodeCellOperation)]
-    return said.filter((bytes) => this.#desk.check(bytes) === undefined && this.#isFresh(now, bytes))
+    return said.filter((bytes) => this.#desk.check(bytes) === undefined && this.#turns.take(now, bytes))
   }
 
   /** CU-5: who is to come waits for the swarm to have grown, who is to go does not. */
-  #due(now: Millis, dueSince: Millis, wanted: readonly Change[]): readonly Change[] {
-    if (now < after(dueSince, RANK_MS * this.#rank())) return []
+  #ripe(now: Millis, dueSince: Millis, wanted: readonly Change[]): readonly Change[] {
     const isOver = isGrown(now, dueSince, this.#membership, this.#params.admitAfterMs)
     return wanted.filter(({ add }) => add.length === 0 || isOver)
-  }
-
-  #isChanging(): boolean {
-    const { custodians } = this.#desk.state
-    const { members } = this.#desk.host.core
-    return custodians.size !== members.length || members.some((node) => !custodians.has(node))
   }
 
   /** Motions that are open and right, by what this node has seen: its voice belongs to them. */
@@ -129,21 +112,6 @@ export class Custodians {
     if (!custodians.has(node) || node === this.#desk.self) return false
     if (this.#isRevoked(node)) return true
     return custodians.size >= ABSENT_SIZE_MIN && this.#absences.awayMs(now, node) >= this.#params.absentAfterMs
-  }
-
-  /** This node's place among the custodians that are up. */
-  #rank(): number {
-    const { self, host } = this.#desk
-    const up = host.core.members.filter((node) => node === self || this.#membership.state(node) === 'alive')
-    return up.indexOf(self)
-  }
-
-  #isFresh(now: Millis, bytes: Uint8Array): boolean {
-    const key = String.fromCharCode(...bytes)
-    const last = this.#proposed.get(key)
-    if (last !== undefined && now < after(last, AGAIN_MS)) return false
-    this.#proposed.set(key, now)
-    return true
   }
 }
 

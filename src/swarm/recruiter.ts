@@ -1,9 +1,10 @@
 import { encodeOperation } from '../council/index.ts'
-import { after, BoundedMap, type Millis, NEVER, type NodeId } from '../kernel/index.ts'
+import type { Millis, NodeId } from '../kernel/index.ts'
 import type { Member, MembershipView } from '../membership/index.ts'
 import { Absences } from './absences.ts'
 import type { CouncilDesk } from './council-desk.ts'
 import { isGrown } from './growth.ts'
+import { Turns } from './turns.ts'
 
 /** When the council changes by itself, in milliseconds. */
 export interface RecruiterParams {
@@ -13,15 +14,10 @@ export interface RecruiterParams {
   readonly absentAfterMs: number
 }
 
-/** How often it is looked at. */
-const INTERVAL_MS = 2_000
-/** How much later each further validator acts, should those before it not. */
-const RANK_MS = 4_000
 /** How long the same is not proposed again by the same node. */
 const AGAIN_MS = 60_000
 /** Taken in at once; the council has the last word. */
 const NEWCOMERS_MAX = 4
-const PROPOSED_MAX = 64
 
 /**
  * The council fills and renews itself (RC-1 to RC-5 in README.md). Every validator runs this; it says what this one is to
@@ -32,47 +28,30 @@ export class Recruiter {
   readonly #membership: MembershipView
   readonly #params: RecruiterParams
   readonly #absences: Absences
-  readonly #proposed = new BoundedMap<string, Millis>(PROPOSED_MAX)
-  #lookAt = 0 as Millis
-  /** Since when there has been something to do that nobody has done. */
-  #dueSince: Millis | undefined
+  readonly #turns: Turns
 
   constructor(desk: CouncilDesk, membership: MembershipView, params: RecruiterParams) {
     this.#desk = desk
     this.#membership = membership
     this.#absences = new Absences(membership)
+    this.#turns = new Turns(desk.host, membership, AGAIN_MS)
     this.#params = params
   }
 
   deadline(): Millis {
-    return this.#desk.host.isMember ? this.#lookAt : NEVER
+    return this.#turns.deadline()
   }
 
   /** What to propose now, in this node's own name; most of the time nothing. */
   proposals(now: Millis): readonly Uint8Array[] {
-    if (!this.#desk.host.isMember || now < this.#lookAt) return []
-    this.#lookAt = after(now, INTERVAL_MS)
-    // One change at a time: the last one is in force when the epoch that it makes has begun.
-    if (this.#isChanging()) return []
+    if (!this.#turns.begin(now, this.#desk.state.validators)) return []
     const admission = this.#admission(now)
-    if (admission === undefined) this.#dueSince = undefined
-    else this.#dueSince ??= now
-    const mayAct = this.#dueSince !== undefined && this.#isTime(now, this.#dueSince)
+    const dueSince = this.#turns.due(now, admission !== undefined)
+    const mayAct = dueSince !== undefined && isGrown(now, dueSince, this.#membership, this.#params.admitAfterMs)
     const removals = this.#absent(now).map((node) => operation([], [node]))
     return [...(mayAct && admission !== undefined ? [admission] : []), ...removals].filter((bytes) => {
-      return this.#isFresh(now, bytes) && this.#mayPropose(bytes)
+      return this.#mayPropose(bytes) && this.#turns.take(now, bytes)
     })
-  }
-
-  #isTime(now: Millis, dueSince: Millis): boolean {
-    const isMyTurn = now >= after(dueSince, RANK_MS * this.#rank())
-    return isMyTurn && isGrown(now, dueSince, this.#membership, this.#params.admitAfterMs)
-  }
-
-  #isChanging(): boolean {
-    const seats = this.#desk.state.validators
-    const { members } = this.#desk.host.core
-    return seats.size !== members.length || members.some((node) => !seats.has(node))
   }
 
   /** RC-1, RC-2: whom to take in, if the council would. */
@@ -122,23 +101,8 @@ export class Recruiter {
     return gone.slice(0, 1)
   }
 
-  /** This node's place among the validators that are up: the first acts, the others stand in for it. */
-  #rank(): number {
-    const { self, host } = this.#desk
-    const up = host.core.members.filter((node) => node === self || this.#membership.state(node) === 'alive')
-    return up.indexOf(self)
-  }
-
   #mayPropose(bytes: Uint8Array): boolean {
     return this.#desk.check(bytes, this.#desk.self) === undefined
-  }
-
-  #isFresh(now: Millis, bytes: Uint8Array): boolean {
-    const key = String.fromCharCode(...bytes)
-    const last = this.#proposed.get(key)
-    if (last !== undefined && now < after(last, AGAIN_MS)) return false
-    this.#proposed.set(key, now)
-    return true
   }
 }
 

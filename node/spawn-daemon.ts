@@ -63,9 +63,10 @@ export async function spawnDaemon(options: SpawnOptions): Promise<NodeStatus> {
       },
     )
     if (child.pid !== undefined) options.onSpawned?.(child.pid)
+    // However this ends: whoever starts it is done when it is told.
+    if (options.detached) child.unref()
     const status = await ready(child, data, socket)
     if (status === undefined) throw explained(child, readFrom(log, logStart), logPath(data))
-    if (options.detached) child.unref()
     return status
   } finally {
     closeSync(log)
@@ -77,7 +78,7 @@ function logPath(data: string): string {
   return join(data, 'swarm-node.log')
 }
 
-/** The daemon's status once it is running; undefined when its process has ended before. */
+/** The daemon's status once it has started, revoked or not; undefined when its process has ended before. */
 async function ready(child: ChildProcess, data: string, socket: string): Promise<NodeStatus | undefined> {
   let spawnError: Error | undefined
   child.once('error', (cause) => {
@@ -89,7 +90,7 @@ async function ready(child: ChildProcess, data: string, socket: string): Promise
     if (child.exitCode !== null || child.signalCode !== null) return undefined
     const status = await statusOf(socket)
     // Another daemon may still answer there: ours will end with the reason.
-    if (status?.state === 'running' && status.pid === child.pid) return status
+    if (status !== undefined && status.pid === child.pid && status.state !== 'starting') return status
     await delay(POLL_MS)
   }
   throw new SwarmError('TIMEOUT', `the daemon is not ready after ${START_TIMEOUT_MS / 1000} s; see ${logPath(data)}`)

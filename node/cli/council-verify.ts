@@ -29,6 +29,8 @@ function verify(path: string) {
     const hash = (of: Uint8Array) => createHash('sha256').update(of).digest('hex')
     const proven = verifyProof(bytes, { swarm, hash })
     if (!proven.ok) throw invalid(path, proven.error)
+    const { height } = proven.value
+    if (height !== file.value.height) throw invalid(path, `it is about height ${height}, not ${file.value.height}`)
     context.terminal.result(documentOf(swarm, proven.value), () => describe(proven.value, context.terminal))
     return 0
   }

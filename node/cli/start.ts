@@ -66,7 +66,7 @@ function welcome(context: Context, status: NodeStatus): void {
 export function welcomeText({ data, sameDaemon, terminal: { colours } }: Context, status: NodeStatus): string {
   const command = (text: string) => colours.bold(`swarm-node ${text}`)
   return [
-    `${colours.green('●')} swarm-node ${status.version} is running`,
+    ...headline(status, colours),
     '',
     `  node       ${status.node}`,
     `  swarm      ${status.swarm}`,
@@ -82,4 +82,12 @@ export function welcomeText({ data, sameDaemon, terminal: { colours } }: Context
     `  see what happens:       ${command(`events --follow${sameDaemon}`)}`,
     `  stop this node:         ${command(`stop${sameDaemon}`)}`,
   ].join('\n')
+}
+
+function headline({ version, state, node }: NodeStatus, colours: Context['terminal']['colours']): readonly string[] {
+  if (state !== 'revoked') return [`${colours.green('●')} swarm-node ${version} is running`]
+  return [
+    `${colours.red('●')} swarm-node ${version} is running, but the council has revoked it: nobody talks to it`,
+    `  To come back, join as another node: an empty --data, and a new ticket. Its old name is ${node}.`,
+  ]
 }

@@ -95,12 +95,12 @@ describe('the council of a swarm of processes', () => {
     await seated(founder, 3)
 
     await revoked.kill()
-    const back = startDaemonCommand({ data: revoked.data, env: ENV })
-    await eventually('it to come back to nobody', async () => (await statusOf(revoked.socket))?.state === 'revoked')
+    // It says so, and leaves nobody waiting for it to be as others are.
+    const back = await revoked.command('start', '--profile', 'local', '--detach')
+    expect(back).toMatchObject({ code: 0, stdout: expect.stringContaining('the council has revoked it') })
+    expect((await statusOf(revoked.socket))?.state).toBe('revoked')
     await Promise.all([founder, other, last].map((daemon) => cutOff(daemon, revoked.node)))
-
-    back.child.kill('SIGKILL')
-    await back.ended
+    expect((await revoked.command('stop')).code).toBe(0)
     await rm(join(revoked.data, 'store'), { recursive: true })
     const again = startDaemonCommand({ data: revoked.data, join: ticket, env: ENV })
     const rejoined = await endedOrJoined(again, revoked)

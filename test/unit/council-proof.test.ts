@@ -63,7 +63,7 @@ describe('council verify', () => {
   const fileOf = (changes: Partial<CouncilProofFile> = {}): CouncilProofFile => ({
     format: COUNCIL_PROOF_FORMAT,
     swarm: founded.swarm,
-    height: 2,
+    height: 1,
     genesis: Buffer.from(proof.genesis).toString('base64'),
     proof: Buffer.from(proof.proof).toString('base64'),
     ...changes,
@@ -94,6 +94,7 @@ describe('council verify', () => {
       [JSON.stringify(fileOf()).slice(0, -20), /not JSON/],
       [JSON.stringify(fileOf({ proof: '!!' })), /proof: /],
       [JSON.stringify({ ...fileOf(), format: 'other' }), /format/],
+      [JSON.stringify({ ...fileOf(), height: fileOf().height + 1 }), /is about height/],
       ['{}', /genesis/],
     ] as const) {
       const path = written(content)

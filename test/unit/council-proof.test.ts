@@ -63,7 +63,7 @@ describe('council verify', () => {
   const fileOf = (changes: Partial<CouncilProofFile> = {}): CouncilProofFile => ({
     format: COUNCIL_PROOF_FORMAT,
     swarm: founded.swarm,
-    height: 1,
+    height: 3,
     genesis: Buffer.from(proof.genesis).toString('base64'),
     proof: Buffer.from(proof.proof).toString('base64'),
     ...changes,

@@ -83,6 +83,11 @@ export class Process {
     return !this.#stopped
   }
 
+  /** Up to here it stands still; in the past if it does not. */
+  get pausedUntil(): Millis {
+    return this.#pausedUntil
+  }
+
   get paused(): boolean {
     return this.#pausedUntil > this.queue.now
   }

@@ -119,7 +119,10 @@ export function runScenario<P extends MembershipProgram>(options: RunOptions<P>)
   }
   const { load } = options
   const core = sim.violations.length > 0 ? [] : driver.heal(load?.needed?.())
-  const convergedMs = judgesMembership ? until(sim, 'M-7', bounds.convergeMs, () => disagreement(sim, core)) : undefined
+  // All is well only once the last of those that stand still has woken.
+  const standingMs = Math.max(0, ...core.map((machine) => (sim.processOf(machine)?.pausedUntil ?? 0) - sim.now))
+  const convergeMs = bounds.convergeMs + standingMs
+  const convergedMs = judgesMembership ? until(sim, 'M-7', convergeMs, () => disagreement(sim, core)) : undefined
   if (load !== undefined && sim.violations.length === 0) {
     load.healed(core)
     until(sim, load.clause, load.boundMs, () => load.missing())

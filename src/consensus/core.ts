@@ -52,6 +52,12 @@ export interface ConsensusOptions {
 /** Inputs that lead on at once to more of the same are followed this often in a step; the rest waits for the next. */
 const ROUNDS_PER_STEP = 64
 
+/**
+ * A request names a height that other members have reached as well: who has not yet heard of our last decision would drop a
+ * request that starts from it, and whoever is primary then is waited for in vain.
+ */
+const FLOOR_LAG = 64
+
 /** Whether an input can only have added to the count of a block's votes. */
 function isMereVote(input: Input | Tick): boolean {
   if (input.kind !== 'message' || input.message.kind !== 'votes') return false
@@ -295,7 +301,7 @@ export class ConsensusCore implements Core<Input, Effect> {
       for (const [i, signed] of fresh.entries()) {
         if (valid[i] !== true) this.#desks.context.badSignature(from, 'a request')
         else if (this.#desks.execution.judge(signed.request, (this.#desks.chain.height + 1) as Height) === undefined) {
-          this.#desks.pool.add(signed)
+          this.#desks.pool.add(signed, from)
         }
       }
     })
@@ -337,9 +343,11 @@ export class ConsensusCore implements Core<Input, Effect> {
   }
 
   #sendRequests(): void {
-    const bundled = this.#desks.intake.bundle(this.#desks.chain.height)
+    const floor = Math.max(0, this.#desks.chain.height - FLOOR_LAG) as Height
+    const bundled = this.#desks.intake.bundle(floor)
     if (bundled.length === 0) return
-    if (this.#desks.context.member) for (const signed of bundled) this.#desks.pool.add(signed)
+    const { member, self } = this.#desks.context
+    if (member) for (const signed of bundled) this.#desks.pool.add(signed, self)
     this.#desks.context.broadcast({ kind: 'request', requests: bundled })
   }
 

@@ -126,6 +126,12 @@ export class Desks {
     return this.convictions.held.filter(({ signer }) => !this.execution.convicted.has(signer))
   }
 
+  /** B-29: who brought a block's requests. Everybody waits for a boundary to be final. */
+  #awaiting(digest: Digest): readonly NodeId[] | undefined {
+    const block = this.chain.get(digest)?.block
+    return block === undefined || block.header.boundary ? undefined : this.pool.bringersOf(block.requests)
+  }
+
   /** Replaces the desks of the last epoch by those of the current one. */
   openEpoch(): void {
     this.#current = this.#setOut()
@@ -142,6 +148,7 @@ export class Desks {
         onCommitted: (certificate) => {
           this.finalising.aim(certificate)
         },
+        awaiting: (digest) => this.#awaiting(digest),
         onEvidence: (evidence) => this.convictions.consider(evidence.signer, evidence),
         onView: () => {
           this.moved = true

@@ -34,6 +34,9 @@ interface Voice {
 
 const NOTHING: readonly SignedRequest[] = []
 
+/** So much of what is on its way has to wait before it leaves as one more request. */
+const WAITING_SHARE = 1 / 2
+
 /** Client, numbers and lengths of a request, generously. */
 const REQUEST_OVERHEAD_BYTES = 160
 const OPERATION_OVERHEAD_BYTES = 4
@@ -83,12 +86,20 @@ export class Intake {
   bundle(floor: Height): readonly SignedRequest[] {
     let bundled: SignedRequest[] | undefined
     for (const voice of this.#voices.values()) {
-      while (voice.queue.size > 0 && voice.flights.size < this.#context.params.requestsInFlightMax) {
+      while (this.#isDue(voice)) {
         bundled ??= []
         bundled.push(this.#next(voice, floor))
       }
     }
     return bundled ?? NOTHING
+  }
+
+  /** The more is on its way, the more has to wait before it is worth a request, and so a block, of its own. */
+  #isDue({ queue, flights }: Voice): boolean {
+    if (queue.size === 0 || flights.size >= this.#context.params.requestsInFlightMax) return false
+    let flying = 0
+    for (const { submits } of flights.values()) flying += submits.length
+    return queue.size >= flying * WAITING_SHARE
   }
 
   #next(voice: Voice, floor: Height): SignedRequest {

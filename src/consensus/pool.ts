@@ -11,6 +11,8 @@ export function requestKey({ client, session, nonce }: Request): string {
 interface Waiting {
   readonly signed: SignedRequest
   readonly bytes: number
+  /** Who sent it first: there its client is likely to wait. */
+  readonly from: NodeId
 }
 
 const NO_SHARE = { requests: 0, bytes: 0 }
@@ -69,11 +71,11 @@ export class RequestPool {
   }
 
   /** Takes a request whose signature was found good; a second one under its name is dropped. */
-  add(signed: SignedRequest): boolean {
+  add(signed: SignedRequest, from: NodeId): boolean {
     const { request } = signed
     if (!this.hasRoom(request)) return false
     const bytes = bytesOf(request)
-    this.#waiting.set(requestKey(request), { signed, bytes })
+    this.#waiting.set(requestKey(request), { signed, bytes, from })
     const share = this.#shareOf(request.client)
     this.#perClient.set(request.client, { requests: share.requests + 1, bytes: share.bytes + bytes })
     this.#bytes += bytes
@@ -104,6 +106,17 @@ export class RequestPool {
       bytes += size
     }
     return selected
+  }
+
+  /** Who sent these requests; undefined if there are none, or if one is not here. */
+  bringersOf(requests: readonly SignedRequest[]): readonly NodeId[] | undefined {
+    const bringers = new Set<NodeId>()
+    for (const { request } of requests) {
+      const waiting = this.#waiting.get(requestKey(request))
+      if (waiting === undefined) return undefined
+      bringers.add(waiting.from)
+    }
+    return bringers.size === 0 ? undefined : [...bringers]
   }
 
   /** Some of the waiting requests, oldest first, to be passed on. */

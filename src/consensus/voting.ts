@@ -32,6 +32,8 @@ export interface Tip {
 export interface VotingEvents {
   /** A block is final, and all below it. */
   onCommitted(certificate: CommitCertificate): void
+  /** Who waits for this block to be final; undefined if everybody may. */
+  awaiting(digest: Digest): readonly NodeId[] | undefined
   onEvidence(evidence: Evidence): void
   onView(): void
   /** Votes this member may not cast now (B-20). */
@@ -224,7 +226,7 @@ export class Voting {
     }
     if (!this.#events.abstains(view)) {
       const commit = this.ballot.commit(view, digest, this.#view)
-      if (commit !== undefined) this.cast(commit)
+      if (commit !== undefined) this.cast(commit, this.#events.awaiting(digest))
     }
     if (view < this.#view) return
     const tookMs =
@@ -306,11 +308,11 @@ export class Voting {
     this.cast(skip)
   }
 
-  /** B-19: durable, then sent; counted when it is durable. */
-  cast(vote: Vote): void {
+  /** B-19: durable, then sent; counted when it is durable. If `urgentTo` is given, only these wait for it (B-29). */
+  cast(vote: Vote, urgentTo?: readonly NodeId[]): void {
     const cast = this.#context.sign(vote)
     this.castAs(cast)
-    this.#context.broadcast({ kind: 'votes', votes: [cast] })
+    this.#context.broadcast({ kind: 'votes', votes: [cast] }, urgentTo)
   }
 
   /** As {@link cast}, for a vote that travels inside our proposal. */

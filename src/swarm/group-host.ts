@@ -88,7 +88,7 @@ export class GroupHost {
   #take(asked: readonly Effect[], effects: SwarmEffect[]): GroupNews {
     const outcomes: { id: number; outcome: Outcome }[] = []
     const events: Event[] = []
-    const written: SwarmEffect[] = []
+    const written: GroupRecord[] = []
     const held: SwarmEffect[] = []
     const votedBefore = this.#voted
     for (const effect of asked) {
@@ -107,14 +107,15 @@ export class GroupHost {
       const height = (event.height + 1) as Height
       this.#append({ kind: 'decisions-from', group: this.id, height, why: { kind: 'snapshot' } }, written)
     }
-    effects.push(...written)
+    const kind = this.#voted > votedBefore || written.some(isDoubt) ? 'persist' : 'note'
+    for (const record of written) effects.push({ kind, record })
     if (held.length > 0 && this.#voted === votedBefore) effects.push({ kind: 'barrier' })
     effects.push(...held)
     if (this.#voted > votedBefore) effects.push({ kind: 'settle', group: this.id, mark: this.#voted })
     return { outcomes, events }
   }
 
-  #persist({ mark, record }: Extract<Effect, { kind: 'persist' }>, written: SwarmEffect[]): void {
+  #persist({ mark, record }: Extract<Effect, { kind: 'persist' }>, written: GroupRecord[]): void {
     if (record.kind === 'vote') this.#voted = mark
     this.#append({ kind: 'group', group: this.id, record }, written)
   }
@@ -127,7 +128,8 @@ export class GroupHost {
       case 'broadcast': {
         // One object for all: the host encodes it once.
         const message = this.#addressed(effect.message)
-        for (const to of effect.to) effects.push({ kind: 'send', to, message })
+        const { to, urgentTo } = effect
+        for (const node of to) effects.push({ kind: 'send', to: node, message, ...patience(node, urgentTo) })
         return
       }
       case 'verify':
@@ -138,9 +140,9 @@ export class GroupHost {
     }
   }
 
-  #append(record: GroupRecord, written: SwarmEffect[]): void {
+  #append(record: GroupRecord, written: GroupRecord[]): void {
     this.log.take(record)
-    written.push({ kind: 'persist', record })
+    written.push(record)
   }
 
   #addressed(message: ConsensusMessage): Message {
@@ -150,6 +152,17 @@ export class GroupHost {
 }
 
 type Forwarded = Exclude<Effect, { kind: 'outcome' | 'event' | 'announce' | 'persist' | 'compact' }>
+
+/** That votes may be missing must be known at the next start, when the damage may no longer be seen (B-20). */
+function isDoubt(record: GroupRecord): boolean {
+  return record.kind === 'group' && record.record.kind === 'suspect'
+}
+
+const PATIENT = { mayWait: true } as const
+
+function patience(node: NodeId, urgentTo: readonly NodeId[] | undefined): typeof PATIENT | undefined {
+  return urgentTo === undefined || urgentTo.includes(node) ? undefined : PATIENT
+}
 
 function isSending(effect: Effect): boolean {
   return effect.kind === 'send' || effect.kind === 'broadcast'

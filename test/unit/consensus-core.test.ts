@@ -210,6 +210,58 @@ describe('views', () => {
     expect(late.core.status().view).toBe(2)
   })
 
+  it('B-29 nobody waits for a commit but who brought the requests; for one whose requests are not here, everybody may', () => {
+    const primary = primaryOfOne()
+    const from = primary.core.status().primary
+    const [self, other, bringer] = nodes(4).filter((node) => node !== from) as [NodeId, NodeId, NodeId]
+    const proposal = proposalOf(primary)
+    const urgency = (heard: boolean) => {
+      const member = solo(self, 4)
+      if (heard) member.hear(bringer, { kind: 'request', requests: proposal.block.requests })
+      const votes = votesIn(member.hear(from, proposal))
+      const prepared = votes.find(({ kind }) => kind === 'prepare')
+      if (prepared?.kind !== 'prepare') throw new Error('no prepare')
+      const effects = member.hear(other, { kind: 'votes', votes: [cast(other, prepared)] })
+      return effects.flatMap((effect) => (effect.kind === 'broadcast' ? [effect.urgentTo] : []))
+    }
+    expect(urgency(true)).toEqual([[bringer]])
+    expect(urgency(false)).toEqual([undefined])
+  })
+
+  it('B-21 starts its requests from a height that others have reached too', () => {
+    const primary = primaryOfOne()
+    const from = primary.core.status().primary
+    const [self, other] = nodes(4).filter((node) => node !== from) as [NodeId, NodeId]
+    const proposal = proposalOf(primary)
+    const [prepared] = votesIn(solo(self, 4).hear(from, proposal))
+    if (prepared?.kind !== 'prepare') throw new Error('no prepare')
+    const committed = certificate('commit', 1, prepared.digest, [1, 2, 3])
+    primary.hear(other, { kind: 'certificates', certificates: [committed] })
+    expect(primary.core.height).toBe(1)
+    const request = messagesIn(primary.step({ kind: 'submit', id: 2, operation: operation('w:2') }))[0]
+    if (request?.kind !== 'request') throw new Error('no request')
+    const behind = solo(self, 4)
+    behind.hear(from, request)
+    expect(behind.core.status()).toMatchObject({ height: 0, pendingRequests: 1 })
+  })
+
+  it('sends a request of its own only for a good part of what is on its way already', () => {
+    const member = solo('a', 4)
+    const sizes = (count: number) => {
+      let sent = 0
+      for (let i = 0; i < count; i++) {
+        const effects = member.step({ kind: 'submit', id: i, operation: operation(`w:${i}`) })
+        for (const message of messagesIn(effects)) if (message.kind === 'request') sent += 1
+      }
+      return sent
+    }
+    expect(sizes(1)).toBe(1)
+    // One each while one and two are on their way; from then on two more are needed for the next.
+    expect(sizes(2)).toBe(2)
+    expect(sizes(1)).toBe(0)
+    expect(sizes(1)).toBe(1)
+  })
+
   it('tells where members are by what they vote for, not by their reports alone', () => {
     const primary = primaryOfOne()
     const from = primary.core.status().primary

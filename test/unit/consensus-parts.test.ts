@@ -343,9 +343,9 @@ describe('pool', () => {
 
   it('B-9 refuses beyond its bounds, per client and in all; B-12 selects in order of arrival', () => {
     const pool = new RequestPool(params)
-    const taken = Array.from({ length: 8 }, (_, i) => pool.add(requestOf('c' as NodeId, i + 1, `w:${i}`)))
+    const taken = Array.from({ length: 8 }, (_, i) => pool.add(requestOf('c' as NodeId, i + 1, `w:${i}`), 'a' as NodeId))
     expect(taken.filter(Boolean)).toHaveLength(6)
-    for (let i = 1; i <= 6; i++) pool.add(requestOf('d' as NodeId, i, `w:${i}`))
+    for (let i = 1; i <= 6; i++) pool.add(requestOf('d' as NodeId, i, `w:${i}`), 'a' as NodeId)
     expect(pool.size).toBe(10)
     const order = pool.select([], () => true).map(({ request }) => `${request.client}${request.nonce}`)
     expect(order).toEqual(['c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'd1', 'd2', 'd3', 'd4'])
@@ -354,23 +354,23 @@ describe('pool', () => {
   it('B-9 gives no client more than its share of the bytes', () => {
     const pool = new RequestPool(consensusParams({ poolBytesMax: 1_800_000 }))
     const big = (client: string, nonce: number) => requestOf(client as NodeId, nonce, `w:${'x'.repeat(30_000)}`)
-    expect([1, 2, 3, 4, 5, 6].filter((nonce) => pool.add(big('c', nonce)))).toHaveLength(4)
-    expect(pool.add(big('d', 1))).toBe(true)
+    expect([1, 2, 3, 4, 5, 6].filter((nonce) => pool.add(big('c', nonce), 'a' as NodeId))).toHaveLength(4)
+    expect(pool.add(big('d', 1), 'a' as NodeId)).toBe(true)
   })
 
   it('B-12 takes no request that no block could hold, so that none waits behind it', () => {
     const pool = new RequestPool(params)
     const { request, signature } = requestOf('c' as NodeId, 1, 'w:1')
     const operations = Array.from({ length: 6 }, () => new Uint8Array(30_000))
-    expect(pool.add({ request: { ...request, operations }, signature })).toBe(false)
-    pool.add(requestOf('d' as NodeId, 1, 'w:2'))
+    expect(pool.add({ request: { ...request, operations }, signature }, 'a' as NodeId)).toBe(false)
+    pool.add(requestOf('d' as NodeId, 1, 'w:2'), 'a' as NodeId)
     expect(pool.select([], () => true)).toHaveLength(1)
   })
 
   it('B-22 knows a request whose signature was looked at by its content, not by its name', () => {
     const pool = new RequestPool(params)
     const [first, second] = [requestOf('c' as NodeId, 1, 'w:1'), requestOf('c' as NodeId, 1, 'w:2')]
-    pool.add(first)
+    pool.add(first, 'a' as NodeId)
     const copy = { ...first.request, operations: first.request.operations.map((operation) => operation.slice()) }
     expect([first.request, copy, second.request].map((request) => pool.has(request))).toEqual([true, true, false])
   })
@@ -378,8 +378,8 @@ describe('pool', () => {
   it('takes one request under a name, and makes room when it is final', () => {
     const pool = new RequestPool(params)
     const first = requestOf('c' as NodeId, 1, 'w:1')
-    expect(pool.add(first)).toBe(true)
-    expect(pool.add(requestOf('c' as NodeId, 1, 'w:2'))).toBe(false)
+    expect(pool.add(first, 'a' as NodeId)).toBe(true)
+    expect(pool.add(requestOf('c' as NodeId, 1, 'w:2'), 'a' as NodeId)).toBe(false)
     pool.remove(first.request)
     expect([pool.size, pool.bytes]).toEqual([0, 0])
   })

@@ -72,6 +72,12 @@ const GOODBYE_MS = 50
 
 type Network = Awaited<ReturnType<typeof createNetwork>>
 
+/** Where a newcomer finds its swarm: at the issuer of its ticket, and at whom that one has told it of (A-16). */
+interface Contacts {
+  readonly peers: readonly Contact[]
+  readonly spares: readonly Contact[]
+}
+
 /** What is there before this node is a member, and outlives the network. */
 interface Base {
   readonly directory: DataDirectory
@@ -130,15 +136,15 @@ class Composition {
     this.#options.giveUp?.throwIfAborted()
     const network = await this.#openNetwork(base, entrance)
     this.#options.giveUp?.throwIfAborted()
-    const { place, told } = await this.#enter(entrance, network)
+    const { place, contacts } = await this.#enter(entrance, network)
     const council = recalled ?? this.#openCouncil(base, place)
     place.book.follow(council.authorities)
     const agreed = settings.within(agreedParameters(place, council))
     const proposals = new Proposals()
-    const { runtime, work } = this.#buildRuntime(base, entrance, place, told, network, agreed, council, proposals)
+    const { runtime, work } = this.#buildRuntime(base, contacts, place, network, agreed, council, proposals)
     base.nodeLog.log.attach(runtime.host)
     if (place !== recalledBy(entrance)) {
-      await remember(runtime, place, [...contactsOf(entrance), ...told], this.#trust(base) === 'suspect')
+      await remember(runtime, place, [...contacts.peers, ...contacts.spares], this.#trust(base) === 'suspect')
     }
     const desk = this.#buildDesk(base, place, runtime)
     this.#member = { standing: place, runtime, desk }
@@ -200,16 +206,17 @@ class Composition {
     return network
   }
 
-  /** `told`: other members, as the issuer of the ticket has told of them. */
   async #enter(
     entrance: Entrance,
     network: Network,
-  ): Promise<{ readonly place: Standing; readonly told: readonly Contact[] }> {
+  ): Promise<{ readonly place: Standing; readonly contacts: Contacts }> {
     const log = this.#options.log.module('daemon')
     if (entrance.kind !== 'join') {
       if (entrance.kind === 'found') log.info({ swarm: entrance.swarm }, 'founded a swarm')
-      return { place: entrance.standing, told: [] }
+      return { place: entrance.standing, contacts: { peers: [], spares: [] } }
     }
+    const { issuer, addresses } = entrance.ticket
+    const peers = [{ node: issuer, addresses }]
     try {
       const granted = await joinPatiently(
         network,
@@ -218,13 +225,13 @@ class Composition {
         this.#options.giveUp,
       )
       log.info({ swarm: entrance.swarm, issuer: entrance.ticket.issuer }, 'joined the swarm')
-      return { place: standing(granted.founding, granted.certificate), told: granted.contacts }
+      return { place: standing(granted.founding, granted.certificate), contacts: { peers, spares: granted.contacts } }
     } catch (cause) {
       this.#options.giveUp?.throwIfAborted()
       // U-7: a unit file may name a ticket that was used up long ago.
       if (entrance.known === undefined || !(cause instanceof SwarmError)) throw cause
       log.warn({ code: cause.code }, `the ticket did not renew the certificate, which still holds: ${cause.message}`)
-      return { place: entrance.known, told: [] }
+      return { place: entrance.known, contacts: { peers, spares: [] } }
     }
   }
 
@@ -267,9 +274,8 @@ class Composition {
 
   #buildRuntime(
     base: Base,
-    entrance: Entrance,
+    contacts: Contacts,
     place: Standing,
-    told: readonly Contact[],
     network: Network,
     settings: Settings,
     council: CouncilDesk,
@@ -292,8 +298,8 @@ class Composition {
       certificate: place.certificateBytes,
       facts: this.#facts(base, network, place),
       ceiling: state.ceiling,
-      peers: [...contactsOf(entrance), ...state.peers, ...settings.contacts],
-      spares: told,
+      peers: [...contacts.peers, ...state.peers, ...settings.contacts],
+      spares: contacts.spares,
       issuer: issuerFor(place.known, keys.authority()),
     })
     const work: WorkDesk = new WorkDesk({
@@ -425,12 +431,6 @@ function recalledBy(entrance: Entrance): Standing | undefined {
 function agreedParameters({ founding }: Standing, { state }: CouncilDesk): Readonly<Record<string, string>> {
   const names = Object.keys(founding.genesis.parameters)
   return Object.fromEntries(names.map((name) => [name, state.parameter(name) ?? '']))
-}
-
-/** Where a newcomer finds its swarm again, should it end before it has met anyone else. */
-function contactsOf(entrance: Entrance): readonly Contact[] {
-  if (entrance.kind !== 'join') return []
-  return [{ node: entrance.ticket.issuer, addresses: entrance.ticket.addresses }]
 }
 
 /** A-16: whom to tell a newcomer of: who is up, and after a start, while this node has met nobody, whom it knew before. */

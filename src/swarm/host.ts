@@ -1,5 +1,14 @@
 import type { Claim, Outcome } from '../consensus/index.ts'
-import { after, assert, earliest, type Millis, NEVER, type NodeId, unreachable, type WallMillis } from '../kernel/index.ts'
+import {
+  after,
+  assert,
+  earliest,
+  type Millis,
+  NEVER,
+  type NodeId,
+  unreachable,
+  type WallMillis,
+} from '../kernel/index.ts'
 import type { IssueRequest } from '../renewal/index.ts'
 import type {
   Lane,

@@ -343,7 +343,9 @@ describe('pool', () => {
 
   it('B-9 refuses beyond its bounds, per client and in all; B-12 selects in order of arrival', () => {
     const pool = new RequestPool(params)
-    const taken = Array.from({ length: 8 }, (_, i) => pool.add(requestOf('c' as NodeId, i + 1, `w:${i}`), 'a' as NodeId))
+    const taken = Array.from({ length: 8 }, (_, i) =>
+      pool.add(requestOf('c' as NodeId, i + 1, `w:${i}`), 'a' as NodeId),
+    )
     expect(taken.filter(Boolean)).toHaveLength(6)
     for (let i = 1; i <= 6; i++) pool.add(requestOf('d' as NodeId, i, `w:${i}`), 'a' as NodeId)
     expect(pool.size).toBe(10)

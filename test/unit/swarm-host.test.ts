@@ -173,7 +173,12 @@ describe('the durability barrier', () => {
   })
 
   it('R-10 or by itself: after 50 ms, when there is much, and when the host is told to', () => {
-    const t = scripted([note(1)], [], Array.from({ length: 64 }, (_, i) => note(i)), [note(2)])
+    const t = scripted(
+      [note(1)],
+      [],
+      Array.from({ length: 64 }, (_, i) => note(i)),
+      [note(2)],
+    )
     t.host.tick()
     expect(t.scheduled).toEqual([NOW + 50])
     t.setNow(NOW + 49)

@@ -53,14 +53,22 @@ try {
   const peer = await measureEtcd(join(directory, 'etcd'))
   const figures: Figure[] = []
   for (const members of values.members.split(',').map(Number)) {
-    figures.push(...(await measure(members, join(directory, `${members}`), peer)))
+    // Each size stands for itself: what was measured before is shown, whatever becomes of a larger one.
+    try {
+      const found = await measure(members, join(directory, `${members}`), peer)
+      console.error(tableOf(found))
+      figures.push(...found)
+    } catch (cause) {
+      console.error(`council of ${members}: not measured: ${cause instanceof Error ? cause.message : cause}`)
+      process.exitCode = 1
+    }
   }
   if (values.json) console.log(JSON.stringify({ bench: 'council', figures }))
   else console.log(`node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}\n${tableOf(figures)}`)
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }
-process.exit()
+process.exit(process.exitCode)
 
 async function measureEtcd(at: string): Promise<Peer | undefined> {
   let cluster: EtcdCluster

@@ -34,9 +34,6 @@ interface Voice {
 
 const NOTHING: readonly SignedRequest[] = []
 
-/** So much of what is on its way has to wait before it leaves as one more request. */
-const WAITING_SHARE = 1 / 2
-
 /** Client, numbers and lengths of a request, generously. */
 const REQUEST_OVERHEAD_BYTES = 160
 const OPERATION_OVERHEAD_BYTES = 4
@@ -99,7 +96,7 @@ export class Intake {
     if (queue.size === 0 || flights.size >= this.#context.params.requestsInFlightMax) return false
     let flying = 0
     for (const { submits } of flights.values()) flying += submits.length
-    return queue.size >= flying * WAITING_SHARE
+    return queue.size >= flying
   }
 
   #next(voice: Voice, floor: Height): SignedRequest {

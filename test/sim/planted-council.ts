@@ -65,7 +65,7 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     find: 'certificate !== undefined && closed.every(({ vote }) => vote.height < certificate.vote.height)',
     replace: 'certificate !== undefined && !closed.includes(certificate)',
     campaign: 'council',
-    firstSeed: 106,
+    firstSeed: 112,
     seeds: 3,
   },
   {
@@ -103,7 +103,7 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     find: 'Math.min(this.#usualMs ?? 0, this.timeoutMs() / 2)',
     replace: 'this.#usualMs ?? 0',
     campaign: 'council',
-    firstSeed: 341,
+    firstSeed: 1,
     seeds: 5,
   },
 ]

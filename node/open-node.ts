@@ -2,6 +2,9 @@ import {
   AdmissionDesk,
   type Certificate,
   type Clock,
+  CONTACT_ADDRESSES_MAX,
+  CONTACTS_MAX,
+  type Contact,
   type CouncilDesk,
   composeSwarm,
   createNetwork,
@@ -69,9 +72,10 @@ const GOODBYE_MS = 50
 
 type Network = Awaited<ReturnType<typeof createNetwork>>
 
-interface Contact {
-  readonly node: NodeId
-  readonly addresses: readonly string[]
+/** Where a newcomer finds its swarm: at the issuer of its ticket, and at whom that one has told it of (A-16). */
+interface Contacts {
+  readonly peers: readonly Contact[]
+  readonly spares: readonly Contact[]
 }
 
 /** What is there before this node is a member, and outlives the network. */
@@ -132,15 +136,15 @@ class Composition {
     this.#options.giveUp?.throwIfAborted()
     const network = await this.#openNetwork(base, entrance)
     this.#options.giveUp?.throwIfAborted()
-    const place = await this.#enter(entrance, network)
+    const { place, contacts } = await this.#enter(entrance, network)
     const council = recalled ?? this.#openCouncil(base, place)
     place.book.follow(council.authorities)
     const agreed = settings.within(agreedParameters(place, council))
     const proposals = new Proposals()
-    const { runtime, work } = this.#buildRuntime(base, entrance, place, network, agreed, council, proposals)
+    const { runtime, work } = this.#buildRuntime(base, contacts, place, network, agreed, council, proposals)
     base.nodeLog.log.attach(runtime.host)
     if (place !== recalledBy(entrance)) {
-      await remember(runtime, place, contactsOf(entrance), this.#trust(base) === 'suspect')
+      await remember(runtime, place, [...contacts.peers, ...contacts.spares], this.#trust(base) === 'suspect')
     }
     const desk = this.#buildDesk(base, place, runtime)
     this.#member = { standing: place, runtime, desk }
@@ -202,12 +206,17 @@ class Composition {
     return network
   }
 
-  async #enter(entrance: Entrance, network: Network): Promise<Standing> {
+  async #enter(
+    entrance: Entrance,
+    network: Network,
+  ): Promise<{ readonly place: Standing; readonly contacts: Contacts }> {
     const log = this.#options.log.module('daemon')
     if (entrance.kind !== 'join') {
       if (entrance.kind === 'found') log.info({ swarm: entrance.swarm }, 'founded a swarm')
-      return entrance.standing
+      return { place: entrance.standing, contacts: { peers: [], spares: [] } }
     }
+    const { issuer, addresses } = entrance.ticket
+    const peers = [{ node: issuer, addresses }]
     try {
       const granted = await joinPatiently(
         network,
@@ -216,13 +225,13 @@ class Composition {
         this.#options.giveUp,
       )
       log.info({ swarm: entrance.swarm, issuer: entrance.ticket.issuer }, 'joined the swarm')
-      return standing(granted.founding, granted.certificate)
+      return { place: standing(granted.founding, granted.certificate), contacts: { peers, spares: granted.contacts } }
     } catch (cause) {
       this.#options.giveUp?.throwIfAborted()
       // U-7: a unit file may name a ticket that was used up long ago.
       if (entrance.known === undefined || !(cause instanceof SwarmError)) throw cause
       log.warn({ code: cause.code }, `the ticket did not renew the certificate, which still holds: ${cause.message}`)
-      return entrance.known
+      return { place: entrance.known, contacts: { peers, spares: [] } }
     }
   }
 
@@ -265,7 +274,7 @@ class Composition {
 
   #buildRuntime(
     base: Base,
-    entrance: Entrance,
+    contacts: Contacts,
     place: Standing,
     network: Network,
     settings: Settings,
@@ -289,7 +298,8 @@ class Composition {
       certificate: place.certificateBytes,
       facts: this.#facts(base, network, place),
       ceiling: state.ceiling,
-      peers: [...contactsOf(entrance), ...state.peers, ...settings.contacts],
+      peers: [...contacts.peers, ...state.peers, ...settings.contacts],
+      spares: contacts.spares,
       issuer: issuerFor(place.known, keys.authority()),
     })
     const work: WorkDesk = new WorkDesk({
@@ -332,6 +342,7 @@ class Composition {
       ledger: base.ledger,
       clock: this.#clock,
       certificateTtlMs: this.#options.settings.config.security.certificateTtlMs,
+      contacts: () => contactsAt(runtime, base.state),
       isRevoked: (subject) => this.#isRevoked(subject),
       persist: (record, then) => runtime.host.persist(record, then),
     })
@@ -422,10 +433,19 @@ function agreedParameters({ founding }: Standing, { state }: CouncilDesk): Reado
   return Object.fromEntries(names.map((name) => [name, state.parameter(name) ?? '']))
 }
 
-/** Where a newcomer finds its swarm again, should it end before it has met anyone else. */
-function contactsOf(entrance: Entrance): readonly Contact[] {
-  if (entrance.kind !== 'join') return []
-  return [{ node: entrance.ticket.issuer, addresses: entrance.ticket.addresses }]
+/** A-16: whom to tell a newcomer of: who is up, and after a start, while this node has met nobody, whom it knew before. */
+function contactsAt({ host }: NodeRuntime, { peers }: NodeState): readonly Contact[] {
+  const { membership } = host.swarm
+  const { node: self } = membership.self()
+  const contacts: Contact[] = []
+  for (const { node, state, addresses } of membership.members()) {
+    if (node !== self && state === 'alive') contacts.push({ node, addresses })
+    if (contacts.length === CONTACTS_MAX) break
+  }
+  const before = peers.filter(({ node }) => membership.member(node) === undefined)
+  return [...contacts, ...before].slice(0, CONTACTS_MAX).map(({ node, addresses }) => {
+    return { node, addresses: addresses.slice(0, CONTACT_ADDRESSES_MAX) }
+  })
 }
 
 /** What this node may serve as; a newcomer's roles are those of its ticket. */

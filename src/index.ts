@@ -36,6 +36,9 @@ export { actOf, decodeCouncilResult, decodeOperation, encodeOperation, overviewO
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
   type Certificate,
+  CONTACT_ADDRESSES_MAX,
+  CONTACTS_MAX,
+  type Contact,
   certificateReader,
   checkSignatures,
   createSigner,

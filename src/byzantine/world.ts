@@ -64,6 +64,8 @@ export interface WorldOptions {
 
 const NOBODY: readonly Host[] = []
 const NEVER_MS = Number.POSITIVE_INFINITY
+/** How often who is no member asks one what it missed: gossip may be lost. */
+const FOLLOW_MS = 1_000
 
 /**
  * A consensus group in virtual time, with a network that a scenario bends, disks that forget what was not synced, and
@@ -160,6 +162,7 @@ export class World {
 
   #begin(host: Host): void {
     this.step(host, { kind: 'clock', wall: (1_000_000 + this.now) as WallMillis })
+    this.#follows(host, host.index)
     const { acts, remembers, everyMs = 20 } = host.behaviour ?? {}
     if (acts !== undefined) {
       this.#habit(host, everyMs, () => {
@@ -170,6 +173,18 @@ export class World {
       })
     }
     if (remembers !== undefined) this.#habit(host, everyMs, () => this.restart(host, 'intact', remembers(host)))
+  }
+
+  /** As hosts of real groups do: each member is asked in its turn. */
+  #follows(host: Host, turn: number): void {
+    const { life } = host
+    this.after(FOLLOW_MS, () => {
+      if (!host.alive || host.life !== life) return
+      const { members } = host.core
+      const peer = members[turn % members.length]
+      if (peer !== undefined && !members.includes(host.node)) this.step(host, { kind: 'follow', peer })
+      this.#follows(host, turn + 1)
+    })
   }
 
   /** Does something about every so often while the host lives this life. */

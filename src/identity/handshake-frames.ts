@@ -5,6 +5,8 @@ import {
   decode,
   encode,
   fixedBytes,
+  list,
+  nodeId,
   PROTOCOL_VERSION,
   PROTOCOL_VERSION_OLDEST,
   record,
@@ -17,9 +19,12 @@ import { genesisBytesShape } from './genesis.ts'
 import { fromHex, printable } from './names.ts'
 import {
   CERTIFICATE_BYTES_MAX,
+  CONTACT_ADDRESSES_MAX,
+  CONTACTS_MAX,
   HANDSHAKE_FRAME_BYTES_MAX,
   REFUSAL_CODE_BYTES_MAX,
   REFUSAL_MESSAGE_BYTES_MAX,
+  TICKET_ADDRESS_BYTES_MAX,
   TICKET_BYTES_MAX,
 } from './params.ts'
 import { type Refusal, refusal } from './refusal.ts'
@@ -37,6 +42,14 @@ export const helloBodyShape = record({ swarm: fixedBytes(SWARM_ID_BYTES), creden
 
 const welcomeBody = record({ bytes: bytes(CERTIFICATE_BYTES_MAX), clusterHash: fixedBytes(CLUSTER_HASH_BYTES) })
 
+const contactShape = record({
+  node: nodeId,
+  addresses: list(text(TICKET_ADDRESS_BYTES_MAX), CONTACT_ADDRESSES_MAX),
+})
+
+/** A member that others may dial: a hint, which whoever sits there has to prove. */
+export type Contact = Value<typeof contactShape>
+
 /**
  * The frames of the handshake. `hello` up to its `body`, and `refuse`, stay as they are in all versions to come, so
  * that peers of any two versions can at least tell each other why they part.
@@ -50,6 +63,7 @@ export const handshakeFrameShape = variant({
     certificate: bytes(CERTIFICATE_BYTES_MAX),
     genesis: genesisBytesShape,
     granted: bytes(CERTIFICATE_BYTES_MAX),
+    contacts: list(contactShape, CONTACTS_MAX),
   }),
   done: record({}),
 })

@@ -2,6 +2,7 @@ import { assert, type ErrorCode, type NodeId, ok, type Result, type WallMillis }
 import { decode, negotiateVersion, PROTOCOL_VERSION } from '../wire/index.ts'
 import type { Founding } from './genesis.ts'
 import {
+  type Contact,
   decodeHandshakeFrame,
   encodeHandshakeFrame,
   encodeHello,
@@ -54,8 +55,17 @@ export type HandshakeOutcome =
       readonly version: number
       readonly founding: Founding
       readonly certificate: Uint8Array
+      /** Other members, as the issuer says. */
+      readonly contacts: readonly Contact[]
     }
   | { readonly kind: 'refused'; readonly by: 'us' | 'peer'; readonly code: ErrorCode; readonly message: string }
+
+/** What an issuer hands to a newcomer. */
+export interface Granted {
+  readonly certificate: Uint8Array
+  /** Other members, at most CONTACTS_MAX with CONTACT_ADDRESSES_MAX addresses each (A-16). */
+  readonly contacts: readonly Contact[]
+}
 
 /** The peer's certificate: what it says, and its bytes, for who judges it again later. */
 interface Shown {
@@ -125,7 +135,7 @@ export class Handshake {
   }
 
   /** Answers `needs-grant` with the newcomer's certificate, when the use of its ticket is durable (A-7). */
-  grant(certificate: Uint8Array): HandshakeStep {
+  grant({ certificate, contacts }: Granted): HandshakeStep {
     if (this.#phase === 'over') return waiting
     const { self, remote } = this.#options
     assert(this.#phase === 'awaiting-grant' && self.kind === 'member', 'a grant answers needs-grant')
@@ -139,6 +149,7 @@ export class Handshake {
       certificate: self.certificate,
       genesis: self.founding.bytes,
       granted: certificate,
+      contacts,
     })
     return { send: [frame], outcome: undefined }
   }
@@ -227,7 +238,13 @@ export class Handshake {
     this.#phase = 'over'
     return {
       send: [DONE],
-      outcome: { kind: 'joined', version: frame.version, shown: frame.certificate.slice(), ...joined.value },
+      outcome: {
+        kind: 'joined',
+        version: frame.version,
+        shown: frame.certificate.slice(),
+        ...joined.value,
+        contacts: frame.contacts,
+      },
     }
   }
 

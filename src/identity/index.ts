@@ -20,14 +20,28 @@ export {
   type Organisation,
   swarmIdOf,
 } from './genesis.ts'
-export { Handshake, type HandshakeOptions, type HandshakeOutcome, type HandshakeStep } from './handshake.ts'
-export { type HandshakeFrame, handshakeFrameShape, helloBodyShape, refuseFrame } from './handshake-frames.ts'
+export {
+  type Granted,
+  Handshake,
+  type HandshakeOptions,
+  type HandshakeOutcome,
+  type HandshakeStep,
+} from './handshake.ts'
+export {
+  type Contact,
+  type HandshakeFrame,
+  handshakeFrameShape,
+  helloBodyShape,
+  refuseFrame,
+} from './handshake-frames.ts'
 export { type Admission, certificateRefusal, type MemberParty, type NewcomerParty } from './judgement.ts'
 export { KeyPair, newNonce, nodeIdOf, publicKeyOf, verifySignature } from './keys.ts'
 export {
   CERTIFICATE_BYTES_MAX,
   CERTIFICATE_TTL_MS_MAX,
   CLOCK_TOLERANCE_MS,
+  CONTACT_ADDRESSES_MAX,
+  CONTACTS_MAX,
   GENESIS_BYTES_MAX,
   HANDSHAKE_FRAME_BYTES_MAX,
   HANDSHAKE_FRAMES_MAX,

@@ -33,7 +33,7 @@ export const PARAMETERS_MAX = 64
 export const PARAMETER_NAME_BYTES_MAX = 48
 export const PARAMETER_VALUE_BYTES_MAX = 128
 
-/** A genesis travels in one frame of the handshake, with two certificates. */
+/** A genesis travels in one frame of the handshake, with two certificates and a few contacts. */
 export const GENESIS_BYTES_MAX = 5 * KIB + 512
 
 /** A ticket is pasted into terminals and chats; 2 KiB of text is what those take without harm. */
@@ -43,6 +43,10 @@ export const TICKET_TEXT_PREFIX = 'swarm1'
 export const TICKET_BYTES_MAX = Math.floor(((TICKET_TEXT_BYTES_MAX - TICKET_TEXT_PREFIX.length) * 3) / 4)
 export const TICKET_ADDRESSES_MAX = 8
 export const TICKET_ADDRESS_BYTES_MAX = 160
+/** Members besides the issuer that a newcomer is told of: should the issuer end before it has met anyone else. */
+export const CONTACTS_MAX = 3
+export const CONTACT_ADDRESSES_MAX = 4
+
 export const TICKET_USES_MAX = 4096
 export const TICKET_TTL_MS_MAX = 90 * DAY_MS
 
@@ -56,7 +60,7 @@ export const CACHED_KEYS_MAX = 4096
 export const CACHED_CERTIFICATES_MAX = 4096
 
 /** Bounds of the exchange inside the secured handshake. The driver arms the time-out and limits reads. */
-export const HANDSHAKE_FRAME_BYTES_MAX = 8 * KIB
+export const HANDSHAKE_FRAME_BYTES_MAX = 10 * KIB
 export const HANDSHAKE_FRAMES_MAX = 2
 export const HANDSHAKE_TIMEOUT_MS = 5000
 export const REFUSAL_CODE_BYTES_MAX = 40

@@ -63,7 +63,7 @@ export class Membership implements MembershipCore {
     this.#links = new Links(ground, this.#detector)
     this.#sync = new Sync(ground, this.#roster)
     this.#relays = new Relays(ground)
-    this.#recontact = new Recontact(ground, this.#links, options.peers ?? [])
+    this.#recontact = new Recontact(ground, this.#links, options.peers ?? [], options.spares ?? [])
     const { refutationsPerSecond } = options.params
     this.#refutations = new TokenBucket(refutationsPerSecond, refutationsPerSecond * 4, ground.now)
     this.#roster.settleSelf()

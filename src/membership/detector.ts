@@ -407,6 +407,11 @@ export class Detector {
 
   #decide(entry: Entry, suspicion: Suspicion): void {
     const ground = this.#ground
+    // M-11: those who judge it have said nothing, or it was not heard here: this node looks for itself.
+    if (!suspicion.isDeathClaimed && !this.judges(entry.node)) {
+      this.#takeOver(this.#open(entry, true), suspicion)
+      return
+    }
     if (suspicion.heard) {
       suspicion.restart(ground.awake)
       this.#rearm(entry, suspicion)

@@ -4,6 +4,7 @@ import type { Links } from './links.ts'
 import { ADDRESSES_MAX, REMEMBERED_PEERS_MAX } from './messages.ts'
 import { type Entry, isUp } from './table.ts'
 import { Timer } from './timers.ts'
+import type { Peer } from './types.ts'
 
 /** Remembered peers that a node without any link dials at once. */
 const DIALS_ALONE = 3
@@ -12,32 +13,32 @@ const FIRST_MEMORY_MS = 1_500
 /** Room for the dials of one round and those of the round before. */
 const DIALS_MAX = 8
 
-interface Peer {
-  readonly node: NodeId
-  readonly addresses: readonly string[]
-}
-
 /**
  * Finds back to those it has lost: one of the dead at a time, slowly and for as long as their tombstones last, so that a
- * healed partition is noticed from either side (M-7); and when it has no link at all, the peers of its last run.
+ * healed partition is noticed from either side (M-7); and when it has no link at all, the peers of its last run, or those
+ * that a newcomer was told of.
  */
 export class Recontact {
   readonly #ground: Ground
   readonly #links: Links
+  /** Dialled first. */
+  readonly #first: readonly Peer[]
   readonly #seeds: readonly Peer[]
   readonly #dials = new BoundedMap<NodeId, Timer>(DIALS_MAX)
   readonly #round = new Timer(() => this.#turn())
   readonly #memory = new Timer(() => this.#remember())
   #remembered = ''
 
-  constructor(ground: Ground, links: Links, seeds: readonly Peer[]) {
+  constructor(ground: Ground, links: Links, first: readonly Peer[], spares: readonly Peer[]) {
     this.#ground = ground
     this.#links = links
-    this.#seeds = seeds.filter(({ node }) => node !== ground.self.node).slice(0, 4 * REMEMBERED_PEERS_MAX)
+    const others = first.filter(({ node }) => node !== ground.self.node).slice(0, 4 * REMEMBERED_PEERS_MAX)
+    this.#first = others
+    this.#seeds = [...others, ...spares.filter(({ node }) => node !== ground.self.node).slice(0, REMEMBERED_PEERS_MAX)]
   }
 
   start(): void {
-    this.#turn()
+    this.#turn(this.#first)
     // Soon at first: a node that ends right after its first links must find them again.
     this.#ground.timers.arm(this.#memory, this.#ground.awake + FIRST_MEMORY_MS)
   }
@@ -55,13 +56,13 @@ export class Recontact {
     this.#dial({ node: peer, addresses: addresses.slice(0, ADDRESSES_MAX) })
   }
 
-  #turn(): void {
+  #turn(seeds = this.#seeds): void {
     const { timers, awake, params, random, table, links } = this.#ground
     timers.arm(this.#round, awake + params.recontactIntervalMs * random.between(0.75, 1))
     const dead = table.randomDead(random)
     if (dead !== undefined) this.#dial({ node: dead.node, addresses: this.#addressesOf(dead) })
     if (links.size === 0) {
-      for (const seed of random.sample(this.#seeds, DIALS_ALONE)) this.#dial(seed)
+      for (const seed of random.sample(seeds, DIALS_ALONE)) this.#dial(seed)
       return
     }
     // Whoever was never met in this life may be on an island whose members know of nobody here (M-7).

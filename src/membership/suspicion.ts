@@ -10,7 +10,7 @@ export class Suspicion {
   /** Who accuses, and whether its connection broke. At most `confirmations + 1`: more would change nothing. */
   readonly #accusers = new Map<NodeId, boolean>()
   /** Someone claims that the subject is dead: full confirmation, no more (M-10). */
-  #deathClaimed = false
+  #isDeathClaimed = false
   /** The subject was heard directly since the suspicion began (M-12). */
   heard = false
   /** This node's own probe has failed too. */
@@ -23,6 +23,10 @@ export class Suspicion {
 
   get accusers(): number {
     return this.#accusers.size
+  }
+
+  get isDeathClaimed(): boolean {
+    return this.#isDeathClaimed
   }
 
   /** True when this is an accuser not counted so far. */
@@ -40,8 +44,8 @@ export class Suspicion {
 
   /** True when it was not claimed before. */
   claimDeath(): boolean {
-    const first = !this.#deathClaimed
-    this.#deathClaimed = true
+    const first = !this.#isDeathClaimed
+    this.#isDeathClaimed = true
     return first
   }
 
@@ -49,7 +53,7 @@ export class Suspicion {
   restart(now: number): void {
     this.startedAt = now
     this.heard = false
-    this.#deathClaimed = false
+    this.#isDeathClaimed = false
     this.#accusers.clear()
   }
 
@@ -59,7 +63,7 @@ export class Suspicion {
    */
   endsAt(params: MembershipParams, judge: boolean, others: number): number {
     const minMs = this.allLost ? params.suspicionLostMinMs : params.suspicionMinMs
-    if (this.#deathClaimed) return this.startedAt + minMs
+    if (this.#isDeathClaimed) return this.startedAt + minMs
     if (!judge) return this.startedAt + params.suspicionOrphanMs
     const needed = Math.min(params.confirmations, others)
     const confirmed = Math.min(needed, this.#accusers.size - 1)

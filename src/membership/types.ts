@@ -119,6 +119,12 @@ export interface Unjudged {
   readonly why: 'forged' | 'unknown' | 'withdrawn'
 }
 
+/** Where to look for a node. */
+export interface Peer {
+  readonly node: NodeId
+  readonly addresses: readonly string[]
+}
+
 export interface MembershipOptions {
   readonly signer: Signer
   readonly verifier: Verifier
@@ -131,7 +137,9 @@ export interface MembershipOptions {
   /** The `ceiling` of the last `incarnation` record in the log; undefined for a node that never ran. */
   readonly ceiling?: Incarnation | undefined
   /** Where to begin: the last `peers` record, and what the ticket named. */
-  readonly peers?: readonly { readonly node: NodeId; readonly addresses: readonly string[] }[]
+  readonly peers?: readonly Peer[]
+  /** Dialled as well when nobody of `peers` answers: whom the issuer of its ticket told a newcomer of. */
+  readonly spares?: readonly Peer[]
 }
 
 /** What others may read, at any time between steps. */

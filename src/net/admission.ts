@@ -10,13 +10,13 @@ import type {
   StreamMuxer,
   Upgrader,
 } from '@libp2p/interface'
-import type { Certificate, Founding, HandshakeOptions, MemberParty, NewcomerParty, Ticket } from '../identity/index.ts'
+import type { Certificate, HandshakeOptions, MemberParty, NewcomerParty, Ticket } from '../identity/index.ts'
 import { assert, BoundedMap, type ErrorCode, type NodeId } from '../kernel/index.ts'
 import { PROTOCOL_PREFIX } from '../wire/index.ts'
 import { Crossings } from './crossing.ts'
 import { exchange, turnAway } from './exchange.ts'
 import { Gate, type Passage } from './gate.ts'
-import type { NetworkClock, NetworkOptions } from './options.ts'
+import type { JoinGrant, NetworkClock, NetworkOptions } from './options.ts'
 import { ADMISSION_TIMEOUT_MS } from './params.ts'
 import { crossed, Refusal } from './refusal.ts'
 import { type IsSpoken, nameStreams } from './stream-names.ts'
@@ -32,7 +32,7 @@ export interface Admitted {
   readonly shown: Uint8Array
   readonly dialledBy: NodeId
   /** When this connection also made a member of this node. */
-  readonly joined: { readonly founding: Founding; readonly certificate: Uint8Array } | undefined
+  readonly joined: Omit<JoinGrant, 'issuer'> | undefined
   /** The connection below the encryption: what libp2p closes. */
   readonly raw: MessageStream
   muxer: StreamMuxer | undefined

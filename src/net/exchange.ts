@@ -2,7 +2,6 @@ import type { MessageStream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import {
   type Certificate,
-  type Founding,
   HANDSHAKE_FRAME_BYTES_MAX,
   HANDSHAKE_FRAMES_MAX,
   Handshake,
@@ -12,7 +11,7 @@ import {
   refuseFrame,
 } from '../identity/index.ts'
 import type { ErrorCode } from '../kernel/index.ts'
-import type { NetworkOptions } from './options.ts'
+import type { JoinGrant, NetworkOptions } from './options.ts'
 import { REFUSAL_LINGER_MS } from './params.ts'
 import { crossed, isCrossed, Refusal } from './refusal.ts'
 
@@ -21,7 +20,7 @@ export interface ExchangeResult {
   readonly peer: Certificate
   /** The certificate as it was shown; the one granted, for a newcomer. */
   readonly shown: Uint8Array
-  readonly joined: { readonly founding: Founding; readonly certificate: Uint8Array } | undefined
+  readonly joined: Omit<JoinGrant, 'issuer'> | undefined
 }
 
 type Frames = ReturnType<typeof lpStream>
@@ -97,7 +96,7 @@ async function converse(
         return {
           peer: outcome.peer,
           shown: outcome.shown,
-          joined: { founding: outcome.founding, certificate: outcome.certificate },
+          joined: { founding: outcome.founding, certificate: outcome.certificate, contacts: outcome.contacts },
         }
     }
   }

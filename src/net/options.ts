@@ -1,4 +1,4 @@
-import type { Founding, Refusal as IdentityRefusal, MemberParty, Ticket } from '../identity/index.ts'
+import type { Contact, Founding, Granted, Refusal as IdentityRefusal, MemberParty, Ticket } from '../identity/index.ts'
 import type { ErrorCode, Millis, NodeId, Random, Result, SwarmId, WallMillis } from '../kernel/index.ts'
 import type { Lane, PeerCredentials } from '../wire/index.ts'
 import type { Turned } from './gate.ts'
@@ -21,7 +21,7 @@ export interface NetworkOptions {
    * Counts a ticket's use durably, then issues the newcomer's certificate, or says why not (I-7). Left out: this node
    * honours no tickets.
    */
-  grant?(ticket: Ticket, newcomer: NodeId): Promise<Result<Uint8Array, IdentityRefusal>>
+  grant?(ticket: Ticket, newcomer: NodeId): Promise<Result<Granted, IdentityRefusal>>
   /** Multiaddr texts, for example `/ip4/0.0.0.0/tcp/4001`; empty for a node that can only dial out. */
   readonly listen: readonly string[]
   /** Told to others instead of what was found out by listening (P-11). */
@@ -62,6 +62,8 @@ export interface DhtOptions {
 export interface JoinGrant {
   readonly founding: Founding
   readonly certificate: Uint8Array
+  /** Members besides the issuer. */
+  readonly contacts: readonly Contact[]
   /** Who granted it; the connection is that of a member from now on. */
   readonly issuer: PeerCredentials
 }

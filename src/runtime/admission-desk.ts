@@ -1,9 +1,11 @@
 import {
   type Authorities,
   type Certificate,
+  type Contact,
   createSigner,
   errorOf,
   type Founding,
+  type Granted,
   issueCertificate,
   issueTicket,
   type KeyPair,
@@ -29,6 +31,8 @@ export interface AdmissionDeskOptions {
   readonly clock: Clock
   /** Life of a certificate that this node renews. */
   readonly certificateTtlMs: number
+  /** Members that a newcomer is told of. */
+  contacts(): readonly Contact[]
   /** Whether a certificate is void, whatever it says. */
   isRevoked(subject: Pick<Certificate, 'org' | 'node' | 'epoch'>): boolean
   /** Writes the record; `then` runs when it is durable. */
@@ -109,8 +113,8 @@ export class AdmissionDesk {
   }
 
   /** U-3: the use is on disk before the certificate exists, so that a crash in between costs a use and admits nobody. */
-  async grant(ticket: Ticket, newcomer: NodeId): Promise<Result<Uint8Array, Refusal>> {
-    const { authority, known, ledger, clock } = this.#options
+  async grant(ticket: Ticket, newcomer: NodeId): Promise<Result<Granted, Refusal>> {
+    const { authority, known, ledger, clock, contacts } = this.#options
     if (authority === undefined || ticket.authority !== authority.node) {
       return err({ code: 'NOT_AUTHORITY', message: 'this node no longer holds the key that signed the ticket' })
     }
@@ -123,7 +127,8 @@ export class AdmissionDesk {
     if (record !== undefined) {
       await new Promise<void>((resolve) => this.#options.persist({ kind: 'ticket-use', bytes: record }, resolve))
     }
-    return ok(this.#issue(authority, { ...ticket, node: newcomer }, ticket.certificateTtlMs))
+    const certificate = this.#issue(authority, { ...ticket, node: newcomer }, ticket.certificateTtlMs)
+    return ok({ certificate, contacts: contacts().filter(({ node }) => node !== newcomer) })
   }
 
   /**

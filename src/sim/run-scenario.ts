@@ -108,9 +108,7 @@ export function runScenario<P extends MembershipProgram>(options: RunOptions<P>)
   options.load?.begin(sim)
   driver.begin()
   sim.run(scenario.safetyMs)
-  const falseDeaths = checker.falseDeaths
-  const { refutations } = checker
-  const nodeHours = checker.nodeHours
+  const { falseDeaths, refutations, nodeHours } = checker
   const m6 = isLossAndPauses(scenario)
   if (m6 && falseDeaths > 0) sim.violate('M-6', `${falseDeaths} running nodes were declared dead`)
   if (isCutPairs(scenario) && (falseDeaths > 0 || refutations > driver.counts.cutPair * REFUTATIONS_PER_CUT_MAX)) {
@@ -121,8 +119,9 @@ export function runScenario<P extends MembershipProgram>(options: RunOptions<P>)
   const core = sim.violations.length > 0 ? [] : driver.heal(load?.needed?.())
   // All is well only once the last of those that stand still has woken.
   const standingMs = Math.max(0, ...core.map((machine) => (sim.processOf(machine)?.pausedUntil ?? 0) - sim.now))
-  const convergeMs = bounds.convergeMs + standingMs
-  const convergedMs = judgesMembership ? until(sim, 'M-7', convergeMs, () => disagreement(sim, core)) : undefined
+  const convergedMs = judgesMembership
+    ? until(sim, 'M-7', standingMs + bounds.convergeMs, () => disagreement(sim, core))
+    : undefined
   if (load !== undefined && sim.violations.length === 0) {
     load.healed(core)
     until(sim, load.clause, load.boundMs, () => load.missing())

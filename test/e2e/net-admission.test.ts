@@ -5,8 +5,10 @@ import {
   type Authorities,
   AuthorityBook,
   type Certificate,
+  type Contact,
   createVerifier,
   foundingAuthorities,
+  type Granted,
   handshakeFrameShape,
   helloBodyShape,
   type KeyPair,
@@ -158,13 +160,20 @@ test('P-4: a member that dials an impostor refuses it too', async () => {
   expectUntouched(impostor)
 })
 
+/** Whom the issuer tells of (A-16). */
+const CONTACTS: readonly Contact[] = [{ node: keyPair(19).node, addresses: ['/ip4/127.0.0.1/tcp/1'] }]
+
+function granted(certificate: Uint8Array, contacts: readonly Contact[] = []): { ok: true; value: Granted } {
+  return { ok: true, value: { certificate, contacts } }
+}
+
 describe('tickets', () => {
   test('a newcomer joins with a ticket in one handshake, and is linked as any member', async () => {
     const ledger = new TicketLedger()
     const issuer: TestNode = await world.node(11, {
       grant: async (ticket, newcomer) => {
         const use = ledger.use(ticket, newcomer, issuer.clock.wallNow())
-        return use.ok ? { ok: true, value: certificateFor(newcomer, SWARM, { roles: ticket.roles }) } : use
+        return use.ok ? granted(certificateFor(newcomer, SWARM, { roles: ticket.roles }), CONTACTS) : use
       },
     })
     const text = ticketText(ticketFor(issuer.id, SWARM, { addresses: issuer.addresses }))
@@ -173,6 +182,7 @@ describe('tickets', () => {
     const grant = await newcomer.network.join(ticket)
     newcomer.network.serve(newcomer.recorder)
     expect(grant.founding.swarm).toBe(SWARM.swarm)
+    expect(grant.contacts).toEqual(CONTACTS)
     expect(grant.issuer).toMatchObject({ node: issuer.id, org: 'acme' })
     await until('a link', () => issuer.recorder.isUp(newcomer.id) && newcomer.recorder.isUp(issuer.id))
     const up = issuer.recorder.told.find((event) => event.kind === 'up')
@@ -196,7 +206,7 @@ describe('tickets', () => {
     })
     const dead = await Promise.all(silent.map(async (server) => `/ip4/127.0.0.1/tcp/${await listening(server)}`))
     const issuer: TestNode = await world.node(11, {
-      grant: async (_, newcomer) => ({ ok: true, value: certificateFor(newcomer, SWARM, {}) }),
+      grant: async (_, newcomer) => granted(certificateFor(newcomer, SWARM, {})),
     })
     const newcomer = await world.node(12, { newcomer: true })
     const ticket = ticketFor(issuer.id, SWARM, { addresses: [...dead, ...issuer.addresses] })
@@ -220,7 +230,7 @@ describe('tickets', () => {
   })
 
   test('links wait for whoever will serve them', async () => {
-    const early = await world.node(11, { grant: async (_, node) => ({ ok: true, value: certificateFor(node, SWARM) }) })
+    const early = await world.node(11, { grant: async (_, node) => granted(certificateFor(node, SWARM)) })
     const newcomer = await world.node(12, { newcomer: true })
     await newcomer.network.join(ticketFor(early.id, SWARM, { addresses: early.addresses }))
     expect(newcomer.network.stats()).toMatchObject({ connections: 1, links: 0 })

@@ -2,8 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   type Authorities,
+  CONTACT_ADDRESSES_MAX,
+  CONTACTS_MAX,
+  type Contact,
   createVerifier,
   foundingAuthorities,
+  GENESIS_BYTES_MAX,
   HANDSHAKE_FRAME_BYTES_MAX,
   HANDSHAKE_FRAMES_MAX,
   Handshake,
@@ -43,6 +47,12 @@ const bob = keyPair(5)
 type Party = MemberParty | NewcomerParty
 type Grant = (needs: Extract<HandshakeOutcome, { kind: 'needs-grant' }>) => Uint8Array
 
+/** The most, and the longest, that an issuer may tell of. */
+const CONTACTS: readonly Contact[] = Array.from({ length: CONTACTS_MAX }, (_, i) => ({
+  node: keyPair(20 + i).node,
+  addresses: Array.from({ length: CONTACT_ADDRESSES_MAX }, (__, j) => `/dns4/${`${j}`.repeat(154)}`),
+}))
+
 const grantAcme: Grant = ({ newcomer, ticket }) => certificateFor(newcomer, founded, { roles: ticket.roles })
 
 interface Ran {
@@ -69,7 +79,8 @@ function run(from: Party, to: Party, options: { grant?: Grant; proven?: NodeId; 
     const other = by === 'initiator' ? 'responder' : 'initiator'
     const machine = by === 'initiator' ? responder : initiator
     for (const frame of step.send) queue.push({ by: other, step: machine.receive(frame) })
-    if (step.outcome?.kind === 'needs-grant') queue.push({ by, step: responder.grant(grant(step.outcome)) })
+    if (step.outcome?.kind === 'needs-grant')
+      queue.push({ by, step: responder.grant({ certificate: grant(step.outcome), contacts: CONTACTS }) })
     else if (step.outcome !== undefined) outcomes[by] = step.outcome
   }
   return {
@@ -161,6 +172,7 @@ describe('handshake of a newcomer', () => {
       kind: 'joined',
       peer: { node: ann.node },
       founding: { swarm: founded.swarm },
+      contacts: CONTACTS,
     })
     expect(ran.responder).toMatchObject({ kind: 'member', peer: { node: bob.node, roles: ['worker'] } })
     if (ran.initiator?.kind !== 'joined') return
@@ -226,7 +238,10 @@ describe('handshake of a newcomer', () => {
       kind: 'refused',
       code: 'TICKET_USED_UP',
     })
-    expect(machine.grant(certificateFor(bob.node, founded))).toEqual({ send: [], outcome: undefined })
+    expect(machine.grant({ certificate: certificateFor(bob.node, founded), contacts: [] })).toEqual({
+      send: [],
+      outcome: undefined,
+    })
   })
 
   it('A-10 takes nothing while the grant is pending', () => {
@@ -315,6 +330,18 @@ describe('handshake with hostile or foreign peers', () => {
         expect(machine.expire()).toEqual({ send: [], outcome: undefined })
       }
     }
+  })
+
+  it('A-16 takes no more contacts than it may be told of', () => {
+    const machine = new Handshake({ role: 'initiator', self: newcomer(bob), remote: ann.node, wallNow: NOW })
+    machine.start()
+    const [one] = CONTACTS
+    if (one === undefined) return
+    const crowd = { contacts: Array.from({ length: CONTACTS_MAX }, () => one) }
+    const frame = grantFrame(crowd)
+    expect(frame.length).toBeLessThan(HANDSHAKE_FRAME_BYTES_MAX - GENESIS_BYTES_MAX)
+    expect(() => grantFrame({ contacts: [...crowd.contacts, one] })).toThrow()
+    expect(machine.receive(frame).outcome).toMatchObject({ kind: 'joined' })
   })
 
   it('A-10 refuses oversized frames unread', () => {
@@ -413,6 +440,7 @@ function grantFrame(changes: Partial<Extract<HandshakeFrame, { kind: 'grant' }>>
     certificate: certificateFor(ann.node, founded),
     genesis: founded.bytes,
     granted: certificateFor(bob.node, founded),
+    contacts: [],
     ...changes,
   })
 }

@@ -51,17 +51,20 @@ describe('M-5: a crash is known to all of a cell within 5 s', () => {
 })
 
 describe('M-6: the living are not declared dead', () => {
-  test('5% loss and pauses of 2 s: none in 16 nodes over 10 minutes, each pausing every 30 s', () => {
-    const { net, ids } = settled(CELL, { loss: 0.05, seed: 'pauses', wire: false })
-    for (let second = 0; second < 600; second++) {
-      const id = ids[((second / 2) * 7) % CELL] as NodeId
-      if (second % 2 === 0) net.pause(id, 2000)
-      net.run(1000)
-    }
-    net.run(5000)
-    expect(net.events.filter((told) => told.what.kind === 'member-suspect').length).toBeGreaterThan(100)
-    expect(net.events.filter((told) => told.what.kind === 'member-down')).toEqual([])
-  })
+  // Beside the first: seeds in which a node that had missed a refutation once called its subject dead (M-11).
+  for (const seed of ['pauses', 'pauses1', 'pauses2', 'pauses5', 'pauses9']) {
+    test(`5% loss and pauses of 2 s: none in 16 nodes over 10 minutes, each pausing every 30 s (${seed})`, () => {
+      const { net, ids } = settled(CELL, { loss: 0.05, seed, wire: false })
+      for (let second = 0; second < 600; second++) {
+        const id = ids[((second / 2) * 7) % CELL] as NodeId
+        if (second % 2 === 0) net.pause(id, 2000)
+        net.run(1000)
+      }
+      net.run(5000)
+      expect(net.events.filter((told) => told.what.kind === 'member-suspect').length).toBeGreaterThan(100)
+      expect(net.events.filter((told) => told.what.kind === 'member-down')).toEqual([])
+    })
+  }
 
   test('a node that slept through everything suspects nobody when it wakes', () => {
     const { net, ids } = settled(5)

@@ -144,7 +144,8 @@ describe('suspicion', () => {
     expect(claimed).toBeLessThan(LAN.suspicionMinMs + 100)
   })
 
-  test('M-11: who is neither neighbour nor linked leaves the judgement to others', () => {
+  /** A doubt of `a` about somebody whom this node neither has for a neighbour nor is linked to. */
+  function orphan(): { solo: Solo; stranger: string } {
     const solo = new Solo({ params: { fullMeshMax: 4, fullMeshMin: 2, rings: 1, ringSpan: 1 } })
     solo.meet('a')
     for (let i = 0; i < 30; i++) solo.hear('a', { entries: [entry(`m${i}`, 1)] })
@@ -154,8 +155,33 @@ describe('suspicion', () => {
     solo.hear('a', { rumours: [rumour(stranger, 1, 'suspect', 'a')] })
     runWith(solo, LAN.suspicionMaxMs + 1000, ['a'])
     expect(solo.state(stranger)).toBe('suspect')
+    return { solo, stranger }
+  }
+
+  function askedAbout(solo: Solo, target: string, since: number) {
+    return sent(solo.effects.slice(since), 'membership.ping-request').find(({ body }) => body.target === target)
+  }
+
+  test('M-11: who is neither neighbour nor linked leaves the judgement to others, for a time', () => {
+    const { solo, stranger } = orphan()
+    const before = solo.effects.length
     runWith(solo, LAN.suspicionOrphanMs - LAN.suspicionMaxMs, ['a'])
+    expect(solo.state(stranger)).toBe('suspect')
+    expect(askedAbout(solo, stranger, before)).toMatchObject({ to: 'a', body: { suspected: true } })
+    runWith(solo, LAN.suspicionMaxMs, ['a'])
     expect(solo.state(stranger)).toBe('dead')
+  })
+
+  test('M-11: who then finds it alive believes it, although it has missed the refutation', () => {
+    const { solo, stranger } = orphan()
+    const before = solo.effects.length
+    runWith(solo, LAN.suspicionOrphanMs - LAN.suspicionMaxMs, ['a'])
+    const { sequence = 0 } = askedAbout(solo, stranger, before)?.body ?? {}
+    const ack = { sequence, subject: stranger as NodeId, coordinate: solo.core.coordinate, rumours: [] }
+    solo.say('a', { kind: 'membership.ack', body: { ...ack, entry: entry(stranger, 2) } })
+    expect(solo.state(stranger)).toBe('alive')
+    runWith(solo, 2 * LAN.suspicionMaxMs, ['a'])
+    expect(solo.state(stranger)).toBe('alive')
   })
 
   test('M-12: whoever hears the suspect does not declare it dead', () => {

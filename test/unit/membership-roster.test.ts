@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Incarnation, NodeId } from '../../src/kernel/index.ts'
-import { presenceBody } from '../../src/membership/index.ts'
+import { MEMBERSHIP_PROFILES, presenceBody } from '../../src/membership/index.ts'
 import { decode } from '../../src/wire/index.ts'
 import { entry, rumour, Solo, sent } from './membership-solo.ts'
 
@@ -157,6 +157,17 @@ describe('members and their incarnations', () => {
     solo.run(30_000)
     expect(solo.state('b')).toBeUndefined()
     expect(solo.events('member-forgotten')).toContainEqual({ kind: 'member-forgotten', node: 'b' })
+  })
+})
+
+describe('M-7: a newcomer whose issuer has gone', () => {
+  const dialled = (solo: Solo) => solo.effects.flatMap((e) => (e.kind === 'connect' ? [e.peer] : []))
+
+  test('turns to those that it was told of, and to nobody of them while the issuer may still answer', () => {
+    const solo = new Solo({ peers: ['issuer'], spares: ['a', 'b'] })
+    expect(dialled(solo)).toEqual(['issuer'])
+    solo.run(MEMBERSHIP_PROFILES.lan.recontactIntervalMs)
+    expect(new Set(dialled(solo))).toEqual(new Set(['issuer', 'a', 'b']))
   })
 })
 

@@ -37,8 +37,17 @@ export class Solo {
   readonly effects: MembershipEffect[] = []
   now = 1000
 
-  constructor(options: { params?: Partial<MembershipParams>; ceiling?: number; id?: string } = {}) {
+  constructor(
+    options: {
+      params?: Partial<MembershipParams>
+      ceiling?: number
+      id?: string
+      peers?: readonly string[]
+      spares?: readonly string[]
+    } = {},
+  ) {
     const id = (options.id ?? 'me') as NodeId
+    const at = (node: string) => ({ node: node as NodeId, addresses: [`/memory/${node}`] })
     this.core = new Membership({
       signer: fakeSigner(id),
       verifier: fakeVerifier,
@@ -47,6 +56,8 @@ export class Solo {
       certificate: fakeCertificate(id),
       facts: facts(id),
       ceiling: options.ceiling as Incarnation | undefined,
+      peers: (options.peers ?? []).map(at),
+      spares: (options.spares ?? []).map(at),
     })
     this.step(TICK)
   }

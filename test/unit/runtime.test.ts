@@ -144,6 +144,7 @@ describe('AdmissionDesk', () => {
   const authority = KeyPair.generate()
   const node = KeyPair.generate().node
   const newcomer = KeyPair.generate().node
+  const other = KeyPair.generate().node
   const revoked = KeyPair.generate().node
   const founded = foundSwarm(
     {
@@ -178,6 +179,7 @@ describe('AdmissionDesk', () => {
       ledger: new TicketLedger(),
       clock,
       certificateTtlMs: 3_600_000,
+      contacts: () => [newcomer, other].map((who) => ({ node: who, addresses: [`/memory/${who}`] })),
       isRevoked: ({ node: who }) => who === revoked,
       persist: (record, then) => {
         written.push(record)
@@ -200,10 +202,13 @@ describe('AdmissionDesk', () => {
     t.waiting[0]?.()
     const granted = await granting
     if (!granted.ok) throw new Error(granted.error.message)
-    expect(createVerifier(founding).certificate(granted.value)).toMatchObject({
+    expect(createVerifier(founding).certificate(granted.value.certificate)).toMatchObject({
       ok: true,
       value: { node: newcomer, org: 'acme', roles: ['worker'] },
     })
+    expect(granted.value.contacts, 'A-16: of others, not of itself').toEqual([
+      { node: other, addresses: [`/memory/${other}`] },
+    ])
   })
 
   it('U-3 costs no second use when the same newcomer asks again; another one finds it used up', async () => {

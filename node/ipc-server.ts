@@ -46,6 +46,8 @@ export class IpcServer {
   /** Those with something to write. */
   #unflushed: IpcConnection[] = []
   #isFlushDue = false
+  /** The first orders of this turn have been written, or are about to be. */
+  #hasOrdered = false
   /** Ends listening to the node, which is done only for subscribers: news of tasks are many. */
   #unlisten: (() => void) | undefined
   readonly #ticker: NodeJS.Timeout
@@ -142,6 +144,12 @@ export class IpcServer {
       },
       // Answers come later in the turn: what is there are tasks for agents, who need not wait for those.
       onTakenIn: () => this.#flush(),
+      onOrdered: () => {
+        // The first of a turn leave before what a peer is told of them, which is encrypted first; the others at its end.
+        if (!this.#isFlushDue || this.#hasOrdered) return
+        this.#hasOrdered = true
+        process.nextTick(() => this.#flush())
+      },
       onClosed: (connection, reason, error) => {
         this.#connections.delete(connection)
         if (error !== undefined) log.info({ reason, code: error.code }, `a client was refused: ${error.message}`)
@@ -166,6 +174,7 @@ export class IpcServer {
 
   #flushLast(): void {
     this.#isFlushDue = false
+    this.#hasOrdered = false
     this.#flush()
   }
 

@@ -45,6 +45,31 @@ function client(path: string, options: { token?: string; timeoutMs?: number } = 
   return ControlClient.connect({ socket: path, client: 'test/1', ...options })
 }
 
+async function attach(path: string, node: FakeNode) {
+  const agent = await WireAgent.connect(path, { name: 'n', skills: [{ name: 'echo' }], slots: 4 })
+  const said = node.told[0]
+  if (said?.kind !== 'agent-attach') throw new Error('an agent was to attach')
+  return { agent, attached: said.agent }
+}
+
+function orderFor(agent: string, task: string): ClaimsHostEffect {
+  const said = { task, attempt: 1, skills: ['echo'], tenant: 'default', leaseMs: 1000 }
+  return { kind: 'run', agent, order: { ...said, input: JsonText.of('x').bytes } } as unknown as ClaimsHostEffect
+}
+
+/** Told of every write with tasks in it, and of how many. */
+function onWrittenOrders(written: (count: number) => void): void {
+  const write = Socket.prototype.write
+  vi.spyOn(Socket.prototype, 'write').mockImplementation(function (this: Socket, bytes) {
+    const count =
+      Buffer.from(bytes as Uint8Array)
+        .toString()
+        .split('"task.run"').length - 1
+    if (count > 0) written(count)
+    return Reflect.apply(write, this, [bytes])
+  })
+}
+
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   const cause = await promise.then(
     () => undefined,
@@ -136,15 +161,11 @@ describe('calls', () => {
 
   it('come after the task that they are about has gone to its agent', async () => {
     const { path, node } = await serve()
-    const agent = await WireAgent.connect(path, { name: 'n', skills: [{ name: 'echo' }] })
-    const attached = node.told[0]
-    if (attached?.kind !== 'agent-attach') throw new Error('an agent was to attach')
+    const { agent, attached } = await attach(path, node)
     const order: string[] = []
     node.onTold = (input) => {
       if (input.kind !== 'request') return
-      const said = { task: 't1', attempt: 1, skills: ['echo'], tenant: 'default', leaseMs: 1000 }
-      const run = { kind: 'run', agent: attached.agent, order: { ...said, input: JsonText.of('x').bytes } }
-      node.work.perform(run as unknown as ClaimsHostEffect)
+      node.work.perform(orderFor(attached, 't1'))
       const value = { kind: 'accepted', task: 't1', duplicate: false }
       node.work.perform({
         kind: 'reply',
@@ -153,13 +174,26 @@ describe('calls', () => {
       } as unknown as ClaimsHostEffect)
       queueMicrotask(() => order.push('answered'))
     }
-    const write = Socket.prototype.write
-    vi.spyOn(Socket.prototype, 'write').mockImplementation(function (this: Socket, bytes) {
-      if (Buffer.from(bytes as Uint8Array).includes('"task.run"')) order.push('handed over')
-      return Reflect.apply(write, this, [bytes])
-    })
+    onWrittenOrders(() => order.push('handed over'))
     expect(await agent.ask('task.submit', { skill: 'echo' })).toMatchObject({ ok: true, result: { task: 't1' } })
     expect(order).toEqual(['handed over', 'answered'])
+  })
+
+  it('wait for no peer: tasks that one brought go to their agent before anything is told it', async () => {
+    const { path, node } = await serve()
+    const { agent, attached } = await attach(path, node)
+    const order: string[] = []
+    onWrittenOrders((count) => order.push(`${count} handed over`))
+    for (const task of ['t1', 't2']) node.work.perform(orderFor(attached, task))
+    // As the network does with what one turn of the loop has to say.
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        order.push('the peer told')
+        for (const task of ['t3', 't4']) node.work.perform(orderFor(attached, task))
+      }),
+    )
+    await eventually('four tasks', () => agent.handed.length === 4)
+    expect(order).toEqual(['2 handed over', 'the peer told', '2 handed over'])
   })
 
   it('pass coded errors on, and hide what is nobody’s business', async () => {

@@ -1,30 +1,26 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { performance } from 'node:perf_hooks'
 import { type Figure, latencyOf, median } from '../figures.ts'
 import { BenchAgent, BenchClient, BenchDaemon } from '../work-daemon.ts'
+import { Echo, Relay } from './floors.ts'
 import { Journeys } from './journey.ts'
 
 const ROUNDS_COUNT = 5
 /** What runs all day is to be measured, not how its program is compiled: that ends after some thousand tasks. */
 const WARM_UP_COUNT = 5_000
 const TRIPS_PER_SECOND_OF_BENCH = 400
-const LINE_BYTES = 200
 const AGENTS_COUNT = 500
 const OFFERED_PER_SECOND = 1_000
 const SKILL = 'local'
 
 /**
  * A task that is not written to disk, from its submission to an agent of the same node, against a line over a bare Unix
- * socket and back: both cross two sockets and wake another process twice. A new daemon's first tasks stand apart.
+ * socket and back: both cross two sockets and wake another process twice. A new daemon's first tasks stand apart. The
+ * relay tells what of it is not ours: the scheduler keeps a pair that only echoes on one core, and does not keep there
+ * whoever has more to say after it has woken the other.
  */
 export async function localClaims(seconds: number, nodeArgs: readonly string[]): Promise<readonly Figure[]> {
   const daemon = await BenchDaemon.start({ nodeArgs })
   const echo = await Echo.start()
+  const relay = await Relay.start()
   const journeys = new Journeys([SKILL], false)
   try {
     const client = await BenchClient.connect(daemon.socket)
@@ -34,12 +30,15 @@ export async function localClaims(seconds: number, nodeArgs: readonly string[]):
     const firstBare = await echo.sequential(trips)
     await journeys.sequential(client, WARM_UP_COUNT)
     await echo.sequential(WARM_UP_COUNT)
+    await relay.sequential(WARM_UP_COUNT)
     const claims: (readonly number[])[] = []
     const bare: (readonly number[])[] = []
-    // Alternating, so that a slow moment of the machine meets both.
+    const relayed: (readonly number[])[] = []
+    // Alternating, so that a slow moment of the machine meets all.
     for (let round = 0; round < ROUNDS_COUNT; round++) {
       claims.push(await journeys.sequential(client, trips))
       bare.push(await echo.sequential(trips))
+      relayed.push(await relay.sequential(trips))
     }
     const others = await Promise.all(
       Array.from({ length: AGENTS_COUNT - 1 }, (_, i) => attach(daemon, i + 1, journeys)),
@@ -66,6 +65,13 @@ export async function localClaims(seconds: number, nodeArgs: readonly string[]):
       },
       {
         part,
+        what: 'the same, against a relay that writes as much, p50',
+        value: p50(claims),
+        unit,
+        peer: { name: 'bare relay', value: p50(relayed) },
+      },
+      {
+        part,
         what: 'local claim, submit to agent, p99',
         value: p99(claims),
         unit,
@@ -83,6 +89,7 @@ export async function localClaims(seconds: number, nodeArgs: readonly string[]):
     ]
   } finally {
     echo.stop()
+    relay.stop()
     await daemon.stop()
   }
 }
@@ -90,46 +97,4 @@ export async function localClaims(seconds: number, nodeArgs: readonly string[]):
 function attach(daemon: BenchDaemon, i: number, journeys: Journeys): Promise<BenchAgent> {
   const facts = { name: `agent-${i}`, skills: [{ name: SKILL }], slots: 1 }
   return BenchAgent.attach(daemon.socket, facts, journeys.onRun)
-}
-
-/** The floor: another process that sends every line back. */
-class Echo {
-  readonly #stop: () => void
-  readonly #path: string
-
-  static async start(): Promise<Echo> {
-    const directory = mkdtempSync(join(tmpdir(), 'snb-'))
-    const path = join(directory, 'echo')
-    const child = fork(new URL('../ipc-child.ts', import.meta.url), ['echo', path], { execArgv: [] })
-    await once(child, 'message')
-    return new Echo(path, () => {
-      child.kill('SIGKILL')
-      rmSync(directory, { recursive: true, force: true })
-    })
-  }
-
-  private constructor(path: string, stop: () => void) {
-    this.#path = path
-    this.#stop = stop
-  }
-
-  async sequential(count: number): Promise<readonly number[]> {
-    const socket = connect(this.#path)
-    await once(socket, 'connect')
-    const sent = `${'x'.repeat(LINE_BYTES - 1)}\n`
-    const times: number[] = []
-    for (let i = 0; i < count; i++) {
-      const startedAt = performance.now()
-      const back = once(socket, 'data')
-      socket.write(sent)
-      await back
-      times.push(performance.now() - startedAt)
-    }
-    socket.destroy()
-    return times
-  }
-
-  stop(): void {
-    this.#stop()
-  }
 }

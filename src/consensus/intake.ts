@@ -91,11 +91,18 @@ export class Intake {
     return bundled ?? NOTHING
   }
 
-  /** The more is on its way, the more has to wait before it is worth a request, and so a block, of its own. */
+  /**
+   * The more is on its way, the more has to wait before it is worth a request, and so a block, of its own. What has been on
+   * its way for longer than a view may never arrive: nothing waits for that.
+   */
   #isDue({ queue, flights }: Voice): boolean {
-    if (queue.size === 0 || flights.size >= this.#context.params.requestsInFlightMax) return false
+    const { requestsInFlightMax, viewTimeoutMs } = this.#context.params
+    if (queue.size === 0 || flights.size >= requestsInFlightMax) return false
     let flying = 0
-    for (const { submits } of flights.values()) flying += submits.length
+    for (const { submits } of flights.values()) {
+      const [oldest] = submits
+      if (oldest !== undefined && this.#context.now < after(oldest.at, viewTimeoutMs)) flying += submits.length
+    }
     return queue.size >= flying
   }
 

@@ -56,6 +56,7 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     find: "if (this.isShut(node)) this.#stepMembership(now, { kind: 'revoke', node }, effects)\n      else",
     replace: '',
     campaign: 'council',
+    firstSeed: 22,
     seeds: 20,
   },
   {
@@ -65,7 +66,7 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     find: 'certificate !== undefined && closed.every(({ vote }) => vote.height < certificate.vote.height)',
     replace: 'certificate !== undefined && !closed.includes(certificate)',
     campaign: 'council',
-    firstSeed: 112,
+    firstSeed: 116,
     seeds: 3,
   },
   {
@@ -103,7 +104,7 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     find: 'Math.min(this.#usualMs ?? 0, this.timeoutMs() / 2)',
     replace: 'this.#usualMs ?? 0',
     campaign: 'council',
-    firstSeed: 1,
+    firstSeed: 341,
     seeds: 5,
   },
 ]

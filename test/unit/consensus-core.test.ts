@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fakeHash, fakeSigner, GROUP, nodes, operation, verifies, World } from '../../src/byzantine/index.ts'
+import { fakeHash, fakeSigner, GROUP, nodes, operation, PARAMS, verifies, World } from '../../src/byzantine/index.ts'
 import {
   type Decision,
   type DecisionProof,
@@ -259,6 +259,10 @@ describe('views', () => {
     expect(sizes(1)).toBe(1)
     // Two are on their way: the next is of two.
     expect(sizes(1)).toBe(0)
+    expect(sizes(1)).toBe(1)
+    // Four are on their way; but what does not arrive in time is not waited for.
+    expect(sizes(1)).toBe(0)
+    member.now += PARAMS.viewTimeoutMs ?? 0
     expect(sizes(1)).toBe(1)
   })
 

@@ -111,6 +111,22 @@ describe('an agent that detaches', () => {
     expect(world.report('n0', task).state).toBe('waiting')
   })
 
+  it('CL-12 begins nothing whose input is still on its way, and says so at once', () => {
+    const world = new World({ nodes: 2 })
+    world.slows = ({ kind }) => (kind === 'claims.part' ? 500 : 0)
+    const agent = world.attach('n1', 'a')
+    const task = world.submit('n0', { input: new Uint8Array(200_000) })
+    world.run(100)
+    expect(world.report('n0', task)).toMatchObject({ state: 'running', executor: { node: 'n1' } })
+    expect(world.ran).toEqual([])
+    world.input('n1', { kind: 'agent-detach', agent })
+    expect([...world.node('n1').core.agents()]).toEqual([])
+    world.run(100)
+    expect(world.report('n0', task).state).toBe('waiting')
+    world.run(1_000)
+    expect(world.ran).toEqual([])
+  })
+
   it('is gone when the last task that it was told to stop has come back', () => {
     const world = new World()
     const agent = world.attach('n0', 'a')

@@ -99,6 +99,8 @@ export class World {
   loses: (from: string, to: string, message: ClaimsMessage) => boolean = () => false
   /** Messages for which this is true find the queue to the peer full. */
   refuses: (from: string, to: string, message: ClaimsMessage) => boolean = () => false
+  /** How many ms longer a message takes: those of another lane come later than the others. */
+  slows: (message: ClaimsMessage) => number = () => 0
   /** Links that each node wants, as it said last. */
   readonly wanted = new Map<string, readonly string[]>()
   readonly behaviours = new Map<string, Behaviour>()
@@ -415,7 +417,7 @@ export class World {
     this.sent.push({ from: from.id, to, message })
     if (this.loses(from.id, to, message)) return
     const { core } = this.node(to)
-    this.later(this.delayMs, () => {
+    this.later(this.delayMs + this.slows(message), () => {
       const target = this.node(to)
       if (this.#cut.has(`${from.id} ${to}`) || !target.isUp || target.core !== core) return
       const body = decode(shape, bytes)

@@ -19,8 +19,15 @@ export interface Traffic {
 /** After formation: until the agents of all are known to all that need to know, and the council and the cell, which wait
  * for the swarm to have grown, have taken in whom they take. */
 export const SETTLE_MS = 45_000
-/** As long as every node takes to repeat its digest (`heartbeatMs` of the directory): less meets all of that gossip or none. */
+/** How long traffic is watched at least. */
 export const WATCHED_MS = 30_000
+/** Up to so many members a digest is repeated in that time; a crowd takes longer in proportion (`src/directory`). */
+const CROWD_MEMBERS = 16
+
+/** As long as every node takes to repeat its digest: they come close together, and less would meet all of them or none. */
+export function watchedMs(nodes: number): number {
+  return WATCHED_MS * Math.max(1, nodes / CROWD_MEMBERS)
+}
 
 /** Whatever can ask a node for its metrics. */
 interface Asker {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { LocalSwarm } from '../../../node/local-swarm.ts'
 import { type Figure, latencyOf } from '../figures.ts'
-import { SETTLE_MS, type Traffic, trafficBetween, trafficOf, WATCHED_MS } from '../swarm-traffic.ts'
+import { SETTLE_MS, type Traffic, trafficBetween, trafficOf, watchedMs } from '../swarm-traffic.ts'
 import { BenchAgent, BenchClient, bundledProgram } from '../work-daemon.ts'
 import { Journeys } from './journey.ts'
 
@@ -9,7 +9,7 @@ import { Journeys } from './journey.ts'
 const OFFERED_PER_SECOND = 15
 const SLOTS_COUNT = 4
 /** Every node has one agent with one of these, so that most tasks have to travel. Seven, so that turns of skills and of
- * nodes do not go together. */
+ * nodes do not go together, unless there are a multiple of seven. */
 const SKILLS = ['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'eta']
 
 /** Of a task at 60 nodes. The issue speaks of its share of gossip, the design of everything: both are judged. */
@@ -43,10 +43,10 @@ export async function swarmClaims({ directory, nodes, seconds }: SwarmOptions): 
     await Promise.all(attached)
     await delay(SETTLE_MS)
     await journeys.paced(clients, OFFERED_PER_SECOND, WARM_UP_SECONDS)
-    const idle = await watched(clients, () => delay(WATCHED_MS))
+    const idle = await watched(clients, () => delay(watchedMs(nodes)))
     let times: readonly number[] = []
     const busy = await watched(clients, async () => {
-      times = await journeys.paced(clients, OFFERED_PER_SECOND, Math.max(seconds, WATCHED_MS / 1000))
+      times = await journeys.paced(clients, OFFERED_PER_SECOND, Math.max(seconds, watchedMs(nodes) / 1000))
     })
     for (const client of clients) client.close()
     return figuresOf(nodes, latencyOf(times), idle, busy)

@@ -10,9 +10,11 @@ export class Parcel {
   readonly #group: GroupId
   #carried: Carried | undefined
 
-  constructor(sent: Message | Uint8Array, group: GroupId) {
+  /** `whole`: what goes in comes out, without having been bytes (BZ-2). */
+  constructor(sent: Message | Uint8Array, group: GroupId, whole: boolean) {
     this.sent = sent
     this.#group = group
+    if (whole && !(sent instanceof Uint8Array)) this.#carried = ok(sent)
   }
 
   /** The message as its receivers hold it, or why their codec refuses it. */

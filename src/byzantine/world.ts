@@ -60,6 +60,8 @@ export interface WorldOptions {
   /** Whether signing a checkpoint cuts the log; true is a planted bug. */
   readonly cutsEarly?: boolean
   readonly route?: Route | undefined
+  /** `objects`: what honest members send does not become bytes (BZ-2). `bytes` unless given. */
+  readonly carriage?: 'bytes' | 'objects'
 }
 
 const NOBODY: readonly Host[] = []
@@ -341,9 +343,11 @@ export class World {
     this.#deliver(host, to, message)
   }
 
-  /** Bytes go over the network, once for all receivers: what they hold is never an object of the sender. */
+  /** Over the network, once for all receivers (BZ-2). */
   #deliver(from: Host, node: NodeId, sent: Message | Uint8Array): void {
-    if (this.#parcel?.sent !== sent) this.#parcel = new Parcel(sent, GROUP)
+    if (this.#parcel?.sent !== sent) {
+      this.#parcel = new Parcel(sent, GROUP, from.honest && this.options.carriage === 'objects')
+    }
     const parcel = this.#parcel
     for (const to of this.#byNode.get(node) ?? NOBODY) {
       if (to.node === from.node) continue

@@ -93,19 +93,24 @@ function figuresOf({ jobs, spanMs, messages, idlePerSecond }: Pass) {
     acceptedTwice: jobs.filter(({ endings }) => endings > 1).length,
     selectionMs: waits('selectedAt'),
     schedulingMs: waits('startedAt'),
-    messagesPerTask: { own: Math.max(0, all - idle), all, gossip: messages.gossiped / jobs.length },
+    messagesPerTask: {
+      claims: messages.claims / jobs.length,
+      own: Math.max(0, all - idle),
+      all,
+      gossip: messages.gossiped / jobs.length,
+    },
   }
 }
 
 function tableOf(workload: Workload, pass: Pass): string {
   const { completed, jobs, jobsPerSecond, executedTwice, acceptedTwice, ...figures } = figuresOf(pass)
-  const { own, all, gossip } = figures.messagesPerTask
+  const { claims, own, all, gossip } = figures.messagesPerTask
   const share = ((100 * completed) / jobs).toFixed(1)
   return [
     `completed                 ${share}% of ${jobs}, ${jobsPerSecond.toFixed(1)} a second; executed twice: ${executedTwice}, accepted twice: ${acceptedTwice}`,
     `selection (award), ms     ${textOf(figures.selectionMs)}`,
     `scheduling (agent), ms    ${textOf(figures.schedulingMs)}`,
     `  if all were known, ms    ${textOf(spreadOf(omniscientWaitsMs(workload)))}`,
-    `messages per task         ${own.toFixed(1)} (with what the idle swarm sends anyway ${all.toFixed(1)}, of which gossip ${gossip.toFixed(1)})`,
+    `messages per task         ${own.toFixed(1)}, ${claims.toFixed(1)} of them to place it and end it (with what the idle swarm sends anyway ${all.toFixed(1)}, of which gossip ${gossip.toFixed(1)})`,
   ].join('\n')
 }

@@ -87,6 +87,14 @@ describe('the suites', () => {
     for (const kind of KINDS) expect(runScenario(kind, 7)).toEqual(runScenario(kind, 7))
   })
 
+  it('BZ-2 run the same whether or not what honest members send becomes bytes', () => {
+    for (const kind of KINDS) {
+      for (const seed of [1, 2, 3]) {
+        expect(runScenario(kind, seed, { carriage: 'objects' })).toEqual(runScenario(kind, seed))
+      }
+    }
+  })
+
   // The rest of the table takes minutes: `npm run sim -- consensus --bugs`.
   for (const name of [
     'quorum of 2f',

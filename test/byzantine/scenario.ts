@@ -5,8 +5,9 @@ import { Checker, type Violation } from './checkers.ts'
 import { fuzzBehaviour } from './fuzz.ts'
 import { drawTwins, twinsRoute, twinsRules } from './twins.ts'
 
-/** What is replaced to plant a bug. */
+/** What is replaced to plant a bug, or to be quick. */
 export interface Wiring {
+  readonly carriage?: WorldOptions['carriage']
   readonly rules?: Rules
   /** False: sends do not wait for the disk. */
   readonly barrier?: boolean
@@ -149,6 +150,7 @@ function optionsOf(seed: string, wiring: Wiring, rest: Omit<WorldOptions, 'seed'
     ...(wiring.barrier === undefined ? {} : { barrier: wiring.barrier }),
     ...(wiring.countsOwn === undefined ? {} : { countsOwn: wiring.countsOwn }),
     ...(wiring.cutsEarly === undefined ? {} : { cutsEarly: wiring.cutsEarly }),
+    ...(wiring.carriage === undefined ? {} : { carriage: wiring.carriage }),
     ...rest,
   }
 }

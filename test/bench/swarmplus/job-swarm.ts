@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { LocalSwarm } from '../../../node/local-swarm.ts'
 import { connect, type SwarmClient } from '../../../src/index.ts'
 import type { Job, Workload } from '../../sim/workloads.ts'
-import { type Traffic, trafficBetween, trafficOf } from '../swarm-traffic.ts'
+import { SETTLE_MS, type Traffic, trafficBetween, trafficOf, WATCHED_MS } from '../swarm-traffic.ts'
 import { bundledProgram } from '../work-daemon.ts'
 
 /** What became of one job; milliseconds by the clock of this process, which sees all ends of it. */
@@ -25,9 +25,6 @@ export interface Pass {
   readonly idlePerSecond: Traffic
 }
 
-/** After formation: until the agents of all are known to all that need to know. */
-const SETTLE_MS = 10_000
-const IDLE_MS = 10_000
 /** A job may wait for its turn that long. */
 const WAIT_MS = 600_000
 
@@ -66,7 +63,7 @@ export class JobSwarm {
   async run(): Promise<Pass> {
     const { jobs } = this.#workload
     const quiet = await trafficOf(this.#clients)
-    await delay(IDLE_MS)
+    await delay(WATCHED_MS)
     const before = await trafficOf(this.#clients)
     const idle = trafficBetween(quiet, before)
     const startedAt = performance.now()
@@ -78,12 +75,16 @@ export class JobSwarm {
     await Promise.all(ends)
     const spanMs = performance.now() - startedAt
     const messages = trafficBetween(before, await trafficOf(this.#clients))
-    const perSecond = (count: number): number => (count * 1000) / IDLE_MS
+    const perSecond = (count: number): number => (count * 1000) / WATCHED_MS
     return {
       jobs: this.#current,
       spanMs,
       messages,
-      idlePerSecond: { sent: perSecond(idle.sent), gossiped: perSecond(idle.gossiped) },
+      idlePerSecond: {
+        sent: perSecond(idle.sent),
+        claims: perSecond(idle.claims),
+        gossiped: perSecond(idle.gossiped),
+      },
     }
   }
 

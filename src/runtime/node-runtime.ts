@@ -137,7 +137,6 @@ export class NodeRuntime {
 
   /** No more ticks and samples. What waits for the disk is still performed by whoever closes the log. */
   stop(): void {
-    this.host.flush()
     clearInterval(this.#sampler)
     this.#alarm.cancel()
   }
@@ -153,8 +152,6 @@ export class NodeRuntime {
   #compactWhenDue(): void {
     const { log, state, ledger, compactAfterBytes } = this.#options
     if (log.bytesSinceCompaction <= Math.max(compactAfterBytes, SNAPSHOTS_BETWEEN * this.#snapshotBytes)) return
-    // What the cores know is all in the snapshot, and must not be appended once more after it.
-    this.host.flush()
     const records = state.snapshot(ledger.records(), coreRecords(this.host.swarm))
     this.#snapshotBytes = records.reduce((sum, record) => sum + record.length, 0)
     log.compact(records)

@@ -112,7 +112,6 @@ export class SwarmProgram implements MembershipProgram {
 
   /** Replaces what the log says of everything by what is known now, as the runtime does from time to time. */
   compact(): void {
-    this.#driver.flush()
     const kept = new Map<string, Uint8Array>()
     for (const bytes of this.#host.log.appended) {
       const entry = decodeNodeRecord(bytes)

@@ -88,7 +88,7 @@ export class GroupHost {
   #take(asked: readonly Effect[], effects: SwarmEffect[]): GroupNews {
     const outcomes: { id: number; outcome: Outcome }[] = []
     const events: Event[] = []
-    const written: GroupRecord[] = []
+    const written: SwarmEffect[] = []
     const held: SwarmEffect[] = []
     const votedBefore = this.#voted
     for (const effect of asked) {
@@ -107,15 +107,14 @@ export class GroupHost {
       const height = (event.height + 1) as Height
       this.#append({ kind: 'decisions-from', group: this.id, height, why: { kind: 'snapshot' } }, written)
     }
-    const kind = this.#voted > votedBefore || written.some(isDoubt) ? 'persist' : 'note'
-    for (const record of written) effects.push({ kind, record })
+    effects.push(...written)
     if (held.length > 0 && this.#voted === votedBefore) effects.push({ kind: 'barrier' })
     effects.push(...held)
     if (this.#voted > votedBefore) effects.push({ kind: 'settle', group: this.id, mark: this.#voted })
     return { outcomes, events }
   }
 
-  #persist({ mark, record }: Extract<Effect, { kind: 'persist' }>, written: GroupRecord[]): void {
+  #persist({ mark, record }: Extract<Effect, { kind: 'persist' }>, written: SwarmEffect[]): void {
     if (record.kind === 'vote') this.#voted = mark
     this.#append({ kind: 'group', group: this.id, record }, written)
   }
@@ -140,9 +139,9 @@ export class GroupHost {
     }
   }
 
-  #append(record: GroupRecord, written: GroupRecord[]): void {
+  #append(record: GroupRecord, written: SwarmEffect[]): void {
     this.log.take(record)
-    written.push(record)
+    written.push({ kind: 'persist', record })
   }
 
   #addressed(message: ConsensusMessage): Message {
@@ -152,11 +151,6 @@ export class GroupHost {
 }
 
 type Forwarded = Exclude<Effect, { kind: 'outcome' | 'event' | 'announce' | 'persist' | 'compact' }>
-
-/** That votes may be missing must be known at the next start, when the damage may no longer be seen (B-20). */
-function isDoubt(record: GroupRecord): boolean {
-  return record.kind === 'group' && record.record.kind === 'suspect'
-}
 
 const PATIENT = { mayWait: true } as const
 

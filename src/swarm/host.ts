@@ -1,14 +1,5 @@
 import type { Claim, Outcome } from '../consensus/index.ts'
-import {
-  after,
-  assert,
-  earliest,
-  type Millis,
-  NEVER,
-  type NodeId,
-  unreachable,
-  type WallMillis,
-} from '../kernel/index.ts'
+import { assert, type Millis, type NodeId, unreachable, type WallMillis } from '../kernel/index.ts'
 import type { IssueRequest } from '../renewal/index.ts'
 import type {
   Lane,
@@ -36,10 +27,6 @@ const CLOCK_INTERVAL_MS = 1000
  * it the disk is hopelessly behind, which the log reports first.
  */
 const HELD_EFFECTS_MAX = 1_048_576
-/** What nothing waits for is written after this time at the latest, or once there is this much of it. */
-const NOTES_MS = 50
-const NOTES_MAX = 64
-
 /** From here on whoever asks is to be refused: what is under way finds room in the rest. */
 const HELD_EFFECTS_CROWDED = 16_384
 
@@ -103,9 +90,6 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   readonly #posted: SwarmInput[] = []
   #clockAt: Millis | undefined
   #appended: LogIndex = 0
-  /** Not yet appended, oldest first; and when they are to be. */
-  #notes: NodeRecord[] = []
-  #notesDue: Millis = NEVER
 
   constructor(options: SwarmHostOptions) {
     this.#options = options
@@ -131,7 +115,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
    */
   ring(): void {
     this.#scheduledFor = undefined
-    if (this.#options.now() < this.#deadline()) this.#schedule()
+    if (this.#options.now() < this.#options.swarm.deadline()) this.#schedule()
     else this.tick()
   }
 
@@ -154,17 +138,12 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     for (let posted = this.#posted.shift(); posted !== undefined; posted = this.#posted.shift()) {
       this.#perform(this.#options.swarm.step(now, posted))
     }
-    if (now >= this.#notesDue) this.flush()
     this.#stepping = false
     this.#schedule()
   }
 
-  #deadline(): Millis {
-    return earliest(this.#options.swarm.deadline(), this.#notesDue)
-  }
-
   #schedule(): void {
-    const at = this.#deadline()
+    const at = this.#options.swarm.deadline()
     if (this.#scheduledFor !== undefined && at >= this.#scheduledFor) return
     this.#scheduledFor = at
     if (at < Number.POSITIVE_INFINITY) this.#options.schedule(at)
@@ -253,15 +232,14 @@ export class SwarmHost implements NetworkHandler, LogHandler {
         upTo = this.#append(effect.record)
         if (upTo === undefined) return
         if (effect.barrier === true) this.#barrier = upTo
-      } else if (effect.kind === 'note') this.#note(effect.record)
-      else if (effect.kind === 'barrier') {
+      } else if (effect.kind === 'barrier') {
         if (this.#durable < this.#appended) upTo = this.#appended
       } else if (upTo === undefined) this.#performOne(effect)
       else this.#hold(upTo, () => this.#performOne(effect))
     }
   }
 
-  #performOne(effect: Exclude<SwarmEffect, { kind: 'persist' | 'note' | 'barrier' }>): void {
+  #performOne(effect: Exclude<SwarmEffect, { kind: 'persist' | 'barrier' }>): void {
     const { network } = this.#options
     switch (effect.kind) {
       case 'send': {
@@ -328,22 +306,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     return this.#lastBody
   }
 
-  #note(record: NodeRecord): void {
-    this.#notes.push(record)
-    if (this.#notes.length >= NOTES_MAX) this.flush()
-    else if (this.#notesDue === NEVER) this.#notesDue = after(this.#options.now(), NOTES_MS)
-  }
-
-  /** Appends what nothing waits for: before the log is closed, or replaced by what the cores know. */
-  flush(): void {
-    const notes = this.#notes
-    this.#notes = []
-    this.#notesDue = NEVER
-    for (const record of notes) this.#append(record)
-  }
-
   #append(record: NodeRecord): LogIndex | undefined {
-    if (this.#notes.length > 0) this.flush()
     try {
       const index = this.#options.log.append(encodeForLog(record))
       this.#appended = index

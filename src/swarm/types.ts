@@ -69,8 +69,6 @@ export type SwarmEffect =
   | { readonly kind: 'publish'; readonly message: Message }
   /** With `barrier`, what later steps ask for waits too: every message from now on may rest on this record. */
   | { readonly kind: 'persist'; readonly record: NodeRecord; readonly barrier?: boolean }
-  /** For the log, in its place among the others; but nothing waits for it, so that it may be written with the next (R-10). */
-  | { readonly kind: 'note'; readonly record: NodeRecord }
   /** What stands behind it leaves only when all that was persisted before, in any step, is durable. */
   | { readonly kind: 'barrier' }
   | { readonly kind: 'claims'; readonly effect: ClaimsHostEffect }

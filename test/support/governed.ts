@@ -173,7 +173,6 @@ export class GovernedWorld {
     const self = node(name)
     switch (effect.kind) {
       case 'persist':
-      case 'note':
         return
       case 'settle':
         this.#queue.push({ to: name, input: { ...effect, kind: 'settled' } })
@@ -218,7 +217,7 @@ export class GovernedWorld {
 /** What a node's log holds of a group after these effects. */
 export function groupRecordsOf(effects: readonly SwarmEffect[], group = COUNCIL): readonly GroupRecord[] {
   return effects.flatMap((effect) => {
-    if (effect.kind !== 'persist' && effect.kind !== 'note') return []
+    if (effect.kind !== 'persist') return []
     const { record } = effect
     return 'group' in record && record.group === group ? [record as GroupRecord] : []
   })

@@ -55,21 +55,14 @@ describe("a group's host", () => {
     const group = new Scripted()
     expect(kinds(group.step([ownVote(1), send]))).toBe('persist send send settle')
     expect(kinds(group.step([send]))).toBe('barrier send send')
-    expect(kinds(group.step([proof(2), send]))).toBe('note barrier send send')
+    expect(kinds(group.step([proof(2), send]))).toBe('persist barrier send send')
     expect(kinds(group.step([send], { kind: 'durable', mark: 1 }))).toBe('send send')
   })
 
   it('GR-2 what it sends does not wait for what binds nobody', () => {
     const group = new Scripted()
-    expect(kinds(group.step([proof(1), send]))).toBe('send send note')
+    expect(kinds(group.step([proof(1), send]))).toBe('send send persist')
     expect(kinds(group.step([send]))).toBe('send send')
-  })
-
-  it('R-10 what binds nobody is only noted, unless a vote is written in the same step', () => {
-    const group = new Scripted()
-    expect(kinds(group.step([proof(1)]))).toBe('note')
-    expect(kinds(group.step([proof(2), ownVote(3)]))).toBe('persist persist settle')
-    expect(kinds(group.step([persist(4, { kind: 'suspect' })]))).toBe('persist')
   })
 
   it('B-29 lets those wait who do not wait for what it sends', () => {

@@ -31,7 +31,6 @@ const ping = (sequence: number): Message => ({
     rumours: [],
   },
 })
-const note = (ceiling: number): SwarmEffect => ({ ...(persist(ceiling) as object), kind: 'note' }) as SwarmEffect
 const send = (to: NodeId, sequence: number): SwarmEffect => ({ kind: 'send', to, message: ping(sequence) })
 const persist = (ceiling: number): SwarmEffect => ({
   kind: 'persist',
@@ -45,7 +44,6 @@ function scripted(...script: (readonly SwarmEffect[])[]) {
   const observed: HostObservation[] = []
   const scheduled: number[] = []
   let deadline: Millis = NEVER
-  let now: number = NOW
   let appended = 0
   let fatal: unknown
   const swarm = {
@@ -83,7 +81,7 @@ function scripted(...script: (readonly SwarmEffect[])[]) {
     swarm,
     network,
     log,
-    now: () => now as Millis,
+    now: () => NOW as Millis,
     wallNow: () => 0 as WallMillis,
     schedule: (at) => void scheduled.push(at),
     observe: (observation) => void observed.push(observation),
@@ -103,9 +101,6 @@ function scripted(...script: (readonly SwarmEffect[])[]) {
     log,
     setDeadline: (at: number) => {
       deadline = at as Millis
-    },
-    setNow: (at: number) => {
-      now = at
     },
     fatal: () => fatal,
   }
@@ -159,40 +154,6 @@ describe('the durability barrier', () => {
     expect(t.calls).toEqual(['append 1', 'send membership.ping to nodeA'])
     t.host.tick()
     expect(t.calls).toHaveLength(3)
-  })
-
-  it('R-10 what nothing waits for is appended with the next record, before it, and holds nothing back', () => {
-    const t = scripted([note(1), send(A, 1)], [note(2)], [persist(3), send(A, 2)])
-    t.host.tick()
-    t.host.tick()
-    expect(t.calls).toEqual(['send membership.ping to nodeA'])
-    t.host.tick()
-    expect(t.calls.slice(1)).toEqual(['append 1', 'append 2', 'append 3'])
-    t.host.onDurable(3)
-    expect(t.calls.slice(4)).toEqual(['send membership.ping to nodeA'])
-  })
-
-  it('R-10 or by itself: after 50 ms, when there is much, and when the host is told to', () => {
-    const t = scripted(
-      [note(1)],
-      [],
-      Array.from({ length: 64 }, (_, i) => note(i)),
-      [note(2)],
-    )
-    t.host.tick()
-    expect(t.scheduled).toEqual([NOW + 50])
-    t.setNow(NOW + 49)
-    t.host.ring()
-    expect(t.calls).toEqual([])
-    t.setNow(NOW + 50)
-    t.host.ring()
-    expect(t.calls).toEqual(['append 1'])
-    t.host.tick()
-    expect(t.calls).toHaveLength(65)
-    t.host.tick()
-    expect(t.calls).toHaveLength(65)
-    t.host.flush()
-    expect(t.calls).toHaveLength(66)
   })
 
   it('R-9 what one step did to very many tasks takes several records of the log', () => {

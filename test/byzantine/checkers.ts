@@ -50,6 +50,8 @@ export class Checker implements Watcher {
   readonly #prints = new Map<number, { readonly print: string; readonly host: NodeId }>()
   readonly #applied = new Map<number, Map<string, number>>()
   readonly #members = new Map<number, readonly NodeId[]>()
+  /** Epochs of which honest hosts hold different memberships: more than f are faulty, and seats name nobody any more. */
+  readonly #disputed = new Set<number>()
   readonly #blocks = new Map<Digest, { readonly parent: Digest; readonly height: number; readonly epoch: number }>()
   readonly #seen = new Set<object>()
   readonly #believed = new Set<object>()
@@ -152,7 +154,7 @@ export class Checker implements Watcher {
     if (certificate.kind === 'skip' && certificate.tip !== undefined) this.#onCertificate(host, certificate.tip)
     const epoch = certificate.kind === 'checkpoint' ? certificate.vote.epoch : certificate.epoch
     const members = this.#members.get(epoch)
-    if (members === undefined) return
+    if (members === undefined || this.#disputed.has(epoch)) return
     const seats = new Set<number>()
     for (const { seat, vote, signature } of votesIn(certificate)) {
       const signer = members[seat]
@@ -168,8 +170,10 @@ export class Checker implements Watcher {
   onEpoch(host: Host, epoch: number, members: readonly NodeId[]): void {
     const known = this.#members.get(epoch)
     if (known === undefined) this.#members.set(epoch, members)
-    else if (known.join() !== members.join() && !this.#tooMany)
-      this.#break('B-7', `two memberships of epoch ${epoch}, at ${host.node}`)
+    else if (known.join() !== members.join()) {
+      this.#disputed.add(epoch)
+      if (!this.#tooMany) this.#break('B-7', `two memberships of epoch ${epoch}, at ${host.node}`)
+    }
     const before = this.#members.get(epoch - 1)
     if (before === undefined) return
     const differ =

@@ -1,34 +1,30 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'rolldown'
+import { bundle } from '../../node/bundle.ts'
 import { LineReader, line } from './work-lines.ts'
 
 const WORKER = fileURLToPath(new URL('./work-child.ts', import.meta.url))
 const START_MS = 30_000
 
-let bundle: Promise<string> | undefined
+let program: Promise<string> | undefined
 
 /** The command line as it ships, of the sources as they are now; bundled once, and gone with this process. */
 export function bundledProgram(): Promise<string> {
-  bundle ??= makeBundle()
-  return bundle
+  program ??= makeProgram()
+  return program
 }
 
-async function makeBundle(): Promise<string> {
+async function makeProgram(): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'snb-program-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
-  await build({
-    input: fileURLToPath(new URL('../../node/bin.ts', import.meta.url)),
-    platform: 'node',
-    logLevel: 'warn',
-    output: { dir: directory, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: '[name].mjs' },
-  })
-  return join(directory, 'bin.mjs')
+  await bundle(directory)
+  writeFileSync(join(directory, 'package.json'), '{"type":"module"}\n')
+  return join(directory, 'bin.js')
 }
 
 export interface BenchDaemonOptions {

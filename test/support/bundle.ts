@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { build } from 'rolldown'
 import type { TestProject } from 'vitest/node'
+import { bundle } from '../../node/bundle.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -18,12 +17,7 @@ declare module 'vitest' {
  */
 export async function setup(project: TestProject): Promise<() => void> {
   const directory = mkdtempSync(join(tmpdir(), 'swarm-node-bundle-'))
-  await build({
-    input: fileURLToPath(new URL('../../node/bin.ts', import.meta.url)),
-    platform: 'node',
-    logLevel: 'warn',
-    output: { dir: directory, format: 'esm' },
-  })
+  await bundle(directory)
   writeFileSync(join(directory, 'package.json'), '{"type":"module"}\n')
   project.provide('program', join(directory, 'bin.js'))
   return () => rmSync(directory, { recursive: true })

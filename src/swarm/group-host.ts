@@ -11,7 +11,7 @@ import {
   type Outcome,
   type View,
 } from '../consensus/index.ts'
-import { after, earliest, type Millis, type NodeId, quorum, type Tick } from '../kernel/index.ts'
+import { after, earliest, type Millis, type NodeId, type Tick } from '../kernel/index.ts'
 import type { Height } from '../wire/index.ts'
 import type { Message } from './codec.ts'
 import { type Decided, type GroupLog, type GroupRecord, rewriting } from './group-log.ts'
@@ -61,11 +61,9 @@ export class GroupHost {
     return this.core.members.includes(this.self)
   }
 
-  /** Whether this is a group of this node that cannot change its membership without that one, when these are gone (GR-11). */
-  needs(node: NodeId, isGone: (node: NodeId) => boolean): boolean {
-    const { members } = this.core
-    if (!this.isMember || !members.includes(node)) return false
-    return members.filter((member) => !isGone(member)).length < quorum(members.length)
+  /** Whether this is a group of this node whose present membership has that one: the next may take its vote (GR-11). */
+  needs(node: NodeId): boolean {
+    return this.isMember && this.core.members.includes(node)
   }
 
   deadline(): Millis {

@@ -278,7 +278,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
   isShut(node: NodeId): boolean {
     const { council } = this
     if (council?.isRevoked(node) !== true) return false
-    return !council.host.needs(node, (member) => council.isRevoked(member))
+    return !council.host.needs(node)
   }
 
   /** A handshake failed over what the council has decided: this node is out, or knows less than others. */

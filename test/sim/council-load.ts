@@ -84,6 +84,8 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   #asked = 0
   #after = { decided: 0, waiting: false }
   #revocations = 0
+  /** Whom somebody proposed to revoke: they are, or may be at any time. */
+  readonly #condemned = new Set<NodeId>()
   /** Records on their way to a disk that were looked at. */
   readonly #seen = new WeakSet<Uint8Array>()
   #transfers = 0
@@ -183,8 +185,9 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   }
 
   /**
-   * The last memberships must be able to decide; whoever had a seat may be in any of the last two. One that a revocation has
-   * taken from a membership is a fault of it already: then whoever was given a seat since may not be gone for good as well.
+   * The last memberships must be able to decide; whoever had a seat may be in any of the last two. One that a revocation takes
+   * from a membership, now or when what was proposed is decided, is a fault of it already: then nobody else in it, and
+   * nobody who was given a seat since, may be gone for good as well.
    */
   needed(): readonly number[] {
     const { proofs, sim, random, model, cell } = this.#all
@@ -192,10 +195,10 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     for (const each of [proofs, cell.proofs]) {
       for (const epoch of [each.epoch, each.epoch - 1]) {
         const members = each.membersOf(epoch) ?? []
-        if (members.some((node) => model.revoked.has(node))) {
-          for (const node of model.validators) if (!model.revoked.has(node)) wanted.add(node)
-        }
         const able = members.filter((node) => !model.revoked.has(node))
+        if (members.some((node) => this.#condemned.has(node))) {
+          for (const node of [...model.validators, ...able]) if (!model.revoked.has(node)) wanted.add(node)
+        }
         for (const node of random.fork(`core ${epoch}`).sample(able, needed(members.length))) wanted.add(node)
       }
     }
@@ -356,6 +359,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   }
 
   #propose(machine: number, act: Act, as: NodeId, random?: Random): void {
+    if (act.kind === 'revoke') this.#condemned.add(act.node)
     const expect = random?.chance(0.1) === true ? random.below(20) : undefined
     this.#proposeBytes(machine, encodeOperation({ expect, act }), as)
   }
@@ -444,8 +448,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
 /** Whether this node's council has less than a quorum without the revoked, this one among them. */
 function isNeeded(node: NodeId, { council }: SwarmProgram): boolean {
   const members = council?.host.core.members ?? []
-  if (council === undefined || !members.includes(node) || !members.includes(council.self)) return false
-  return members.filter((member) => !council.state.revocations.has(member)).length < needed(members.length)
+  return council !== undefined && members.includes(node) && members.includes(council.self)
 }
 
 function tenant(name: string, weight: number): Act {

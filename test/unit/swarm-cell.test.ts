@@ -157,4 +157,16 @@ describe('revoking several at once', () => {
     world.propose('a', act.tenant('after'), 3)
     expect(world.outcomes.at(-1)).toMatchObject({ id: 3, outcome: { kind: 'applied' } })
   })
+
+  it('GR-11 one that is revoked while another is down helps to leave itself out, and then it goes', () => {
+    const world = startedAgain(four(), 'a', 'b', 'c')
+    world.propose('a', act.revoke('c'), 1)
+    world.linkAll()
+    world.pass(20_000)
+    expect(world.outcomes).toMatchObject([{ outcome: { kind: 'applied' } }])
+    expect(world.nodes.get('a')?.desk.host.core.members.join(' ')).toBe('a b d')
+    expect([world.linked('a', 'c'), world.linked('b', 'c')]).toEqual([false, false])
+    world.propose('a', act.tenant('after'), 2)
+    expect(world.outcomes.at(-1)).toMatchObject({ id: 2, outcome: { kind: 'applied' } })
+  })
 })

@@ -32,9 +32,9 @@ export class Recontact {
   constructor(ground: Ground, links: Links, first: readonly Peer[], spares: readonly Peer[]) {
     this.#ground = ground
     this.#links = links
-    const others = first.filter(({ node }) => node !== ground.self.node).slice(0, 4 * REMEMBERED_PEERS_MAX)
-    this.#first = others
-    this.#seeds = [...others, ...spares.filter(({ node }) => node !== ground.self.node).slice(0, REMEMBERED_PEERS_MAX)]
+    const others = (peers: readonly Peer[]) => peers.filter(({ node }) => node !== ground.self.node)
+    this.#first = others(first).slice(0, 4 * REMEMBERED_PEERS_MAX)
+    this.#seeds = [...this.#first, ...others(spares).slice(0, REMEMBERED_PEERS_MAX)]
   }
 
   start(): void {

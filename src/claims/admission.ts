@@ -4,7 +4,7 @@ import type { Demand, Groups } from './demand.ts'
 import type { Ground } from './ground.ts'
 import { originOf, type TaskId } from './ids.ts'
 import type { Queue } from './queue.ts'
-import type { SubmittedRecord } from './records.ts'
+import type { ClaimsRecord, SubmittedRecord } from './records.ts'
 import type { Roster } from './roster.ts'
 import { bodyHashOf, judgeSubmission } from './submission.ts'
 import { Task } from './task.ts'
@@ -34,7 +34,8 @@ export class Admission {
     this.#run = `${ground.epoch.toString(36)}${(ground.random.uint32() % 46_656).toString(36).padStart(3, '0')}`
   }
 
-  admit(submission: Submission): Result<Admitted, Refusal> {
+  /** @param isTold whether anybody is told that it is accepted, before it ends */
+  admit(submission: Submission, isTold: boolean): Result<Admitted, Refusal> {
     const { book, roster, groups } = this.#parts
     const { params, peers } = this.#ground
     const judged = judgeSubmission(submission, params, peers)
@@ -55,8 +56,13 @@ export class Admission {
     if (lane === undefined) return this.#refuse(submission, this.#tooMany('tenants'))
     const task = new Task(this.#recordOf(submission, group.value.demand, hash), group.value, submission.durable)
     book.add(task)
-    if (task.durable) this.#ground.persist({ kind: 'submitted', ...task.submission })
+    if (task.durable) this.#record({ kind: 'submitted', ...task.submission }, isTold)
     return ok({ kind: 'new', task })
+  }
+
+  #record(record: ClaimsRecord, isTold: boolean): void {
+    if (isTold) this.#ground.persist(record)
+    else this.#ground.persistLater(record)
   }
 
   #refuse(submission: Submission, refusal: Refusal): Result<Admitted, Refusal> {

@@ -46,6 +46,8 @@ async def whole():
 
         for value in (b"\x00\xff", {"a": [1, "ä→𝄞"]}, None, 1.5):
             assert await outcome(value) == (value, None), value
+            assert (await swarm.run("work", value)).get("output") == value, value
+        assert await code_of(swarm.run("nobody", timeout=0.01)) == "TIMEOUT"
         for value, code in (("fail", "NOT_THIS"), ("big", "TOO_LARGE"), ("odd", "BAD_OUTPUT")):
             assert await outcome(value) == (None, code), value
 

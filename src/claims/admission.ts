@@ -4,7 +4,7 @@ import type { Demand, Groups } from './demand.ts'
 import type { Ground } from './ground.ts'
 import { originOf, type TaskId } from './ids.ts'
 import type { Queue } from './queue.ts'
-import type { ClaimsRecord, SubmittedRecord } from './records.ts'
+import type { SubmittedRecord } from './records.ts'
 import type { Roster } from './roster.ts'
 import { bodyHashOf, judgeSubmission } from './submission.ts'
 import { Task } from './task.ts'
@@ -56,13 +56,8 @@ export class Admission {
     if (lane === undefined) return this.#refuse(submission, this.#tooMany('tenants'))
     const task = new Task(this.#recordOf(submission, group.value.demand, hash), group.value, submission.durable)
     book.add(task)
-    if (task.durable) this.#record({ kind: 'submitted', ...task.submission }, isTold)
+    if (task.durable) this.#ground.persist({ kind: 'submitted', ...task.submission }, isTold)
     return ok({ kind: 'new', task })
-  }
-
-  #record(record: ClaimsRecord, isTold: boolean): void {
-    if (isTold) this.#ground.persist(record)
-    else this.#ground.persistLater(record)
   }
 
   #refuse(submission: Submission, refusal: Refusal): Result<Admitted, Refusal> {

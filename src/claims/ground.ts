@@ -54,14 +54,10 @@ export class Ground {
     this.#effects.push(effect)
   }
 
-  persist(record: ClaimsRecord): void {
+  /** @param isUrgent false for what nobody has been told of: it goes with the next record, or after `commitDelayMs` (CL-14) */
+  persist(record: ClaimsRecord, isUrgent = true): void {
     this.#records.push(record)
-    this.#isUrgent = true
-  }
-
-  /** The same for what nobody has been told of: with the next record, or after `commitDelayMs` (CL-14). */
-  persistLater(record: ClaimsRecord): void {
-    this.#records.push(record)
+    if (isUrgent) this.#isUrgent = true
   }
 
   /** What this step persists is urgent after all. */

@@ -287,11 +287,6 @@ export class Checker implements Watcher {
     }
   }
 
-  /** A member that restarts may finalise again what it had not written down; it must be the same. */
-  onRestart(host: Host): void {
-    this.#applied.delete(host.index)
-  }
-
   /** What can only be judged at the end: B-4, B-5, B-7, B-9, B-10. */
   end(): readonly Violation[] {
     this.#checkOwnVotes()

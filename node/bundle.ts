@@ -8,6 +8,9 @@ const ENTRY = 'node/shipped-bin.ts'
 const COMMAND_LINE = 'node/cli/main.ts'
 const LIBRARY = { index: 'src/index.ts' }
 
+/** The library without what it loads only when asked for: the network (`src/net`) and the trials of liars. */
+const CORE = /^(?!.*node_modules).*\/src\/(?!net\/|byzantine\/)[a-z]+\//
+
 const ROOT = join(import.meta.dirname, '..')
 const COMMENTS = { legal: true, annotation: false, jsdoc: false } as const
 
@@ -55,6 +58,8 @@ async function bundleProgram(directory: string): Promise<void> {
       cleanDir: true,
       entryFileNames: PROGRAM_ENTRY,
       chunkFileNames: '[name].cjs',
+      // What a file has from another is a getter's call away each time, so what a daemon runs most is one file.
+      codeSplitting: { groups: [{ name: 'core', test: CORE }] },
       comments: COMMENTS,
     },
     plugins: [

@@ -35,8 +35,10 @@ export class Convictions {
     const { signer } = evidence
     const { group } = this.#context
     if (group.seatOf(signer) === undefined || this.#held.has(signer) || this.#checking.has(signer)) return
+    // Of another epoch: one of us has not heard of the change yet, and either may be right.
+    if (evidence.first.vote.epoch !== group.epoch) return
     const claims = evidenceClaims(group, evidence)
-    if (claims === undefined || evidence.first.vote.epoch !== group.epoch) {
+    if (claims === undefined) {
       this.#context.refuse(from, 20, 'evidence that convicts no one')
       return
     }

@@ -13,11 +13,9 @@ export async function startSwarmNode(nodeArgs: readonly string[] = []): Promise<
   return {
     name: 'swarm-node',
     submit: (done) => {
-      client.send('task.submit', { skill: 'noop', input }, ({ task }) => {
-        client.send('task.wait', { task }, ({ state }) => {
-          if (state !== 'completed') throw new Error(`a task ended as ${state}`)
-          done()
-        })
+      client.send('task.call', { skill: 'noop', input }, ({ state }) => {
+        if (state !== 'completed') throw new Error(`a task ended as ${state}`)
+        done()
       })
     },
     stop: async () => {

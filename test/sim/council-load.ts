@@ -84,7 +84,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   #asked = 0
   #after = { decided: 0, waiting: false }
   #revocations = 0
-  /** Whom somebody proposed to revoke: they are, or may be at any time. */
+  /** Whom somebody proposed to revoke, or to take the seat of: it is done, or may be at any time. */
   readonly #condemned = new Set<NodeId>()
   /** Records on their way to a disk that were looked at. */
   readonly #seen = new WeakSet<Uint8Array>()
@@ -185,9 +185,10 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   }
 
   /**
-   * The last memberships must be able to decide; whoever had a seat may be in any of the last two. One that a revocation takes
-   * from a membership, now or when what was proposed is decided, is a fault of it already: then nobody else in it, and
-   * nobody who was given a seat since, may be gone for good as well.
+   * The last memberships must be able to decide; whoever had a seat may be in any of the last two. One that is taken from a
+   * membership, now or when what was proposed is decided, is a fault of it already: then nobody else in it, and nobody who
+   * was given a seat since, may be gone for good as well. And what was proposed may yet give a seat to anybody: if one that
+   * has a seat is gone for good, then nobody who may get one is, or the next membership has more faults than it can bear.
    */
   needed(): readonly number[] {
     const { proofs, sim, random, model, cell } = this.#all
@@ -201,6 +202,10 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
         }
         for (const node of random.fork(`core ${epoch}`).sample(able, needed(members.length))) wanted.add(node)
       }
+    }
+    const seated = [...(proofs.membersOf(proofs.epoch) ?? []), ...(cell.proofs.membersOf(cell.proofs.epoch) ?? [])]
+    if (this.#plan.recruits && seated.some((node) => !wanted.has(node) && !model.revoked.has(node))) {
+      for (const { index, node } of sim.machines) if (!this.#plan.followers.includes(index)) wanted.add(node)
     }
     return sim.machines.filter(({ node }) => wanted.has(node)).map(({ index }) => index)
   }
@@ -360,6 +365,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
 
   #propose(machine: number, act: Act, as: NodeId, random?: Random): void {
     if (act.kind === 'revoke') this.#condemned.add(act.node)
+    if (act.kind === 'validator') for (const node of act.remove) this.#condemned.add(node)
     const expect = random?.chance(0.1) === true ? random.below(20) : undefined
     this.#proposeBytes(machine, encodeOperation({ expect, act }), as)
   }

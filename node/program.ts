@@ -5,6 +5,8 @@ import { Script } from 'node:vm'
 /** Where the program lies beside its entry, and with which of its files it begins. */
 export const PROGRAM_DIRECTORY = 'program'
 export const PROGRAM_ENTRY = 'main.cjs'
+/** V8 refuses code of another V8, but tells neither the machine nor the patches of a Node apart. */
+export const CODE_SUFFIX = `.${process.version}-${process.arch}.code`
 
 type Exports = Record<string, unknown>
 type Wrapped = (exports: Exports, require: (name: string) => unknown, module: { exports: Exports }) => void
@@ -65,6 +67,6 @@ export class Program {
 
   /** V8 compares only the lengths of the texts: whoever writes another text here removes the code of the last. */
   #codeOf(file: string): string {
-    return join(this.#directory, `${file}.code`)
+    return join(this.#directory, `${file}${CODE_SUFFIX}`)
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { PROGRAM_ENTRY, Program } from '../../node/program.ts'
+import { CODE_SUFFIX, PROGRAM_ENTRY, Program } from '../../node/program.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 
 describe('the shipped program', () => {
@@ -36,7 +36,7 @@ describe('the shipped program', () => {
 
   it('runs without code, and with code that V8 refuses', async () => {
     const directory = programOf({ [PROGRAM_ENTRY]: "exports.main = async () => { heard.push('runs') }" })
-    const code = join(directory, `${PROGRAM_ENTRY}.code`)
+    const code = join(directory, `${PROGRAM_ENTRY}${CODE_SUFFIX}`)
     expect(existsSync(code)).toBe(false)
     const program = new Program(directory)
     await hearing(() => program.main([]))

@@ -12,6 +12,7 @@ import {
   type CouncilShowReport,
   type CouncilStatusReport,
   certificateReader,
+  contradictionIn,
   type Decided,
   decisionProofBytes,
   decodeCouncilResult,
@@ -171,9 +172,14 @@ export class CouncilView implements CouncilHandle {
   }
 
   #rowsOf({ block, commit, outcomes }: Decided): readonly CouncilDecision[] {
-    const { height, at } = block.header
+    const { height } = block.header
+    const at = new Date(block.header.at).toISOString()
     const signers = this.#signersOf(commit)
-    return block.requests.flatMap(({ request }, i) =>
+    const convictions = block.evidence.map((evidence): CouncilDecision => {
+      const body = { node: evidence.signer, votes: contradictionIn(evidence) }
+      return { kind: 'conviction', body, outcome: 'convicted', height, proposer: block.header.proposer, at, signers }
+    })
+    const operations = block.requests.flatMap(({ request }, i) =>
       request.operations.flatMap((bytes, j) => {
         const operation = decodeOperation(bytes)
         const outcome = outcomes[i]?.[j]
@@ -183,12 +189,14 @@ export class CouncilView implements CouncilHandle {
             ...shownOf(operation.value.act, this.#readCertificate),
             ...shownResult(height, outcome.result),
             proposer: request.client,
-            at: new Date(at).toISOString(),
+            at,
             signers,
           },
         ]
       }),
     )
+    // A block convicts before it does anything else (GV-15).
+    return [...convictions, ...operations]
   }
 
   #signersOf({ epoch, signatures }: Decided['commit']): readonly string[] {

@@ -63,6 +63,7 @@ export function handlersOf({ node, metrics, requestStop }: MethodHost): Handlers
     'agent.update': (params, { visit }) => visit.update(params),
     'agent.detach': (params, { visit }) => visit.detach(params),
     'task.submit': (params, { visit }) => visit.submit(params),
+    'task.call': (params, { visit }) => visit.call(params),
     'task.get': (params, { visit }) => visit.get(params),
     'task.wait': (params, { visit }) => visit.wait(params),
     'task.cancel': (params, { visit }) => visit.cancel(params),

@@ -16,6 +16,7 @@ import {
   type LogTrust,
   type MemberFacts,
   type MemberParty,
+  type NetworkPort,
   type NodeId,
   type NodeLog,
   NodeRuntime,
@@ -57,6 +58,8 @@ export interface OpenOptions {
   readonly clock?: Clock
   /** Ends the opening, with the signal's reason, at the next point where that is possible. */
   readonly giveUp?: AbortSignal
+  /** For tests: what stands between this node and its network, and may lie. */
+  readonly carry?: (network: NetworkPort) => NetworkPort
   /** A broken invariant or a failed disk. Ends the process. */
   fatal(cause: unknown): void
 }
@@ -313,7 +316,7 @@ class Composition {
     const runtime = new NodeRuntime({
       swarm,
       perform: (effect) => work.perform(effect),
-      network,
+      network: this.#options.carry?.(network) ?? network,
       log: nodeLog.log,
       clock: this.#clock,
       state,

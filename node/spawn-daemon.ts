@@ -26,7 +26,7 @@ export interface SpawnOptions {
   /** Where its log goes, and where it will answer. */
   readonly data: string
   readonly socket: string
-  /** Where V8 keeps compiled code between starts: daemons of one owner share it, and each start is a fifth cheaper. */
+  /** Where Node keeps compiled code of a program that runs from its sources; the shipped one brings its own. */
   readonly codeCache?: string
   /** Whether it outlives this process. */
   readonly detached: boolean

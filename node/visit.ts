@@ -185,6 +185,12 @@ export class Visit {
     return { task, state: 'accepted', duplicate }
   }
 
+  async call({ timeoutMs, ...params }: ParamsOf<'task.call'>): Promise<TaskRecord> {
+    return taskRecordOf(
+      (await this.#ask({ kind: 'call', submission: submissionOf(params), timeoutMs }, 'report')).report,
+    )
+  }
+
   async get({ task }: ParamsOf<'task.get'>): Promise<TaskRecord> {
     return taskRecordOf((await this.#ask({ kind: 'get', task }, 'report')).report)
   }

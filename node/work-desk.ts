@@ -122,7 +122,7 @@ export class WorkDesk {
    * @throws SwarmError OVERLOADED, DISK_FULL, STORE_FAILED when nothing is asked now
    */
   ask(ask: ClaimsRequest, answer: (outcome: Result<ClaimsAnswer, Refusal>) => void): ClaimsRequestId {
-    const refusal = this.#options.refusal(ask.kind === 'submit')
+    const refusal = this.#options.refusal(ask.kind === 'submit' || ask.kind === 'call')
     if (refusal !== undefined)
       throw new SwarmError(refusal, REFUSALS[refusal], { data: { retryAfterMs: RETRY_AFTER_MS } })
     return this.#put(ask, answer)

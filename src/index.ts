@@ -31,6 +31,7 @@ export {
   resolveConfig,
 } from './config/index.ts'
 export type { LogTrust, Outcome as ProposalOutcome } from './consensus/index.ts'
+export { contradictionIn } from './consensus/index.ts'
 export type { GovernedRow, Proposal, Shown } from './council/index.ts'
 export { actOf, decodeCouncilResult, decodeOperation, encodeOperation, overviewOf, shownOf } from './council/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
@@ -128,3 +129,4 @@ export {
   rowOf,
   verifyProof,
 } from './swarm/index.ts'
+export type { NetworkPort } from './wire/index.ts'

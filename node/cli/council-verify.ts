@@ -68,18 +68,32 @@ function fromBase64(encoded: string): Uint8Array {
   return new Uint8Array(Buffer.from(encoded, 'base64'))
 }
 
-function documentOf(swarm: string, { height, epoch, at, members, signers, operations }: ProvenBlock) {
+function documentOf(swarm: string, proven: ProvenBlock) {
+  const { height, epoch, at, members, signers, operations, convictions } = proven
   const decided = operations.map(({ proposer, act }) => ({
     proposer,
     kind: act?.kind ?? null,
     body: act?.body ?? null,
   }))
-  return { valid: true, swarm, height, epoch, at: new Date(at).toISOString(), members, signers, operations: decided }
+  return {
+    valid: true,
+    swarm,
+    height,
+    epoch,
+    at: new Date(at).toISOString(),
+    members,
+    signers,
+    operations: decided,
+    convictions,
+  }
 }
 
 function describe(proven: ProvenBlock, { colours }: Terminal): string {
-  const { height, epoch, at, members, signers, operations } = proven
-  const what = operations.map(({ proposer, act }) => `  ${said(act)}\n    proposed by ${proposer}`)
+  const { height, epoch, at, members, signers, operations, convictions } = proven
+  const what = [
+    ...convictions.map((body) => `  ${wordsOf({ kind: 'conviction', body })}`),
+    ...operations.map(({ proposer, act }) => `  ${said(act)}\n    proposed by ${proposer}`),
+  ]
   return [
     `${colours.green('valid')}: final at height ${height} of epoch ${epoch}, ${new Date(at).toISOString()}`,
     ...what,

@@ -1,8 +1,10 @@
-import { type CouncilOutcome, formatDuration, type Shown } from '../../src/index.ts'
+import { type CouncilConviction, type CouncilOutcome, formatDuration, type Shown } from '../../src/index.ts'
 
 /** An act in words: what `council log` and `council verify` say of it. */
-export function wordsOf(act: Shown): string {
+export function wordsOf(act: Shown | Pick<CouncilConviction, 'kind' | 'body'>): string {
   switch (act.kind) {
+    case 'conviction':
+      return `${act.body.node} convicted: it signed ${act.body.votes}`
     case 'tenant': {
       const quotas = Object.entries(act.body.quota).map(([resource, amount]) => `${resource} ≤ ${amount}`)
       return [`tenant ${act.body.name}: weight ${act.body.weight}`, ...quotas].join(', ')
@@ -32,7 +34,7 @@ export function wordsOf(act: Shown): string {
 }
 
 /** What became of it, in words. */
-export function outcomeWords(outcome: CouncilOutcome): string {
-  if (outcome.outcome === 'applied') return `decided at height ${outcome.height}`
-  return `${outcome.votes} of ${outcome.needed} voices at height ${outcome.height}`
+export function outcomeWords(outcome: CouncilOutcome | CouncilConviction): string {
+  if (outcome.outcome === 'voted') return `${outcome.votes} of ${outcome.needed} voices at height ${outcome.height}`
+  return `decided at height ${outcome.height}`
 }

@@ -124,7 +124,8 @@ function describeDecisions({ decisions, complete }: CouncilLogReport, { colours 
   const rows = decisions.map((decision) => {
     const { proposer, at, signers } = decision
     const what = `${colours.bold(wordsOf(decision))}  (${outcomeWords(decision)})`
-    return `${at}  ${what}\n  proposed by ${proposer}\n  signed by ${signers.join(' ')}`
+    const by = decision.kind === 'conviction' ? 'shown' : 'proposed'
+    return `${at}  ${what}\n  ${by} by ${proposer}\n  signed by ${signers.join(' ')}`
   })
   return [...gap, ...rows].join('\n')
 }

@@ -1,4 +1,4 @@
-import type { Decision, Digest, Evidence, Message } from '../consensus/index.ts'
+import { contradictionIn, type Decision, type Digest, type Evidence, type Message } from '../consensus/index.ts'
 import type { NodeId } from '../kernel/index.ts'
 import { BEHAVIOURS } from './behaviours.ts'
 import type { Crypto } from './fakes.ts'
@@ -100,7 +100,7 @@ export function tryLie(lie: string, { nodes, crypto, seed }: TrialOptions): Tria
     viewsLost: jury.viewsLost,
     virtualMs: Math.round(world.now),
     convicted: jury.evidence.length > 0,
-    evidence: jury.evidence.map(({ first, second }) => `${inShort(first.vote)} and ${inShort(second.vote)}`),
+    evidence: jury.evidence.map(contradictionIn),
   }
 }
 
@@ -152,16 +152,5 @@ class Jury {
   problems(liar: NodeId | undefined): readonly string[] {
     const innocent = [...this.#evidence.keys()].filter((node) => node !== liar)
     return [...this.#differ, ...innocent.map((node) => `${node} is honest and was convicted`)]
-  }
-}
-
-function inShort(vote: Evidence['first']['vote']): string {
-  switch (vote.kind) {
-    case 'skip':
-      return `skip of views ${vote.tip + 1} to ${vote.view}`
-    case 'checkpoint':
-      return `state ${vote.root.slice(0, 8)} at height ${vote.height}`
-    default:
-      return `${vote.kind} of ${vote.digest.slice(0, 8)} in view ${vote.view}`
   }
 }

@@ -81,6 +81,8 @@ export interface Watcher {
   onConvicted?(host: Host, evidence: Evidence): void
   onTransferred?(host: Host, height: number): void
   onPersist?(host: Host, record: LogRecord): void
+  /** A receiver charges a member. */
+  onPenalised?(host: Host, peer: NodeId, reason: string): void
   /** A receiver's codec refused what came. */
   onRefused?(host: Host, reason: string): void
 }

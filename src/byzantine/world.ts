@@ -302,6 +302,9 @@ export class World {
       case 'event':
         if (host.honest) this.#tell(host, effect.event)
         return
+      case 'penalise':
+        if (host.honest) this.watcher.onPenalised?.(host, effect.peer, effect.reason)
+        return
       case 'announce':
         this.#gossip(host, { kind: 'status', epoch: effect.epoch, view: 0 as View, height: effect.height })
         return

@@ -34,7 +34,8 @@ export class Admission {
     this.#run = `${ground.epoch.toString(36)}${(ground.random.uint32() % 46_656).toString(36).padStart(3, '0')}`
   }
 
-  admit(submission: Submission): Result<Admitted, Refusal> {
+  /** @param isTold whether anybody is told that it is accepted, before it ends */
+  admit(submission: Submission, isTold: boolean): Result<Admitted, Refusal> {
     const { book, roster, groups } = this.#parts
     const { params, peers } = this.#ground
     const judged = judgeSubmission(submission, params, peers)
@@ -55,7 +56,7 @@ export class Admission {
     if (lane === undefined) return this.#refuse(submission, this.#tooMany('tenants'))
     const task = new Task(this.#recordOf(submission, group.value.demand, hash), group.value, submission.durable)
     book.add(task)
-    if (task.durable) this.#ground.persist({ kind: 'submitted', ...task.submission })
+    if (task.durable) this.#ground.persist({ kind: 'submitted', ...task.submission }, isTold)
     return ok({ kind: 'new', task })
   }
 

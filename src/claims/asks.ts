@@ -73,6 +73,9 @@ export class Asks {
         else this.#ground.emit({ kind: 'reply', request, outcome })
         return
       }
+      case 'call':
+        this.#call(request, ask)
+        return
       case 'list':
         this.#replyAfterAll(request, ok(this.#list(ask)))
         return
@@ -177,6 +180,23 @@ export class Asks {
     }
   }
 
+  /** CL-14: nobody is told of the task before its end, or before the time-out, which waits for the disk too. */
+  #call(request: RequestId, { submission, timeoutMs }: Extract<ClaimsRequest, { kind: 'call' }>): void {
+    if (this.#waiters >= this.#ground.params.requestsMax) {
+      this.#reply(request, tooManyWait())
+      return
+    }
+    const submitted = this.#parts.coordinator.submit(submission, false)
+    if (!submitted.ok) {
+      this.#reply(request, submitted)
+      return
+    }
+    const { task: id } = submitted.value
+    const task = this.#parts.book.get(id)
+    if (task === undefined) this.#replyAfterAll(request, err({ code: 'NOT_FOUND', message: notFound(id) }))
+    else this.#here(request, { kind: 'wait', task: id, timeoutMs }, task)
+  }
+
   #onTaskAsk(request: RequestId, ask: TaskAsk): void {
     if (ask.kind === 'steer' && ask.input.length > STEER_BYTES_MAX) {
       const message = `extra input has at most ${STEER_BYTES_MAX} bytes; pass larger values by content address`
@@ -265,10 +285,7 @@ export class Asks {
   #addWaiter(request: RequestId, task: Task, timeoutMs: number | undefined): void {
     const { params } = this.#ground
     if (this.#waiters >= params.requestsMax) {
-      this.#reply(
-        request,
-        err({ code: 'OVERLOADED', message: 'too many wait for tasks at this node; try again later' }),
-      )
+      this.#reply(request, tooManyWait())
       return
     }
     const alarm =
@@ -276,7 +293,8 @@ export class Asks {
         ? undefined
         : this.#ground.in(timeoutMs, () => {
             this.#removeWaiter(task, (waiter) => waiter.kind === 'request' && waiter.request === request)
-            this.#reply(request, err({ code: 'TIMEOUT', message: `the task has not ended within ${timeoutMs} ms` }))
+            const message = `the task has not ended within ${timeoutMs} ms`
+            this.#replyAfterAll(request, err({ code: 'TIMEOUT', message, data: { task: task.id } }))
           })
     this.#waiting.set(request, task)
     this.#push(task, { kind: 'request', request, alarm })
@@ -357,6 +375,10 @@ export class Asks {
 
 /** What another node may refuse with; anything else is news of a later version. */
 const RELAYED_CODES = ['OVERLOADED', 'TIMEOUT', 'TOO_LARGE'] as const
+
+function tooManyWait(): Outcome {
+  return err({ code: 'OVERLOADED', message: 'too many wait for tasks at this node; try again later' })
+}
 
 function notFound(task: string): string {
   return `there is no task ${task.slice(0, 80)}, or it ended too long ago to be kept`

@@ -58,14 +58,17 @@ export class Coordinator {
     this.#chronicle = new Chronicle(ground, parts.tracks)
   }
 
-  submit(submission: Submission): Result<ClaimsAnswer, Refusal> {
-    const admitted = this.#admission.admit(submission)
+  /** @param isTold whether whoever submits is told that it is accepted, and not only how it ended */
+  submit(submission: Submission, isTold = true): Result<Extract<ClaimsAnswer, { kind: 'accepted' }>, Refusal> {
+    const admitted = this.#admission.admit(submission, isTold)
     if (!admitted.ok) return admitted
     if (admitted.value.kind === 'known') return ok({ kind: 'accepted', task: admitted.value.id, duplicate: true })
     const { task } = admitted.value
-    this.#arm(task)
+    this.arm(task)
     // Matching begins at once and not after the acknowledgement.
     this.place(task)
+    // CL-14: only what runs here at once may be over before it is worth a commit of its own.
+    if (task.state !== 'running') this.#ground.commit()
     return ok({ kind: 'accepted', task: task.id, duplicate: false })
   }
 
@@ -254,13 +257,8 @@ export class Coordinator {
 
   /** A restored task begins to wait. */
   resume(task: Task): void {
-    this.#arm(task)
+    this.arm(task)
     if (!task.hasEnded) this.place(task)
-  }
-
-  /** Deadlines run while the leases of an earlier life are outwaited. */
-  arm(task: Task): void {
-    this.#arm(task)
   }
 
   regroup(task: Task): void {
@@ -471,8 +469,8 @@ export class Coordinator {
     this.#chronicle.changed(task)
   }
 
-  /** Deadline and queue time-out, from the submission on. */
-  #arm(task: Task): void {
+  /** Deadline and queue time-out, from the submission on; also while the leases of an earlier life are outwaited. */
+  arm(task: Task): void {
     const { submission } = task
     const waitedMs = Math.max(0, this.#ground.wall - submission.submittedAt)
     const left = (ms: number): number => (ms === 0 ? Number.POSITIVE_INFINITY : Math.max(0, ms - waitedMs))

@@ -1,5 +1,5 @@
 import { after, type Millis, type NodeId, type Random, type WallMillis } from '../kernel/index.ts'
-import { Alarms } from './alarms.ts'
+import { type Alarm, Alarms } from './alarms.ts'
 import type { ClaimsMessage } from './messages.ts'
 import type { ClaimsParams } from './params.ts'
 import type { ClaimsRecord } from './records.ts'
@@ -20,6 +20,10 @@ export class Ground {
   #records: ClaimsRecord[] = []
   #dependents: ClaimsEffect[] = []
   #needsBarrier = false
+  /** Of this step's records, some are to be durable soon. */
+  #isUrgent = false
+  /** Earlier records wait for company. */
+  #commitAlarm: Alarm | undefined
   /** Peers for whom something waits for the disk in this step: what follows must not overtake it. */
   readonly #deferred = new Set<NodeId>()
 
@@ -50,8 +54,15 @@ export class Ground {
     this.#effects.push(effect)
   }
 
-  persist(record: ClaimsRecord): void {
+  /** @param isUrgent false for what nobody has been told of: it goes with the next record, or after `commitDelayMs` (CL-14) */
+  persist(record: ClaimsRecord, isUrgent = true): void {
     this.#records.push(record)
+    if (isUrgent) this.#isUrgent = true
+  }
+
+  /** What this step persists is urgent after all. */
+  commit(): void {
+    this.#isUrgent = true
   }
 
   /** Performed once all records of this step are durable. */
@@ -88,17 +99,34 @@ export class Ground {
     const effects = this.#effects
     this.#effects = []
     if (this.#records.length > 0) {
-      effects.push({ kind: 'persist', records: this.#records })
+      const mayWait = !this.#isUrgent && !this.#needsBarrier && this.#dependents.length === 0
+      effects.push({ kind: 'persist', records: this.#records, ...(mayWait ? { mayWait } : {}) })
       this.#records = []
+      if (mayWait) this.#commitLater()
+      else this.#committed()
     } else if (this.#needsBarrier) {
       effects.push({ kind: 'barrier' })
+      this.#committed()
     }
     this.#needsBarrier = false
+    this.#isUrgent = false
     this.#deferred.clear()
     if (this.#dependents.length > 0) {
       for (const effect of this.#dependents) effects.push(effect)
       this.#dependents = []
     }
     return effects
+  }
+
+  #commitLater(): void {
+    this.#commitAlarm ??= this.in(this.params.commitDelayMs, () => {
+      this.#commitAlarm = undefined
+      this.#needsBarrier = true
+    })
+  }
+
+  #committed(): void {
+    this.alarms.cancel(this.#commitAlarm)
+    this.#commitAlarm = undefined
   }
 }

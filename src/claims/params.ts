@@ -95,6 +95,8 @@ export interface ClaimsParams {
   readonly partBytes: number
   readonly transfersPerPeerMax: number
   readonly transferBytesPerPeerMax: number
+  /** A task that nobody was told of is on its way to the disk after this, if it has not ended by then. */
+  readonly commitDelayMs: number
   /** What this node says about its agents is brought up to date at most this often. */
   readonly reportIntervalMs: number
 }
@@ -161,6 +163,7 @@ const LAN: ClaimsParams = {
   partBytes: 96 * KIB,
   transfersPerPeerMax: 64,
   transferBytesPerPeerMax: 8 * MIB,
+  commitDelayMs: 5,
   reportIntervalMs: 100,
 }
 

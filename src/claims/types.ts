@@ -83,6 +83,8 @@ export type TaskAsk =
 export type ClaimsRequest =
   | TaskAsk
   | { readonly kind: 'submit'; readonly submission: Submission }
+  /** Submits, and is answered once the task has ended, or with TIMEOUT, which names it: accepted is not said apart. */
+  | { readonly kind: 'call'; readonly submission: Submission; readonly timeoutMs?: number | undefined }
   /** Tasks that this node coordinates, in order of submission, newest last. */
   | {
       readonly kind: 'list'
@@ -210,8 +212,8 @@ export type StopReason = 'cancelled' | 'deadline' | 'run-timeout' | 'lease-ended
 
 export type ClaimsEffect =
   | { readonly kind: 'send'; readonly to: NodeId; readonly message: ClaimsMessage }
-  /** At most one in a list; what stands behind it depends on it. */
-  | { readonly kind: 'persist'; readonly records: readonly ClaimsRecord[] }
+  /** At most one in a list; what stands behind it depends on it. With `mayWait` nothing does, and a `barrier` follows soon. */
+  | { readonly kind: 'persist'; readonly records: readonly ClaimsRecord[]; readonly mayWait?: boolean | undefined }
   /** What stands behind it may leave only when all that was persisted before is durable. */
   | { readonly kind: 'barrier' }
   | { readonly kind: 'run'; readonly agent: AgentId; readonly order: RunOrder }

@@ -166,7 +166,7 @@ export function aborted(what: string, signal: AbortSignal): SwarmError {
 
 /** AC-4: whether it was done nobody here knows. */
 function unknownOutcome({ method }: Call, cause: SwarmError): SwarmError {
-  if (method !== 'task.submit') return cause
-  const message = `the connection was lost before task.submit was answered, so it may have been accepted; with a key it would be asked again (${cause.message})`
+  if (method !== 'task.submit' && method !== 'task.call') return cause
+  const message = `the connection was lost before ${method} was answered, so it may have been accepted; with a key it would be asked again (${cause.message})`
   return new SwarmError(cause.code, message, { cause })
 }

@@ -1,6 +1,6 @@
 import type { NodeId } from '../kernel/index.ts'
 import type { Context } from './context.ts'
-import { evidenceClaims } from './evidence.ts'
+import { contradictionIn, evidenceClaims } from './evidence.ts'
 import type { Evidence } from './types.ts'
 
 /**
@@ -35,8 +35,10 @@ export class Convictions {
     const { signer } = evidence
     const { group } = this.#context
     if (group.seatOf(signer) === undefined || this.#held.has(signer) || this.#checking.has(signer)) return
+    // Of another epoch: one of us has not heard of the change yet, and either may be right.
+    if (evidence.first.vote.epoch !== group.epoch) return
     const claims = evidenceClaims(group, evidence)
-    if (claims === undefined || evidence.first.vote.epoch !== group.epoch) {
+    if (claims === undefined) {
       this.#context.refuse(from, 20, 'evidence that convicts no one')
       return
     }
@@ -45,8 +47,7 @@ export class Convictions {
       if (valid.some((good) => !good)) return this.#context.badSignature(from, 'evidence')
       if (this.#context.group !== group || this.#held.has(signer)) return
       this.#held.set(signer, evidence)
-      const votes = `${evidence.first.vote.kind}, ${evidence.second.vote.kind}`
-      this.#context.observe({ kind: 'consensus.equivocation', signer, votes })
+      this.#context.observe({ kind: 'consensus.equivocation', signer, votes: contradictionIn(evidence) })
       this.#context.broadcast({ kind: 'evidence', evidence })
       this.#onGood(evidence)
     })

@@ -8,6 +8,7 @@ import { type HashFunction, Hashing } from './hashing.ts'
 import { type ConsensusParams, consensusParams } from './params.ts'
 import type { LogRecord } from './records.ts'
 import { RULES, type Rules } from './rules.ts'
+import { SpamAllowance } from './spam.ts'
 import { requestClaim } from './statements.ts'
 import type {
   CastVote,
@@ -21,6 +22,7 @@ import type {
   Input,
   LogTrust,
   Message,
+  Seat,
   SignedRequest,
 } from './types.ts'
 
@@ -71,6 +73,7 @@ function isMereVote(input: Input | Tick): boolean {
  */
 export class ConsensusCore implements Core<Input, Effect> {
   readonly #desks: Desks
+  readonly #spam = new SpamAllowance()
   #started = false
   /** Worked out when it is asked for, once per step that can have moved it. */
   #deadline: Millis | undefined
@@ -259,20 +262,33 @@ export class ConsensusCore implements Core<Input, Effect> {
   }
 
   #onVotes(from: NodeId, votes: readonly CastVote[]): void {
+    let idle = 0
     for (const cast of votes) {
-      const { vote } = cast
-      if (!this.#desks.believing.ofThisEpoch(from, vote.epoch)) continue
+      if (!this.#desks.believing.ofThisEpoch(from, cast.vote.epoch)) {
+        idle += 1
+        continue
+      }
       const seat = this.#desks.context.group.seatOf(from)
       if (seat === undefined) {
         this.#desks.context.refuse(from, 20, 'votes from a node that is no member')
         return
       }
-      if (vote.kind === 'checkpoint') this.#desks.checkpointing.receive(seat, { ...cast, vote }, false)
-      else {
-        if (vote.kind === 'commit') this.#onCommit(from, vote.digest)
-        this.#desks.voting.receive(seat, from, cast, vote)
-      }
+      if (!this.#onVote(seat, from, cast)) idle += 1
     }
+    if (idle > 0 && !this.#spam.take(this.#desks.context.now, from, idle, this.#desks.status())) {
+      this.#desks.context.refuse(from, 20, 'more votes that serve nothing than a member has reason to send')
+    }
+  }
+
+  /** Whether it can have been of use (B-30). Checkpoints are few, and each could name a height that is nowhere. */
+  #onVote(seat: Seat, from: NodeId, cast: CastVote): boolean {
+    const { vote } = cast
+    if (vote.kind === 'checkpoint') {
+      this.#desks.checkpointing.receive(seat, { ...cast, vote }, false)
+      return false
+    }
+    if (vote.kind === 'commit') this.#onCommit(from, vote.digest)
+    return this.#desks.voting.receive(seat, from, cast, vote)
   }
 
   #onCommit(from: NodeId, digest: Digest): void {

@@ -1,4 +1,5 @@
 export { ConsensusCore, type ConsensusOptions } from './core.ts'
+export { contradictionIn } from './evidence.ts'
 export type { HashFunction } from './hashing.ts'
 export {
   type Addressed,

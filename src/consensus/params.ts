@@ -19,6 +19,13 @@ export const REQUESTS_PER_BLOCK_MAX = 1024
 export const EVIDENCE_PER_BLOCK_MAX = 4
 /** Votes in one message: a member's whole voice of the moment. */
 export const VOTES_PER_MESSAGE_MAX = 16
+/**
+ * Votes of one peer that serve nothing (B-30): what a correct member repeats is a third of the rate at most, what it is late
+ * with is two for each view that we pass, and all of a second's worth may come at once after a break.
+ */
+export const IDLE_VOTES_PER_SECOND = 256
+export const IDLE_VOTES_PER_VIEW_MAX = 4
+export const IDLE_VOTES_BURST = 2_048
 /** Certificates in one message. */
 export const CERTIFICATES_PER_MESSAGE_MAX = 8
 /** Of so many views in a row, all members hear of the commits of one; of the others only who waits for the block (B-29). */

@@ -97,10 +97,13 @@ export class RequestPool {
   /** The oldest requests that fit a block and are not in these blocks below it already. */
   select(below: readonly Entry[], counts: (request: Request) => boolean): readonly SignedRequest[] {
     const taken = keysIn(below)
+    const sessions = sessionsIn(below)
     const selected: SignedRequest[] = []
     let bytes = 0
     for (const [key, { signed, bytes: size }] of this.#waiting) {
-      if (taken.has(key) || !counts(signed.request)) continue
+      const { client, session } = signed.request
+      // A block below may hold a later session of its client: whoever has finalised that finds this one in the wrong.
+      if (taken.has(key) || session < (sessions.get(client) ?? 0) || !counts(signed.request)) continue
       if (selected.length >= REQUESTS_PER_BLOCK_MAX || bytes + size > BLOCK_BYTES_MAX - PAYLOAD_RESERVE_BYTES) break
       selected.push(signed)
       bytes += size
@@ -163,6 +166,17 @@ function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
 
 /** Room in a block's payload for evidence and lengths. */
 const PAYLOAD_RESERVE_BYTES = 48 * 1024
+
+/** The latest session of each client in some blocks. */
+function sessionsIn(entries: readonly Entry[]): ReadonlyMap<NodeId, number> {
+  const sessions = new Map<NodeId, number>()
+  for (const { block } of entries) {
+    for (const { request } of block.requests) {
+      sessions.set(request.client, Math.max(request.session, sessions.get(request.client) ?? 0))
+    }
+  }
+  return sessions
+}
 
 /** The names of all requests in some blocks. */
 export function keysIn(entries: readonly Entry[]): Set<string> {

@@ -123,19 +123,20 @@ export class Voting {
     return view > 0 && view <= this.#view + viewsAheadMax && view >= this.#view - viewsBehindMax
   }
 
-  /** A vote straight from a member, its signature not yet looked at. */
-  receive(seat: Seat, from: NodeId, cast: CastVote, vote: ViewVote): void {
+  /** A vote straight from a member, its signature not yet looked at; whether it is the first for its place. */
+  receive(seat: Seat, from: NodeId, cast: CastVote, vote: ViewVote): boolean {
     // `vote` is the one that is cast: the caller has seen that it is no checkpoint.
     if (!this.inWindow(vote.view)) {
       if (vote.view > this.#view) this.#events.onAhead(from)
       else this.#events.onBehind(from)
-      return
+      return false
     }
     // Its skip is of no use to us before we know the certificate that it names (B-16).
     if (vote.kind === 'skip' && vote.tip > this.#tip.view) this.#events.onAhead(from)
     const isNew = this.#add(seat, cast, false)
     if (vote.view < this.#view && this.#tellsOfLag(vote, isNew)) this.#events.onBehind(from)
     this.#count(vote)
+    return isNew
   }
 
   /** The slowest always votes after the others have gone on: that it is behind shows only if it repeats itself. */

@@ -131,15 +131,23 @@ export type CouncilOutcome =
       readonly needed: number
     }
 
+/** A validator was caught (GV-15): nobody proposes that, the evidence itself was decided. */
+export interface CouncilConviction {
+  readonly kind: 'conviction'
+  /** What it signed two votes for, of which no correct member signs both. */
+  readonly body: { readonly node: string; readonly votes: string }
+  readonly outcome: 'convicted'
+  readonly height: number
+}
+
 /** A row of `swarm-node council log --json`. */
-export type CouncilDecision = Shown &
-  CouncilOutcome & {
-    /** The node, or the organisation's key, in whose name it was proposed. */
-    readonly proposer: string
-    readonly at: string
-    /** Whose signatures made it final. */
-    readonly signers: readonly string[]
-  }
+export type CouncilDecision = ((Shown & CouncilOutcome) | CouncilConviction) & {
+  /** The node, or the organisation's key, in whose name it was proposed; of evidence, whoever put it into its block. */
+  readonly proposer: string
+  readonly at: string
+  /** Whose signatures made it final. */
+  readonly signers: readonly string[]
+}
 
 export interface CouncilLogReport {
   readonly decisions: readonly CouncilDecision[]

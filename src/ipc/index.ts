@@ -11,6 +11,7 @@ export { ClientCodec, type ClientEvent } from './client-codec.ts'
 export {
   COUNCIL_PROOF_FORMAT,
   COUNCIL_SECTIONS,
+  type CouncilConviction,
   type CouncilDecision,
   type CouncilLogReport,
   type CouncilMemberState,

@@ -26,6 +26,7 @@ import type {
 } from './reports.ts'
 import {
   type CancelResult,
+  callParams,
   cancelParams,
   type HistoryReport,
   listParams,
@@ -75,6 +76,8 @@ export const METHODS = {
   'agent.update': method<Record<string, never>>()(updateParams),
   'agent.detach': method<Record<string, never>>()(detachParams),
   'task.submit': method<SubmitResult>()(submitParams),
+  /** Submitted and waited for in one: the record once it has ended, or TIMEOUT with the task in `data`. */
+  'task.call': method<TaskRecord>()(callParams),
   'task.get': method<TaskRecord>()(taskParams),
   'task.wait': method<TaskRecord>()(waitParams),
   'task.cancel': method<CancelResult>()(cancelParams),

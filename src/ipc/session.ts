@@ -398,7 +398,7 @@ export class Session implements Core<SessionInput, SessionEffect> {
 
 /** I-12: what is to be run is cut out of the line in which it came. */
 function withPayload(call: Call, line: string): Call {
-  if (call.method !== 'task.submit' && call.method !== 'task.steer') return call
+  if (call.method !== 'task.submit' && call.method !== 'task.call' && call.method !== 'task.steer') return call
   const input = JsonText.cut(line, 'params', 'input')
   return { ...call, params: { ...call.params, input } } as Call
 }

@@ -33,41 +33,50 @@ export type Guarantee = (typeof GUARANTEES)[number]
 
 const weight = amount.optional()
 
-export const submitParams = z
-  .strictObject({
-    skill: name.optional(),
-    /** All of them at one agent, in place of `skill`. */
-    skills: z.array(name).min(1).max(SKILLS_PER_TASK_MAX).optional(),
-    /** Any JSON value of up to 1 MiB. */
-    input: z.unknown().optional(),
-    /** `default` unless given. */
-    tenant: name.optional(),
-    /** The same key again is the same task. */
-    key: boundedText(KEY_BYTES_MAX).optional(),
-    /** 9 is the most urgent; 5 unless given. */
-    priority: z.int().min(0).max(9).optional(),
-    deadlineMs: durationMs.optional(),
-    queueTimeoutMs: durationMs.optional(),
-    runTimeoutMs: durationMs.optional(),
-    retries: z.int().min(0).max(RETRIES_COUNT_MAX).optional(),
-    /** `exactly-once` unless given. */
-    guarantee: z.enum(GUARANTEES).optional(),
-    /** On disk before it is accepted: true unless given. False is faster, and lost when the node stops. */
-    durable: z.boolean().optional(),
-    resources: dictionary(amount, RESOURCES_MAX).optional(),
-    require: z.array(expression).max(EXPRESSIONS_MAX).optional(),
-    prefer: z.array(expression).max(EXPRESSIONS_MAX).optional(),
-    /** What counts when several could do it, as weights. */
-    objective: z.strictObject({ throughput: weight, latency: weight, quality: weight, cost: weight }).optional(),
-    /** The highest price. */
-    budget: amount.optional(),
-    /** Handed to the agent as it is. */
-    trace: boundedText(TRACE_BYTES_MAX).optional(),
-  })
-  .refine(({ skill, skills }) => (skill === undefined) !== (skills === undefined), {
-    message: 'give either skill or skills',
-    path: ['skill'],
-  })
+const submission = {
+  skill: name.optional(),
+  /** All of them at one agent, in place of `skill`. */
+  skills: z.array(name).min(1).max(SKILLS_PER_TASK_MAX).optional(),
+  /** Any JSON value of up to 1 MiB. */
+  input: z.unknown().optional(),
+  /** `default` unless given. */
+  tenant: name.optional(),
+  /** The same key again is the same task. */
+  key: boundedText(KEY_BYTES_MAX).optional(),
+  /** 9 is the most urgent; 5 unless given. */
+  priority: z.int().min(0).max(9).optional(),
+  deadlineMs: durationMs.optional(),
+  queueTimeoutMs: durationMs.optional(),
+  runTimeoutMs: durationMs.optional(),
+  retries: z.int().min(0).max(RETRIES_COUNT_MAX).optional(),
+  /** `exactly-once` unless given. */
+  guarantee: z.enum(GUARANTEES).optional(),
+  /** On disk before it is accepted: true unless given. False is faster, and lost when the node stops. */
+  durable: z.boolean().optional(),
+  resources: dictionary(amount, RESOURCES_MAX).optional(),
+  require: z.array(expression).max(EXPRESSIONS_MAX).optional(),
+  prefer: z.array(expression).max(EXPRESSIONS_MAX).optional(),
+  /** What counts when several could do it, as weights. */
+  objective: z.strictObject({ throughput: weight, latency: weight, quality: weight, cost: weight }).optional(),
+  /** The highest price. */
+  budget: amount.optional(),
+  /** Handed to the agent as it is. */
+  trace: boundedText(TRACE_BYTES_MAX).optional(),
+}
+
+interface Skilled {
+  readonly skill?: string | undefined
+  readonly skills?: readonly string[] | undefined
+}
+
+const hasSkill = ({ skill, skills }: Skilled): boolean => (skill === undefined) !== (skills === undefined)
+const SKILL_WANTED = { message: 'give either skill or skills', path: ['skill'] }
+
+export const submitParams = z.strictObject(submission).refine(hasSkill, SKILL_WANTED)
+/** The same, answered by its end. The time-out is of the answer: the task goes on. */
+export const callParams = z
+  .strictObject({ ...submission, timeoutMs: durationMs.optional() })
+  .refine(hasSkill, SKILL_WANTED)
 
 export const taskParams = z.strictObject({ task: taskId })
 export const waitParams = z.strictObject({ task: taskId, timeoutMs: durationMs.optional() })

@@ -68,9 +68,13 @@ export class MemoryLog implements LogPort {
     this.#handler = { deliver, handler }
   }
 
-  append(record: Uint8Array): LogIndex {
+  append(record: Uint8Array, mayWait = false): LogIndex {
     this.#bytesSinceCompaction += record.length
-    return this.#take('append', [record.slice()])
+    return this.#take('append', [record.slice()], mayWait)
+  }
+
+  hurry(): void {
+    if (!this.#syncing && this.#pending.length > 0) this.#sync()
   }
 
   /** Never full. */
@@ -80,7 +84,7 @@ export class MemoryLog implements LogPort {
 
   compact(records: readonly Uint8Array[]): void {
     this.#bytesSinceCompaction = 0
-    this.#take('compact', records)
+    this.#take('compact', records, false)
   }
 
   /** The disk answers nobody until then. */
@@ -99,10 +103,10 @@ export class MemoryLog implements LogPort {
     this.#handler = undefined
   }
 
-  #take(kind: Operation['kind'], records: readonly Uint8Array[]): LogIndex {
+  #take(kind: Operation['kind'], records: readonly Uint8Array[], mayWait: boolean): LogIndex {
     const index = kind === 'append' ? this.#next++ : this.#next - 1
     this.#pending.push({ index, kind, records })
-    if (!this.#syncing) this.#sync()
+    if (!mayWait) this.hurry()
     return index
   }
 

@@ -94,7 +94,7 @@ export class SegmentedLog implements LogPort {
     return this.#bytesSinceCompaction
   }
 
-  append(record: Uint8Array): LogIndex {
+  append(record: Uint8Array, mayWait = false): LogIndex {
     assert(record.length <= this.#params.recordBytesMax, 'a record is too long', { bytes: record.length })
     assert(this.#handler !== undefined, 'a log without a handler cannot report')
     const bytes = RECORD_HEAD_BYTES + record.length
@@ -104,8 +104,12 @@ export class SegmentedLog implements LogPort {
     this.#queuedBytes += bytes
     this.#bytesSinceCompaction += bytes
     this.#lastIndex += 1
-    this.#writeAfterTurn()
+    if (!mayWait) this.#writeAfterTurn()
     return this.#lastIndex
+  }
+
+  hurry(): void {
+    this.#writeAfterTurn()
   }
 
   refusal(): LogRefusal | undefined {
@@ -127,6 +131,8 @@ export class SegmentedLog implements LogPort {
     const tail = this.#end.upTo === this.#lastIndex ? this.#end : undefined
     this.#compaction = { records, upTo: this.#lastIndex, tail }
     this.#bytesSinceCompaction = 0
+    // The snapshot waits for what it stands for, which may have been in no hurry.
+    this.#writeAfterTurn()
     this.#disk.afterTurn(() => this.#prepare())
   }
 
@@ -136,6 +142,7 @@ export class SegmentedLog implements LogPort {
     assert(this.#onClosed === undefined, 'a log is closed once')
     this.#onClosed = closed
     this.#compaction = undefined
+    this.#writeAfterTurn()
     this.#disk.afterTurn(() => this.#closeWhenIdle())
   }
 

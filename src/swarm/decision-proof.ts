@@ -1,4 +1,4 @@
-import { decisionProofShape, type HashFunction, verifyDecision } from '../consensus/index.ts'
+import { contradictionIn, decisionProofShape, type HashFunction, verifyDecision } from '../consensus/index.ts'
 import { decodeOperation, type Shown, shownOf } from '../council/index.ts'
 import { certificateReader, decodeGenesis, verifyStatement } from '../identity/index.ts'
 import { err, type NodeId, ok, type Result, type WallMillis } from '../kernel/index.ts'
@@ -27,6 +27,8 @@ export interface ProvenBlock {
   readonly signers: readonly NodeId[]
   /** In order. Undefined: no operation of a council, which changed nothing. */
   readonly operations: readonly { readonly proposer: NodeId; readonly act: Shown | undefined }[]
+  /** Whom it convicts, and by which votes (GV-15). */
+  readonly convictions: readonly { readonly node: NodeId; readonly votes: string }[]
 }
 
 /**
@@ -46,7 +48,7 @@ export function verifyProof({ genesis, proof }: ProofParts, options: VerifyOptio
     verifyStatement(claim.domain, swarm, claim.statement),
   )
   if (!proven.ok) return proven
-  const { header, requests } = decoded.value.block
+  const { header, requests, evidence } = decoded.value.block
   const read = certificateReader(swarm)
   const operations = requests.flatMap(({ request }) =>
     request.operations.map((operation) => {
@@ -55,5 +57,6 @@ export function verifyProof({ genesis, proof }: ProofParts, options: VerifyOptio
     }),
   )
   const { epoch, members, signers } = proven.value
-  return ok({ height: header.height, epoch, at: header.at, members, signers, operations })
+  const convictions = evidence.map((each) => ({ node: each.signer, votes: contradictionIn(each) }))
+  return ok({ height: header.height, epoch, at: header.at, members, signers, operations, convictions })
 }

@@ -187,11 +187,11 @@ function announcement(group: GroupId, { epoch, height }: Announcement): Message 
   return { kind: 'consensus.announce', body: { group, message: { kind: 'status', epoch, view: 0 as View, height } } }
 }
 
-/** Those of the blocks finalised in one step that decided something, each with the headers up to its certificate. */
+/** Those of the blocks finalised in one step that decided something or convicted somebody, each with the headers up to its certificate. */
 function decidedBy(events: readonly Event[]): readonly Decided[] {
   const decisions = events.flatMap((event) => (event.kind === 'finalised' ? [event.decision] : []))
   return decisions.flatMap((decision, i) => {
-    if (decision.results.length === 0) return []
+    if (decision.results.length === 0 && decision.block.evidence.length === 0) return []
     const above = decisions.slice(i + 1, 1 + indexOfCertified(decisions, i)).map(({ block }) => block.header)
     return [{ block: decision.block, headers: above, commit: decision.certificate, outcomes: outcomesOf(decision) }]
   })

@@ -90,6 +90,8 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   readonly #posted: SwarmInput[] = []
   #clockAt: Millis | undefined
   #appended: LogIndex = 0
+  /** The last record appended is in no hurry. */
+  #mayWait = false
 
   constructor(options: SwarmHostOptions) {
     this.#options = options
@@ -228,12 +230,17 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   #perform(effects: readonly SwarmEffect[]): void {
     let upTo = this.#barrier > this.#durable ? this.#barrier : undefined
     for (const effect of effects) {
-      if (effect.kind === 'persist') {
+      if (effect.kind === 'persist' && effect.mayWait === true) {
+        // R-1c
+        if (this.#append(effect.record, true) === undefined) return
+      } else if (effect.kind === 'persist') {
         upTo = this.#append(effect.record)
         if (upTo === undefined) return
         if (effect.barrier === true) this.#barrier = upTo
       } else if (effect.kind === 'barrier') {
-        if (this.#durable < this.#appended) upTo = this.#appended
+        if (this.#durable >= this.#appended) continue
+        upTo = this.#appended
+        this.#hurry()
       } else if (upTo === undefined) this.#performOne(effect)
       else this.#hold(upTo, () => this.#performOne(effect))
     }
@@ -306,16 +313,23 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     return this.#lastBody
   }
 
-  #append(record: NodeRecord): LogIndex | undefined {
+  #append(record: NodeRecord, mayWait = false): LogIndex | undefined {
     try {
-      const index = this.#options.log.append(encodeForLog(record))
+      const index = this.#options.log.append(encodeForLog(record), mayWait)
       this.#appended = index
+      this.#mayWait = mayWait
       this.#options.recorded?.(record)
       return index
     } catch (cause) {
       this.#options.fatal(cause)
       return undefined
     }
+  }
+
+  #hurry(): void {
+    if (!this.#mayWait) return
+    this.#mayWait = false
+    this.#options.log.hurry()
   }
 
   #hold(upTo: LogIndex, run: () => void): void {

@@ -237,7 +237,7 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
         // Each record is of one task and stands for itself: a crash between two of them leaves a step that did less.
         for (let from = 0; from < effect.records.length; from += CLAIMS_RECORDS_MAX) {
           const records = effect.records.slice(from, from + CLAIMS_RECORDS_MAX)
-          effects.push({ kind: 'persist', record: { kind: 'claims', records } })
+          effects.push({ kind: 'persist', record: { kind: 'claims', records }, mayWait: effect.mayWait })
         }
         return
       case 'event':

@@ -66,8 +66,16 @@ export type ClaimsHostEffect = Extract<
 export type SwarmEffect =
   | { readonly kind: 'send'; readonly to: NodeId; readonly message: Message }
   | { readonly kind: 'publish'; readonly message: Message }
-  /** With `barrier`, what later steps ask for waits too: every message from now on may rest on this record. */
-  | { readonly kind: 'persist'; readonly record: NodeRecord; readonly barrier?: boolean }
+  /**
+   * With `barrier`, what later steps ask for waits too: every message from now on may rest on this record. With `mayWait`
+   * nothing rests on it yet: it is written with what comes next.
+   */
+  | {
+      readonly kind: 'persist'
+      readonly record: NodeRecord
+      readonly barrier?: boolean
+      readonly mayWait?: boolean | undefined
+    }
   /** What stands behind it leaves only when all that was persisted before, in any step, is durable. */
   | { readonly kind: 'barrier' }
   | { readonly kind: 'claims'; readonly effect: ClaimsHostEffect }

@@ -115,7 +115,7 @@ export const MESSAGE_KINDS = {
 
   'consensus.request': { code: 32, ...AGREEMENT, bytesMax: 256 * KIB },
   'consensus.proposal': { code: 33, ...AGREEMENT, bytesMax: 256 * KIB },
-  'consensus.vote': { code: 34, ...AGREEMENT, perSecondMax: 20_000 },
+  'consensus.vote': { code: 34, ...AGREEMENT },
   'consensus.certificate': { code: 35, ...AGREEMENT },
   'consensus.status': { code: 36, ...AGREEMENT, bytesMax: 1 * KIB },
   'consensus.fetch': { code: 37, ...AGREEMENT, bytesMax: 1 * KIB },

@@ -74,12 +74,15 @@ export type LogRefusal = 'OVERLOADED' | 'DISK_FULL' | 'STORE_FAILED'
  */
 export interface LogPort {
   /**
-   * Takes (copies) a record. It is durable once {@link LogHandler.onDurable} has reported its index or a later one.
+   * Takes (copies) a record. It is durable once {@link LogHandler.onDurable} has reported its index or a later one. One
+   * that `mayWait` goes to the disk with the next that may not, or when the log is told to {@link hurry}.
    *
    * @throws SwarmError OVERLOADED or DISK_FULL at the bound on waiting bytes, STORE_FAILED after a failure,
    * SHUTTING_DOWN after close. Nothing was taken then; whoever sheds new work on {@link refusal} does not get here.
    */
-  append(record: Uint8Array): LogIndex
+  append(record: Uint8Array, mayWait?: boolean): LogIndex
+  /** Whatever was appended goes to the disk now. */
+  hurry(): void
   /** Whether new work must be shed, and why. After DISK_FULL, asking is what makes the log look for space again. */
   refusal(): LogRefusal | undefined
   /**

@@ -49,7 +49,10 @@ export async function withCouncil<T>(
     const [founder] = nodes
     if (founder === undefined) throw new Error('no node')
     const client = await connectTo(founder)
-    await formCouncil(client, nodes)
+    await client
+      .call('council.propose', { kind: 'parameter', body: { name: 'council.sizeMax', value: nodes.length } })
+      .catch(() => undefined)
+    await seat(client, nodes)
     const result = await run({ swarm, nodes, client, forget })
     client.close()
     return result
@@ -63,11 +66,8 @@ export function connectTo(node: RunningNode): Promise<ControlClient> {
 }
 
 /** Seats all of them, as far as a step may go, and waits until they vote. */
-async function formCouncil(client: ControlClient, nodes: readonly RunningNode[]): Promise<void> {
+export async function seat(client: ControlClient, nodes: readonly RunningNode[]): Promise<void> {
   const wanted = nodes.map(({ status }) => status.node)
-  await client
-    .call('council.propose', { kind: 'parameter', body: { name: 'council.sizeMax', value: nodes.length } })
-    .catch(() => undefined)
   const until = performance.now() + COUNCIL_TIMEOUT_MS
   for (;;) {
     const { members } = await client.call('council.status', {})

@@ -8,19 +8,22 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { RunningNode } from '../../node/local-swarm.ts'
 import { statusOf } from '../../node/spawn-daemon.ts'
-import type { ControlClient } from '../../src/index.ts'
-import { type CouncilSwarm, connectTo, killProcess, withCouncil } from './council-swarm.ts'
+import type { ControlClient, CouncilStatusReport } from '../../src/index.ts'
+import { type CouncilSwarm, connectTo, killProcess, seat, withCouncil } from './council-swarm.ts'
 import { type Figure, latencyOf, tableOf } from './figures.ts'
 import type { RogueOrders, RogueReport } from './rogue-child.ts'
 import { bundledProgram } from './work-daemon.ts'
 
 /**
- * What governance promises, with real daemons: how soon a revoked member is connected to nobody, and that it stays out; and
- * what a validator gone rogue, which floods the others with signed votes, costs them in memory and decisions.
+ * What governance promises, with real daemons: how soon a revoked member is connected to nobody, and that it stays out;
+ * what a validator gone rogue, which floods the others with signed votes, costs them in memory and decisions; and how long
+ * the next decision takes when the primary proposes one thing to some and another to the rest, until it is convicted.
  *
- * Usage: npm run bench -- governance [--part revocation,flood] [--members 4] [--revoke 3] [--seconds 20] [--json]
+ * Usage: npm run bench -- governance [--part revocation,flood,equivocation] [--members 4] [--revoke 3] [--seconds 20]
+ *   [--liars 10] [--json]
  */
 
+const LIAR = fileURLToPath(new URL('../support/lying-member.ts', import.meta.url))
 const ROGUE = fileURLToPath(new URL('./rogue-child.ts', import.meta.url))
 const KIB_PER_MIB = 1024
 const POLL_MS = 20
@@ -31,14 +34,16 @@ let ttlMs = 3_600_000
 
 const { values } = parseArgs({
   options: {
-    part: { type: 'string', default: 'revocation,flood' },
+    part: { type: 'string', default: 'revocation,flood,equivocation' },
     members: { type: 'string', default: '4' },
     revoke: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '20' },
+    liars: { type: 'string', default: '10' },
     json: { type: 'boolean', default: false },
   },
 })
 const [members, revokeCount, seconds] = [Number(values.members), Number(values.revoke), Number(values.seconds)]
+const liarCount = Number(values.liars)
 
 const directory = mkdtempSync(join(tmpdir(), 'snb-governance-'))
 try {
@@ -47,6 +52,9 @@ try {
     figures.push(...(await withCouncil(members + revokeCount, join(directory, 'revocation'), revocations)))
   }
   if (values.part.includes('flood')) figures.push(...(await withCouncil(members, join(directory, 'flood'), flooding)))
+  if (values.part.includes('equivocation')) {
+    figures.push(...(await withCouncil(members, join(directory, 'equivocation'), equivocations)))
+  }
   if (values.json) console.log(JSON.stringify({ bench: 'governance', figures }))
   else console.log(`node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}\n${tableOf(figures)}`)
 } finally {
@@ -141,17 +149,15 @@ async function flooding({ nodes, client, forget }: CouncilSwarm): Promise<readon
   const orders: RogueOrders = { data: rogue.data, epoch, view, victims }
   const child = fork(ROGUE, [JSON.stringify(orders)])
   try {
-    const first = await reported(child, ({ linked, votesSent }) => linked === honest.length && votesSent > 0)
     const memory = watchMemory([...calm.keys()])
-    const startedAt = performance.now()
+    await reported(child, ({ met, votesSent }) => met === honest.length && votesSent > 0)
     const during = await decideFor(client, seconds)
-    const elapsed = (performance.now() - startedAt) / 1000
     const last = await reported(child, () => true)
     const growth = [...memory.stop()].map(([pid, most]) => most - (calm.get(pid) ?? 0))
     const part = 'flood'
     return [
-      { part, what: 'votes sent by the rogue', value: (last.votesSent - first.votesSent) / elapsed, unit: '/s' },
-      { part, what: 'links of it that were cut', value: last.cutOff, unit: '' },
+      { part, what: 'votes sent by the rogue', value: last.votesSent, unit: '' },
+      { part, what: 'links of it that were cut', value: last.cutOff, unit: '', target: { atLeast: honest.length } },
       {
         part,
         what: 'memory of an honest one grew, most',
@@ -167,13 +173,79 @@ async function flooding({ nodes, client, forget }: CouncilSwarm): Promise<readon
   }
 }
 
+/** Validators that lie in their turn, one after the other; each is convicted for it, and a new node takes its seat. */
+async function equivocations({ swarm, nodes, client, forget }: CouncilSwarm): Promise<readonly Figure[]> {
+  const [times, untilConvicted]: [number[], number[]] = [[], []]
+  let seated = nodes
+  for (let i = 0; i < liarCount; i++) {
+    const victim = seated.at(-1)
+    if (victim === undefined) break
+    const { node, pid, addresses } = victim.status
+    killProcess(pid)
+    while (existsSync(`/proc/${pid}`)) await delay(POLL_MS)
+    forget(pid)
+    const liar = fork(LIAR, [victim.data, addresses[0]?.replace(/\/p2p\/.*$/, '') ?? '', 'equivocate-by-subset'], {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    })
+    try {
+      await decideUntil(client, ({ primary, members }) => primary === node && members.every(isVoting))
+      liar.send('lie')
+      await once(liar, 'message')
+      await decideUntil(client, ({ primary }) => primary === node)
+      const startedAt = performance.now()
+      await decideOnce(client)
+      times.push(performance.now() - startedAt)
+      await decideUntil(client, ({ members }) => members.every((member) => member.node !== node))
+      untilConvicted.push(performance.now() - startedAt)
+    } finally {
+      liar.kill('SIGKILL')
+    }
+    seated = seated.filter((one) => one !== victim)
+    const up = await swarm.up(members + i + 1, { started: () => {}, seen: () => {} })
+    const newcomer = up.at(-1)
+    if (newcomer === undefined) break
+    await seat(client, [...seated, newcomer])
+    seated = [...seated, newcomer]
+  }
+  const part = 'equivocation'
+  const { p50Ms } = latencyOf(times)
+  return [
+    {
+      part,
+      what: `lying primaries, next decision, p50 of ${times.length}`,
+      value: p50Ms,
+      unit: 'ms',
+      target: { atMost: 1_000 },
+    },
+    { part, what: 'next decision, slowest', value: Math.max(...times), unit: 'ms', target: { atMost: 2_000 } },
+    { part, what: 'convicted and out of the council, slowest', value: Math.max(...untilConvicted), unit: 'ms' },
+  ]
+}
+
+function isVoting({ state }: CouncilStatusReport['members'][number]): boolean {
+  return state === 'voting'
+}
+
+/** Decides on until the council is so, as the founder sees it. */
+async function decideUntil(client: ControlClient, holds: (status: CouncilStatusReport) => boolean): Promise<void> {
+  const until = performance.now() + WAIT_MS
+  while (!holds(await client.call('council.status', {}))) {
+    if (performance.now() > until) throw new Error('the council does not become what it is to be')
+    await decideOnce(client)
+  }
+}
+
+async function decideOnce(client: ControlClient): Promise<void> {
+  ttlMs += 1
+  await client.call('council.propose', { kind: 'override', body: { subject: 'bench', action: 'none', ttlMs } })
+}
+
 /** Decisions per second, one after the other. */
 async function decideFor(client: ControlClient, forSeconds: number): Promise<number> {
   const startedAt = performance.now()
   let decided = 0
   while (performance.now() < startedAt + forSeconds * 1000) {
-    ttlMs += 1
-    await client.call('council.propose', { kind: 'override', body: { subject: 'bench', action: 'none', ttlMs } })
+    await decideOnce(client)
     decided += 1
   }
   return decided / ((performance.now() - startedAt) / 1000)

@@ -20,14 +20,15 @@ export interface RogueOrders {
 
 /** What it says every second. */
 export interface RogueReport {
-  readonly linked: number
+  /** Those that have ever let it in. */
+  readonly met: number
   readonly votesSent: number
   readonly cutOff: number
 }
 
 /**
  * A validator gone rogue: a process with its key that floods everyone it can link to with votes that it has signed, for
- * views past and far ahead, two digests for each, as fast as links take them; cut off, it comes again.
+ * views past and far ahead, two digests for each, as fast as links take them; cut off, it dials again and again.
  */
 const VOTES_PER_MESSAGE = 16
 const VIEWS = 400
@@ -60,12 +61,14 @@ const network = await createNetwork({
   listen: [],
 })
 
+const met = new Set<NodeId>()
 const linked = new Set<NodeId>()
 let votesSent = 0
 let cutOff = 0
 const nothing = () => {}
 const handler: NetworkHandler = {
   onLinkUp: ({ node }) => {
+    met.add(node)
     linked.add(node)
   },
   onLinkDown: (node) => {
@@ -95,7 +98,7 @@ function flood(): void {
   setImmediate(flood)
 }
 flood()
-setInterval(() => process.send?.({ linked: linked.size, votesSent, cutOff } satisfies RogueReport), REPORT_MS)
+setInterval(() => process.send?.({ met: met.size, votesSent, cutOff } satisfies RogueReport), REPORT_MS)
 process.once('disconnect', () => process.exit())
 
 /** Messages full of votes, signed once: signing is slower than sending. */

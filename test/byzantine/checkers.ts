@@ -250,7 +250,7 @@ export class Checker implements Watcher {
       this.#applied.set(host.index, counts)
     }
     const before = counts.get(name)
-    if (before !== undefined && before !== decision.block.header.height && applied) {
+    if (before !== undefined && before !== decision.block.header.height && applied && !this.#tooMany) {
       this.#break('B-2', `a request of ${request.client} was applied at ${before} and ${decision.block.header.height}`)
     }
     for (let i = 0; i < index; i++) {
@@ -287,9 +287,10 @@ export class Checker implements Watcher {
     }
   }
 
-  /** A member that restarts may finalise again what it had not written down; it must be the same. */
-  onRestart(host: Host): void {
-    this.#applied.delete(host.index)
+  /** B-30, B-22: what honest members send costs them nothing. */
+  onPenalised(host: Host, peer: NodeId, reason: string): void {
+    if (!this.#tooMany && this.#world.honest.some((other) => other.node === peer))
+      this.#break('B-30', `${host.node} charged ${peer}, which is honest: ${reason}`)
   }
 
   /** What can only be judged at the end: B-4, B-5, B-7, B-9, B-10. */

@@ -46,6 +46,7 @@ async def whole():
 
         for value in (b"\x00\xff", {"a": [1, "ä→𝄞"]}, None, 1.5):
             assert await outcome(value) == (value, None), value
+            assert (await swarm.run("work", value)).get("output") == value, value
         for value, code in (("fail", "NOT_THIS"), ("big", "TOO_LARGE"), ("odd", "BAD_OUTPUT")):
             assert await outcome(value) == (None, code), value
 
@@ -68,6 +69,7 @@ async def whole():
         assert await code_of(swarm.wait(waiting, 0.2)) == "TIMEOUT"
         assert (await swarm.why(waiting))["reasons"][0]["code"] == "NO_AGENT_HERE"
         assert [row["task"] for row in (await swarm.list(state="waiting"))["tasks"]] == [waiting]
+        assert await code_of(swarm.run("nobody", timeout=0.01)) == "TIMEOUT"
 
         events = await swarm.events(kinds=["task-changed"])
         await asyncio.gather(*(outcome(number) for number in range(50)))

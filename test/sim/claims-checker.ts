@@ -91,6 +91,8 @@ export class ClaimsChecker implements Checker<SwarmProgram> {
     }
     for (const other of work.executions) this.#suspect(work, other, execution)
     work.executions.push(execution)
+    // Of a call nobody hears before its end.
+    this.#byTask.set(order.task, work)
     if (!work.fits(facts, machine))
       this.#violate('T-8', machine, `${order.task} runs at ${facts.name}, which may not have it`)
     if (running.length > facts.slots)

@@ -6,6 +6,7 @@ import type {
   Refusal,
   RequestId,
   Submission,
+  TaskReport,
 } from '../../src/claims/index.ts'
 import type { Random, Result } from '../../src/kernel/index.ts'
 import { type Host, type Load, type Simulation, type SwarmProgram, simNodeId } from '../../src/sim/index.ts'
@@ -15,6 +16,8 @@ import { ClaimsChecker, type Work } from './claims-checker.ts'
 
 /** Mean gap between two submissions at one machine. */
 const SUBMIT_EVERY_MS = 700
+/** Of submissions: those that wait for the end in the same question. */
+const CALLS_SHARE = 0.3
 /** Everything that can end has ended this long after healing: back-offs, leases and breakers included. */
 const END_BOUND_MS = 240_000
 /** T-9 and T-10, with room for what is measured from outside. */
@@ -241,11 +244,29 @@ export class ClaimsLoad implements Load<SwarmProgram> {
     }
     this.#submitted.push(work)
     this.#checker.work.set(work.id, work)
-    this.#request(machine, { kind: 'submit', submission }, (outcome) => {
-      if (outcome.ok && outcome.value.kind === 'accepted')
-        this.#checker.acknowledged(work, outcome.value.task, outcome.value.duplicate)
-    })
+    if (this.#all.random.chance(CALLS_SHARE)) this.#call(work)
+    else {
+      this.#request(machine, { kind: 'submit', submission }, (outcome) => {
+        if (outcome.ok && outcome.value.kind === 'accepted')
+          this.#checker.acknowledged(work, outcome.value.task, outcome.value.duplicate)
+      })
+    }
     return work
+  }
+
+  /** CL-14: whoever calls hears of the task when it has ended, or when he has waited long enough. */
+  #call(work: Work): void {
+    const { machine, submission } = work
+    const timeoutMs = this.#all.random.between(1, 20_000)
+    this.#request(machine, { kind: 'call', submission, timeoutMs }, (outcome) => {
+      if (!outcome.ok) {
+        if (typeof outcome.error.data?.task === 'string')
+          this.#checker.acknowledged(work, outcome.error.data.task, false)
+      } else if (outcome.value.kind === 'report') {
+        this.#checker.acknowledged(work, outcome.value.report.task, false)
+        this.#told(outcome.value.report)
+      }
+    })
   }
 
   /** The same key again: with the same body the same task, with another an error (T-4). */
@@ -278,10 +299,12 @@ export class ClaimsLoad implements Load<SwarmProgram> {
       if (!outcome.ok) return
       const { value } = outcome
       if (value.kind === 'cancelled') this.#checker.cancelAcknowledged(task, value.state)
-      if (value.kind !== 'report' || value.report.endedAt === undefined) return
-      const output = value.report.output === undefined ? undefined : new TextDecoder().decode(value.report.output)
-      this.#checker.told(task, value.report.state, output)
+      if (value.kind === 'report' && value.report.endedAt !== undefined) this.#told(value.report)
     })
+  }
+
+  #told({ task, state, output }: TaskReport): void {
+    this.#checker.told(task, state, output === undefined ? undefined : new TextDecoder().decode(output))
   }
 
   #request(machine: number, ask: ClaimsRequest, asked: Asked): void {

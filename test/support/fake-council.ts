@@ -26,6 +26,15 @@ export const DECISIONS: readonly CouncilDecision[] = [
     at: AT,
     signers: ['12D3KooWFake'],
   },
+  {
+    kind: 'conviction',
+    body: { node: '12D3KooWLiar', votes: 'prepare of 11111111 in view 7 and prepare of 22222222 in view 7' },
+    outcome: 'convicted',
+    height: 5,
+    proposer: '12D3KooWFake',
+    at: AT,
+    signers: ['12D3KooWFake'],
+  },
 ]
 
 /** A council that holds still: it notes what is proposed, and answers as it is told. */

@@ -38,7 +38,7 @@ export interface Governed {
 
 /**
  * Nodes as they ship, with a council, in one process: disks are durable at once, links lose nothing, and everyone is
- * linked to whom `link` says. The founding validator is `a`; it holds the key of its organisation.
+ * linked to whom `link` says. The founding validator is `a`; it holds the key of its organisation, and others may too.
  */
 export class GovernedWorld {
   now = 1_000
@@ -46,6 +46,10 @@ export class GovernedWorld {
   readonly outcomes: Extract<SwarmEffect, { kind: 'decided' }>[] = []
   readonly #queue: { readonly to: string; readonly input: SwarmInput }[] = []
   readonly #links = new Set<string>()
+  /** Whether gossip reaches anybody. */
+  gossips = true
+  /** Whose authority key lies on those added from now on. */
+  readonly keyHolders = new Set(['a'])
 
   add(
     name: string,
@@ -59,7 +63,7 @@ export class GovernedWorld {
       founding: founding(['a']),
       ports: PORTS,
       signer: KEYS.signer(node(name)),
-      authority: name === 'a' ? KEYS.signer(node('keyacme')) : undefined,
+      authority: this.keyHolders.has(name) ? KEYS.signer(node('keyacme')) : undefined,
       hash: HASH,
       session: this.now,
       log,
@@ -186,6 +190,7 @@ export class GovernedWorld {
         if (this.linked(name, effect.to)) this.#deliver(effect.to, self, effect.message)
         return
       case 'publish':
+        if (!this.gossips) return
         for (const to of this.nodes.keys()) if (this.linked(name, to)) this.#deliver(to, self, effect.message)
         return
       case 'disconnect':

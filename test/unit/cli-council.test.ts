@@ -45,6 +45,9 @@ describe('council', () => {
     expect(stdout).toMatch(/12D3KooWFake\s+acme\s+voting\s+4/)
     const log = await council('log')
     expect(log.stdout).toContain('tenant gold: weight 2, cpu ≤ 16  (decided at height 3)')
+    expect(log.stdout).toContain(
+      '12D3KooWLiar convicted: it signed prepare of 11111111 in view 7 and prepare of 22222222 in view 7  (decided at height 5)',
+    )
     expect(log.stdout).toContain('validators + 12D3KooWNew (acme), - 12D3KooWOld  (1 of 3 voices at height 4)')
     expect((await council('show', 'tenants')).stdout).toMatch(/gold\s+2\s+cpu=16\s+1\nmore: --after 'gold'/)
     expect((await council('show', 'motions')).stdout).toBe('no motions\n')

@@ -62,6 +62,21 @@ describe('tasks', () => {
     expect(daemon.of('task.list')[0]?.params).toEqual({ state: 'running' })
   })
 
+  it('are submitted and waited for in one question, asked again in words of its own when the answer is late', async () => {
+    const { daemon, swarm } = await open()
+    daemon.answer = ({ method }) => {
+      const result = { task: 't1', state: 'completed', output: { $bytes: 'AAEC' } }
+      if (method === 'task.wait') return { result }
+      return method === 'task.call'
+        ? { error: { code: -32000, message: 'late', data: { code: 'TIMEOUT', task: 't1' } } }
+        : 'default'
+    }
+    const record = await swarm.run('echo', { a: 1 }, { key: 'k' })
+    expect(record).toEqual({ task: 't1', state: 'completed', output: new Uint8Array([0, 1, 2]) })
+    expect(daemon.of('task.call')[0]?.params).toMatchObject({ skill: 'echo', input: { a: 1 }, key: 'k' })
+    expect(daemon.of('task.wait')[0]?.params).toMatchObject({ task: 't1' })
+  })
+
   it('AC-1: what is asked in one turn leaves in one write', async () => {
     const { daemon, swarm } = await open()
     const before = daemon.chunkCount

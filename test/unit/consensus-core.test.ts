@@ -192,6 +192,10 @@ describe('votes', () => {
     expect(penaltiesIn(self.hear(d, { kind: 'evidence', evidence: forged }))).toEqual([
       'd: a bad signature on evidence',
     ])
+    // Whoever is an epoch ahead or behind tells of what is none of ours, and does nothing wrong.
+    const second = (text: string) => cast(c, { ...vote(text), epoch: 2 as typeof EPOCH })
+    const elsewhere = { signer: c, first: second('1'), second: second('2') }
+    expect(penaltiesIn(self.hear(d, { kind: 'evidence', evidence: elsewhere }))).toEqual([])
   })
 })
 

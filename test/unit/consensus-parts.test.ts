@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { altered, FAKE_CRYPTO, fakeHash, GENESIS, GROUP, nodes } from '../../src/byzantine/index.ts'
 import { Ballot } from '../../src/consensus/ballot.ts'
 import { wellFormed } from '../../src/consensus/certificates.ts'
-import { Chain, onto } from '../../src/consensus/chain.ts'
+import { Chain, type Entry, onto } from '../../src/consensus/chain.ts'
 import { CheckpointLedger } from '../../src/consensus/checkpoint-ledger.ts'
 import type { Context } from '../../src/consensus/context.ts'
 import { Group } from '../../src/consensus/group.ts'
@@ -375,6 +375,14 @@ describe('pool', () => {
     pool.add(first, 'a' as NodeId)
     const copy = { ...first.request, operations: first.request.operations.map((operation) => operation.slice()) }
     expect([first.request, copy, second.request].map((request) => pool.has(request))).toEqual([true, true, false])
+  })
+
+  it('selects no request of a session that a block below has left behind', () => {
+    const pool = new RequestPool(params)
+    pool.add(requestOf('c' as NodeId, 1, 'w:1', 1), 'a' as NodeId)
+    pool.add(requestOf('d' as NodeId, 1, 'w:2', 1), 'a' as NodeId)
+    const below = [{ block: { requests: [requestOf('c' as NodeId, 1, 'w:3', 2)] } }] as unknown as readonly Entry[]
+    expect(pool.select(below, () => true).map(({ request }) => request.client)).toEqual(['d'])
   })
 
   it('takes one request under a name, and makes room when it is final', () => {

@@ -240,15 +240,18 @@ describe('both ends together', () => {
         `{"params":{"input":${payload},"skill":"x"},"method":"task.submit","id":1,"jsonrpc":"2.0"}`,
         `{ "jsonrpc" : "2.0" , "id" : 2 , "method" : "task.submit" , "params" : { "skill" : "x" , "input" : ${payload} } }`,
         `{"jsonrpc":"2.0","id":3,"method":"task.submit","params":{"input":1,"skill":"input",${odd}:${payload}}}`,
+        `{"jsonrpc":"2.0","id":4,"method":"task.call","params":{"skill":"x","input":${payload},"timeoutMs":5}}`,
       ]) {
         line.say(text)
       }
       line.run('t1')
       line.say(`{"jsonrpc":"2.0","id":"r1","result":{"output":${payload}}}`)
       const inputs = line.effects.flatMap((effect) =>
-        effect.kind === 'call' && effect.method === 'task.submit' ? [(effect.params.input as JsonText).text] : [],
+        effect.kind === 'call' && (effect.method === 'task.submit' || effect.method === 'task.call')
+          ? [(effect.params.input as JsonText).text]
+          : [],
       )
-      expect(inputs).toEqual([payload, payload, payload])
+      expect(inputs).toEqual([payload, payload, payload, payload])
       expect(line.outcomes).toEqual([['t1', payload]])
     },
   )

@@ -85,6 +85,18 @@ describe('the council in a node', () => {
     expect(world.nodes.get('late')?.desk.state.tenants.has('gold')).toBe(true)
   })
 
+  it('GR-4 whoever proposed and misses the news of the decision has it all the same, soon', () => {
+    const world = founded()
+    world.keyHolders.add('b')
+    world.add('b', ['worker'])
+    world.linkAll()
+    world.gossips = false
+    world.pass(60_000)
+    world.propose('b', act.tenant('gold'))
+    world.pass(3_000)
+    expect(world.outcomes).toMatchObject([{ outcome: { kind: 'applied' } }])
+  })
+
   it('GR-3 whom it revokes everyone puts out in the step in which they learn of it', () => {
     const world = founded('b', 'c', 'd')
     expect(world.linked('b', 'd')).toBe(true)

@@ -66,13 +66,14 @@ function scripted(...script: (readonly SwarmEffect[])[]) {
     penalise: (peer, points) => void calls.push(`penalise ${peer} ${points}`),
   }
   const log = {
-    append: (record: Uint8Array) => {
+    append: (record: Uint8Array, mayWait = false) => {
       const decoded = decodeNodeRecord(record)
       expect(decoded.ok).toBe(true)
       appended += 1
-      calls.push(`append ${appended}`)
+      calls.push(`append ${appended}${mayWait ? ' at leisure' : ''}`)
       return appended
     },
+    hurry: () => void calls.push('hurry'),
     refusal: () => undefined,
     compact: () => {},
     bytesSinceCompaction: 0,
@@ -154,6 +155,19 @@ describe('the durability barrier', () => {
     expect(t.calls).toEqual(['append 1', 'send membership.ping to nodeA'])
     t.host.tick()
     expect(t.calls).toHaveLength(3)
+  })
+
+  it('R-1c behind a persist that may wait nothing waits, and a barrier hurries it', () => {
+    const resting: readonly SwarmEffect[] = [{ ...persist(1), mayWait: true } as SwarmEffect, send(A, 1)]
+    const barred: readonly SwarmEffect[] = [{ kind: 'barrier' }, send(A, 2)]
+    const t = scripted(resting, barred, barred)
+    t.host.tick()
+    expect(t.calls).toEqual(['append 1 at leisure', 'send membership.ping to nodeA'])
+    t.host.tick()
+    t.host.tick()
+    expect(t.calls.slice(2)).toEqual(['hurry'])
+    t.host.onDurable(1)
+    expect(t.calls.slice(3)).toEqual(['send membership.ping to nodeA', 'send membership.ping to nodeA'])
   })
 
   it('R-9 what one step did to very many tasks takes several records of the log', () => {

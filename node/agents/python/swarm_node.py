@@ -452,11 +452,26 @@ class AsyncSwarm:
         `options` are those of the protocol, in its own words: key, tenant, priority, deadlineMs, retries, … With a
         `key` it is asked again should the connection be lost meanwhile: the same key again is the same task.
         """
-        skills = {"skill": skill} if isinstance(skill, str) else {"skills": skill}
-        params = {**skills, "input": _to_payload(input), **options}
+        params = _submission(skill, input, options)
         result = await self._ask(self._calls, "task.submit", params, timeout, repeatable="key" in options)
         task: str = result["task"]
         return task
+
+    async def run(self, skill: Union[str, List[str]], input: Any = None, *, timeout: Optional[float] = None, **options: Any) -> Fields:
+        """Submits a task and waits for it, in one question: its record once it has ended. The quickest way to a result.
+
+        `options` as for `submit`. Raises SwarmError TIMEOUT with the task in `data`; the task goes on.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        slice = WAIT_SLICE if timeout is None else min(WAIT_SLICE, max(0.001, timeout))
+        params = {**_submission(skill, input, options), "timeoutMs": slice * 1000}
+        try:
+            return _record(await self._ask(self._waits, "task.call", params, slice + CALL_TIMEOUT, repeatable="key" in options))
+        except SwarmError as error:
+            task = error.data.get("task") if error.code == "TIMEOUT" else None
+            if task is None or (until is not None and time.monotonic() >= until):
+                raise
+        return await self.wait(task, None if until is None else until - time.monotonic())
 
     async def wait(self, task: str, timeout: Optional[float] = None) -> Fields:
         """The record of the task once it has ended. Raises SwarmError TIMEOUT; the task goes on."""
@@ -498,7 +513,7 @@ class AsyncSwarm:
 
     async def call(self, method: str, params: Optional[Fields] = None, timeout: float = PATIENT_CALL_TIMEOUT) -> Any:
         """Any method of the protocol; one that changes something is not repeated after a lost connection."""
-        question = method.startswith(("node.", "task.", "config.")) and method not in ("node.stop", "node.drain", "task.submit", "task.steer")
+        question = method.startswith(("node.", "task.", "config.")) and method not in ("node.stop", "node.drain", "task.submit", "task.call", "task.steer")
         return await self._ask(self._calls, method, params or {}, timeout, repeatable=question)
 
     async def events(self, **filter: Any) -> AsyncIterator[Fields]:
@@ -759,6 +774,9 @@ class Swarm:
     def submit(self, skill: Union[str, List[str]], input: Any = None, **options: Any) -> str:
         return self._do(self._swarm.submit(skill, input, **options))
 
+    def run(self, skill: Union[str, List[str]], input: Any = None, **options: Any) -> Fields:
+        return self._do(self._swarm.run(skill, input, **options))
+
     def wait(self, task: str, timeout: Optional[float] = None) -> Fields:
         return self._do(self._swarm.wait(task, timeout))
 
@@ -864,6 +882,11 @@ def _key(params: Fields) -> str:
 
 def _failure(message: str, code: str, retryable: bool) -> Fields:
     return {"error": {"code": -32000, "message": message, "data": {"code": code, "retryable": retryable}}}
+
+
+def _submission(skill: Union[str, List[str]], input: Any, options: Fields) -> Fields:
+    skills = {"skill": skill} if isinstance(skill, str) else {"skills": skill}
+    return {**skills, "input": _to_payload(input), **options}
 
 
 def _record(record: Fields) -> Fields:

@@ -65,6 +65,34 @@ describe('the log', () => {
     return { log: opened.value.log, records: texts(opened.value.records) }
   }
 
+  it('S-1 writes what may wait with the next record, or when it is hurried, compacted or closed', () => {
+    const wrote = (): number => ops.filter(({ kind }) => kind === 'write').length
+    const { log } = started()
+    const before = wrote()
+    log.append(ascii('one'), true)
+    pass()
+    expect(wrote()).toBe(before)
+    expect(durable).toEqual([])
+    log.append(ascii('two'))
+    pass()
+    expect(wrote()).toBe(before + 1)
+    log.append(ascii('three'), true)
+    log.hurry()
+    pass()
+    expect(durable).toEqual([2, 3])
+    log.append(ascii('four'), true)
+    log.compact([ascii('all')])
+    pass()
+    expect(durable).toEqual([2, 3, 4])
+    log.append(ascii('five'), true)
+    let isClosed = false
+    log.close(() => {
+      isClosed = true
+    })
+    pass()
+    expect({ isClosed, durable }).toEqual({ isClosed: true, durable: [2, 3, 4, 5] })
+  })
+
   /** A store with these records, each in a block of its own, as it is after a clean stop. */
   function stored(...records: string[]): void {
     const { log } = started()

@@ -34,7 +34,7 @@ export interface ConnectionHost {
   /** What a client said has been taken in. Answers follow; what others are told because of it is there already. */
   onTakenIn(): void
   /** An agent of this connection was told to run something. */
-  onOrdered(): void
+  onOrdered(connection: IpcConnection): void
   onClosed(connection: IpcConnection, reason: CloseReason | 'gone', error?: Failure): void
   /** A broken invariant. Must end the process. */
   fatal(cause: unknown): void
@@ -103,7 +103,7 @@ export class IpcConnection implements AgentLine {
 
   run(order: Order, params: RunParams): void {
     this.#step({ kind: 'run', order, params })
-    this.#host.onOrdered()
+    this.#host.onOrdered(this)
   }
 
   notify<N extends AgentNotice>(method: N, params: AgentNotices[N]): void {

@@ -144,10 +144,12 @@ export class IpcServer {
       },
       // Answers come later in the turn: what is there are tasks for agents, who need not wait for those.
       onTakenIn: () => this.#flush(),
-      onOrdered: () => {
-        // The first of a turn leave before what a peer is told of them, which is encrypted first; the others at its end.
+      onOrdered: (connection) => {
+        // The first of a turn leaves before anything else is done about it. Those that came with it leave before what a peer
+        // is told of them, which is encrypted first; the others at the end of the turn.
         if (!this.#isFlushDue || this.#hasOrdered) return
         this.#hasOrdered = true
+        connection.flush()
         process.nextTick(() => this.#flush())
       },
       onClosed: (connection, reason, error) => {

@@ -1,13 +1,17 @@
-/** The other process of the bench: `echo SOCKET` answers every line with itself; `relay SOCKET` writes what a node writes for a task, from its first client to its second; `daemon SOCKET` is our server on a node that holds still. */
+/** The other process of the bench: `echo SOCKET` answers every line of JSON with what it says; `relay SOCKET` writes what a node writes for a task, from its first client to its second; `daemon SOCKET` is our server on a node that holds still. */
 import { createServer, type Socket } from 'node:net'
 import { IpcServer } from '../../node/ipc-server.ts'
 import { openLog } from '../../node/log.ts'
 import { FakeNode } from '../support/fake-node.ts'
+import { LineReader } from './work-lines.ts'
 
 const [, , kind, path = ''] = process.argv
 
 if (kind === 'echo') {
-  createServer((socket) => socket.on('data', (bytes) => socket.write(bytes)).on('error', () => {})).listen(path, ready)
+  createServer((socket) => {
+    const reader = new LineReader((text) => socket.write(`${JSON.stringify(JSON.parse(text))}\n`))
+    socket.on('data', (bytes) => reader.push(bytes)).on('error', () => {})
+  }).listen(path, ready)
 } else if (kind === 'relay') {
   relay()
 } else {

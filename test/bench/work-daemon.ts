@@ -78,6 +78,10 @@ export class BenchDaemon {
     return Number(kib) * 1024
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   /** Processor time used so far, in seconds. */
   cpuSeconds(): number {
     const fields = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []

@@ -166,6 +166,7 @@ describe('calls', () => {
     node.onTold = (input) => {
       if (input.kind !== 'request') return
       node.work.perform(orderFor(attached, 't1'))
+      order.push('the rest')
       const value = { kind: 'accepted', task: 't1', duplicate: false }
       node.work.perform({
         kind: 'reply',
@@ -176,7 +177,7 @@ describe('calls', () => {
     }
     onWrittenOrders(() => order.push('handed over'))
     expect(await agent.ask('task.submit', { skill: 'echo' })).toMatchObject({ ok: true, result: { task: 't1' } })
-    expect(order).toEqual(['handed over', 'answered'])
+    expect(order).toEqual(['handed over', 'the rest', 'answered'])
   })
 
   it('wait for no peer: tasks that one brought go to their agent before anything is told it', async () => {
@@ -193,7 +194,7 @@ describe('calls', () => {
       }),
     )
     await eventually('four tasks', () => agent.handed.length === 4)
-    expect(order).toEqual(['2 handed over', 'the peer told', '2 handed over'])
+    expect(order).toEqual(['1 handed over', '1 handed over', 'the peer told', '2 handed over'])
   })
 
   it('pass coded errors on, and hide what is nobody’s business', async () => {

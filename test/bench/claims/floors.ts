@@ -5,16 +5,17 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { LineReader } from '../work-lines.ts'
 
 /** Of a submitted task, of its way to an agent, and of the agent's answer, on our own sockets. */
-const LINE_BYTES = 200
+const LINE = { id: 1, method: 'echo', params: { text: 'x'.repeat(154) } }
 const SUBMITTED_BYTES = 309
 const ANSWERED_BYTES = 56
 /** What the submitter is told of one task: that it was taken, and how it ended. */
 const TOLD_COUNT = 2
 const NEWLINE = 10
 
-/** The floor: another process that sends every line back. */
+/** The floor: a line of 200 bytes of JSON to another process and back, written and read by both (design/quality.md). */
 export class Echo {
   readonly #child: FloorProcess
 
@@ -29,17 +30,25 @@ export class Echo {
   /** Milliseconds of each round trip. */
   async sequential(count: number): Promise<readonly number[]> {
     const socket = await this.#child.connect()
-    const sent = lineOf(LINE_BYTES)
     const times: number[] = []
+    let arrived: (value: unknown) => void = () => undefined
+    const reader = new LineReader((text) => arrived(JSON.parse(text)))
+    socket.on('data', (bytes) => reader.push(bytes))
     for (let i = 0; i < count; i++) {
       const startedAt = performance.now()
-      const back = once(socket, 'data')
-      socket.write(sent)
+      const back = new Promise((resolve) => {
+        arrived = resolve
+      })
+      socket.write(`${JSON.stringify(LINE)}\n`)
       await back
       times.push(performance.now() - startedAt)
     }
     socket.destroy()
     return times
+  }
+
+  get pid(): number {
+    return this.#child.pid
   }
 
   stop(): void {
@@ -80,6 +89,10 @@ export class Relay {
     return times
   }
 
+  get pid(): number {
+    return this.#child.pid
+  }
+
   stop(): void {
     this.#child.stop()
   }
@@ -104,6 +117,7 @@ function linesOf(socket: Socket, count: number): Promise<void> {
 
 class FloorProcess {
   readonly #path: string
+  readonly pid: number
   readonly stop: () => void
 
   static async start(kind: 'echo' | 'relay'): Promise<FloorProcess> {
@@ -111,14 +125,15 @@ class FloorProcess {
     const path = join(directory, kind)
     const child = fork(new URL('../ipc-child.ts', import.meta.url), [kind, path], { execArgv: [] })
     await once(child, 'message')
-    return new FloorProcess(path, () => {
+    return new FloorProcess(path, child.pid ?? 0, () => {
       child.kill('SIGKILL')
       rmSync(directory, { recursive: true, force: true })
     })
   }
 
-  private constructor(path: string, stop: () => void) {
+  private constructor(path: string, pid: number, stop: () => void) {
     this.#path = path
+    this.pid = pid
     this.stop = stop
   }
 

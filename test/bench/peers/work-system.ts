@@ -73,7 +73,11 @@ export function throughputOf(system: WorkSystem, inFlight: number, seconds: numb
 }
 
 /** Submit to result at so many tasks a second, each at its time whether or not the ones before it are done. */
-export async function latencyAt(system: WorkSystem, perSecond: number, seconds: number): Promise<Latency> {
+export async function latencyAt(
+  system: Pick<WorkSystem, 'submit'>,
+  perSecond: number,
+  seconds: number,
+): Promise<Latency> {
   const times: number[] = []
   const count = Math.ceil(perSecond * seconds)
   const startedAt = performance.now()

@@ -153,7 +153,10 @@ export class Believing {
     const known = this.#path?.start === start ? this.#path : { start, closing: [], end: start }
     const fresh = shown.filter(({ vote }) => vote.epoch >= known.end.epoch)
     const [first] = fresh
-    if (first === undefined) return this.#askBeyond(from, known)
+    if (first === undefined) {
+      this.#askBeyond(from, known)
+      return
+    }
     // The answer to a question that we have moved on from.
     if (first.vote.epoch > known.end.epoch) return
     const led = this.#lead(from, known, fresh)

@@ -107,6 +107,11 @@ export class ConsensusCore implements Core<Input, Effect> {
     return this.#desks.context.group.epoch
   }
 
+  /** Whether this node is a member in the current epoch. */
+  get isMember(): boolean {
+    return this.#desks.context.member
+  }
+
   get members(): readonly NodeId[] {
     return this.#desks.context.group.members
   }
@@ -124,7 +129,7 @@ export class ConsensusCore implements Core<Input, Effect> {
 
   #nextDeadline(): Millis {
     const { voting, proposing, syncing, transfer, recovery, intake } = this.#desks
-    let first = earliest(voting.timeoutAt(), proposing.deadline())
+    let first = earliest(voting.deadline(), proposing.deadline())
     first = earliest(first, earliest(syncing.deadline(), transfer.deadline()))
     return earliest(first, earliest(recovery.deadline(), intake.deadline()))
   }

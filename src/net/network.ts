@@ -156,8 +156,8 @@ export class Libp2pNetwork implements NetworkPort {
     this.#dialer.run()
   }
 
-  send(to: NodeId, kind: MessageKind, body: Uint8Array, mayWait?: boolean): SendOutcome {
-    return this.#links.send(to, kind, body, mayWait)
+  send(to: NodeId, kind: MessageKind, body: Uint8Array): SendOutcome {
+    return this.#links.send(to, kind, body)
   }
 
   publish(kind: MessageKind, body: Uint8Array): void {

@@ -44,7 +44,7 @@ export interface CouncilViewParts {
 
 const ROWS_DEFAULT = 50
 
-/** A member that has said nothing for so long is silent; they speak every five seconds. */
+/** A member that has said nothing for so long is silent; they speak every ten seconds. */
 const SILENT_AFTER_MS = 16_000
 
 /** The council as people and scripts see it on this node. */

@@ -19,6 +19,9 @@ const MISSING_MAX = 16
 /** Requests passed on with every repetition. */
 const REQUESTS_REPEATED = 64
 
+/** Of `statusMs`: who has said nothing for so long is missing. Links lose nothing, so there is only delay to allow for. */
+const SILENT_AFTER_PERIODS = 1.5
+
 /** Where others are, asking them for what we miss, and repeating what they may miss of ours. */
 export class Syncing {
   readonly #context: Context
@@ -44,7 +47,7 @@ export class Syncing {
 
   /** Members not heard from lately: who is missing from a quorum. */
   silent(): readonly NodeId[] {
-    const since = this.#context.now - 3 * this.#context.params.statusMs
+    const since = this.#context.now - SILENT_AFTER_PERIODS * this.#context.params.statusMs
     return this.#context.others.filter((node) => (this.#heard.get(node)?.at ?? Number.NEGATIVE_INFINITY) < since)
   }
 

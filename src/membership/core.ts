@@ -88,9 +88,7 @@ export class Membership implements MembershipCore {
       ground.timers.shift()?.fire()
       this.#links.settle()
     }
-    if (ground.rumours.size > 0 && !this.#gossip.armed) {
-      ground.timers.arm(this.#gossip, ground.awake + ground.params.gossipIntervalMs)
-    }
+    this.#armGossip()
     return ground.takeEffects()
   }
 
@@ -318,6 +316,15 @@ export class Membership implements MembershipCore {
   #doubtsAbout(peer: NodeId): readonly Rumour[] {
     const entry = this.#ground.table.get(peer)
     return entry === undefined || entry.state === 'alive' || entry.state === 'left' ? [] : [rumourOf(entry)]
+  }
+
+  /** M-23: in a crowd that grows, news of who came waits for company. */
+  #armGossip(): void {
+    const { rumours, overlay, awake, grewAt, params, timers } = this.#ground
+    if (rumours.size === 0) return
+    const isGrowing = overlay.mode === 'rings' && awake - grewAt < params.growthCalmMs
+    const at = awake + (isGrowing && !rumours.hasDoubts ? params.growthGossipMs : params.gossipIntervalMs)
+    if (!this.#gossip.armed || at < this.#gossip.at) timers.arm(this.#gossip, at)
   }
 
   #passOn(): void {

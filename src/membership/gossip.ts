@@ -20,6 +20,7 @@ export class RumourQueue {
   /** By the node that they are about; more than one only for doubts of several accusers. */
   readonly #items = new Map<NodeId, readonly Item[]>()
   #size = 0
+  #doubts = 0
 
   constructor(itemsMax: number) {
     this.#itemsMax = itemsMax
@@ -27,6 +28,11 @@ export class RumourQueue {
 
   get size(): number {
     return this.#size
+  }
+
+  /** Whether any of them is of a doubt or a death. */
+  get hasDoubts(): boolean {
+    return this.#doubts > 0
   }
 
   /** When full, the rumour that was sent most often makes room: most have heard it. */
@@ -71,6 +77,7 @@ export class RumourQueue {
     this.#items.clear()
     this.#levels.length = 0
     this.#size = 0
+    this.#doubts = 0
   }
 
   #put(item: Item): void {
@@ -78,6 +85,7 @@ export class RumourQueue {
     this.#levels[item.sent]?.add(item)
     this.#items.set(item.rumour.node, [...(this.#items.get(item.rumour.node) ?? NONE), item])
     this.#size += 1
+    if (isDoubt(item)) this.#doubts += 1
   }
 
   #remove(item: Item): void {
@@ -87,6 +95,7 @@ export class RumourQueue {
     else this.#items.set(node, rest)
     this.#levels[item.sent]?.delete(item)
     this.#size -= 1
+    if (isDoubt(item)) this.#doubts -= 1
   }
 
   #dropMostSent(): void {
@@ -103,6 +112,10 @@ const NONE: readonly Item[] = []
 
 /** More accusers of one node than this confirm nothing further (`confirmations` and the first). */
 const ACCUSERS_MAX = 4
+
+function isDoubt({ rumour: { state } }: Item): boolean {
+  return state === 'suspect' || state === 'dead'
+}
 
 /** Two doubts about the same incarnation, by different accusers, are two pieces of news. */
 function standsBeside(known: Rumour, news: Rumour): boolean {

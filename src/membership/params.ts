@@ -33,6 +33,8 @@ export interface MembershipParams {
   readonly lagToleranceMs: number
   /** News waits this long for company, and is passed on again after as long. */
   readonly gossipIntervalMs: number
+  /** The same, but for doubts, while a crowd grows: what one message can say of three newcomers is not worth three. */
+  readonly growthGossipMs: number
   /** Peers that hear the news in one interval. */
   readonly gossipFanout: number
   /** λ: each rumour is sent λ·log2(members + 1) + 1 times. */
@@ -106,6 +108,7 @@ const LAN: MembershipParams = {
   healthMax: 8,
   lagToleranceMs: 100,
   gossipIntervalMs: 100,
+  growthGossipMs: 400,
   gossipFanout: 4,
   retransmitFactor: 1,
   rumoursMax: 4096,
@@ -123,9 +126,9 @@ const LAN: MembershipParams = {
   heldDialsPerSecond: 16,
   dialDelayMs: 1500,
   growthCalmMs: 1000,
-  growthLinksMax: 6,
-  growthPatienceMs: 4000,
-  connectPatienceMs: 5000,
+  growthLinksMax: 4,
+  growthPatienceMs: 9000,
+  connectPatienceMs: 10_000,
   recontactIntervalMs: 4000,
   recontactPatienceMs: 3000,
   tombstoneMs: 3_600_000,
@@ -150,7 +153,7 @@ const WAN: MembershipParams = {
   suspicionLostMinMs: 2400,
   suspicionMaxMs: 12_000,
   gossipIntervalMs: 200,
-  connectPatienceMs: 8000,
+  connectPatienceMs: 12_000,
   recontactPatienceMs: 6000,
   recontactIntervalMs: 8000,
   suspicionOrphanMs: 30_000,
@@ -175,6 +178,11 @@ export function checkMembershipParams(p: MembershipParams): void {
   )
   assert(p.suspicionLostMinMs <= p.suspicionMinMs, 'a broken connection is stronger evidence than silence', { p })
   assert(p.suspicionMinMs <= p.suspicionMaxMs, 'confirmations shorten a suspicion', { p })
+  assert(
+    p.gossipIntervalMs <= p.growthGossipMs && p.growthGossipMs < p.growthCalmMs,
+    'news of the last who came is told',
+    { p },
+  )
   assert(p.suspicionMaxMs < p.suspicionOrphanMs, 'who cannot judge leaves time to those who can', { p })
   assert(p.suspectProbeMs * 4 <= p.suspicionLostMinMs, 'a suspect is probed several times before it is given up', { p })
   assert(p.syncIntervalMs < p.suspicionOrphanMs, 'a refutation missed as gossip arrives by sync before orphans judge', {

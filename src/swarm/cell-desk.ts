@@ -40,4 +40,4 @@ export class CellDesk {
 }
 
 /** As a council: decisions are rare, states small. */
-const CELL_PARAMS: Partial<ConsensusParams> = { statusMs: 5_000, segmentBlocksMax: 64 }
+const CELL_PARAMS: Partial<ConsensusParams> = { statusMs: 10_000, segmentBlocksMax: 64 }

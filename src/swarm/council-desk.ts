@@ -127,7 +127,7 @@ export class CouncilDesk {
 }
 
 /**
- * An idle council says little: its members tell each other every few seconds that they are there. Decisions are rare and
+ * An idle council says little: its members tell each other every ten seconds that they are there. Decisions are rare and
  * a state small, so segments are short: what a newcomer has to replay is little.
  */
-const COUNCIL_PARAMS: Partial<ConsensusParams> = { statusMs: 5_000, segmentBlocksMax: 64 }
+const COUNCIL_PARAMS: Partial<ConsensusParams> = { statusMs: 10_000, segmentBlocksMax: 64 }

@@ -256,3 +256,44 @@ describe('own condition', () => {
     expect(solo.core.health).toBe(0)
   })
 })
+
+describe('M-23: news waits for company while a crowd grows', () => {
+  /** One node of twenty, to which nobody has come for long, and the time after which it passes on what it is given now. */
+  function passedOnAfter(give: (solo: Solo) => void): number {
+    const solo = new Solo()
+    const others = Array.from({ length: 19 }, (_, i) => `n${i}`)
+    solo.meet(...others)
+    runWith(solo, 3000, others)
+    const from = solo.now
+    give(solo)
+    const before = solo.effects.length
+    const isTold = () => sent(solo.effects.slice(before), 'membership.gossip').length > 0
+    while (!isTold() && solo.now - from < 5000) runWith(solo, 10, others)
+    return solo.now - from
+  }
+  const { gossipIntervalMs, growthGossipMs } = LAN
+
+  test('who came is told when others may have come, too', () => {
+    const toldAfter = passedOnAfter((solo) => solo.hear('n1', { entries: [entry('x', 1)] }))
+    expect(toldAfter).toBeGreaterThan(gossipIntervalMs)
+    expect(toldAfter).toBeLessThanOrEqual(growthGossipMs + 10)
+  })
+
+  test('a doubt waits no longer than ever, and takes along what waits', () => {
+    const toldAfter = passedOnAfter((solo) => {
+      solo.hear('n1', { entries: [entry('x', 1)] })
+      solo.hear('n2', { rumours: [rumour('n3', 1, 'suspect', 'n2')] })
+    })
+    expect(toldAfter).toBeLessThanOrEqual(gossipIntervalMs + 10)
+  })
+
+  test('where everyone links to everyone nothing waits', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b', 'c')
+    runWith(solo, 3000, ['a', 'b', 'c'])
+    const before = solo.effects.length
+    solo.hear('a', { entries: [entry('x', 1)] })
+    solo.run(gossipIntervalMs + 10)
+    expect(sent(solo.effects.slice(before), 'membership.gossip').length).toBeGreaterThan(0)
+  })
+})

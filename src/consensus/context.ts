@@ -91,11 +91,14 @@ export class Context {
     if (to !== this.self) this.#effects.push({ kind: 'send', to, message })
   }
 
-  /** To all other members of the epoch; if `urgentTo` is given, only these wait for it (B-29). */
-  broadcast(message: Message, urgentTo?: readonly NodeId[]): void {
-    if (this.#others.length === 0) return
-    const urgent = urgentTo === undefined ? undefined : { urgentTo }
-    this.#effects.push({ kind: 'broadcast', to: this.#others, message, ...urgent })
+  /** To all other members of the epoch. */
+  broadcast(message: Message): void {
+    this.tell(this.#others, message)
+  }
+
+  /** To some of the other members. */
+  tell(to: readonly NodeId[], message: Message): void {
+    if (to.length > 0) this.#effects.push({ kind: 'broadcast', to, message })
   }
 
   /** The mark after which the record is durable. */

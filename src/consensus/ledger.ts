@@ -68,7 +68,8 @@ export class VoteLedger {
       if (!sameVote(held.vote, vote)) {
         return conflict(held.vote, vote) ? { kind: 'conflict', earlier: held } : { kind: 'known' }
       }
-      if (good) held.state = 'good'
+      if (good && held.state !== 'good')
+        page[vote.kind][seat] = { seat, vote, signature: cast.signature, state: 'good' }
       return { kind: 'known' }
     }
     page[vote.kind][seat] = { seat, vote, signature: cast.signature, state: good ? 'good' : 'unchecked' }

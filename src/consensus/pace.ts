@@ -1,4 +1,4 @@
-import type { ConsensusParams } from './params.ts'
+import { COMMIT_VIEWS_MAX, type ConsensusParams } from './params.ts'
 import type { Rules } from './rules.ts'
 import type { Seat } from './types.ts'
 
@@ -29,7 +29,9 @@ export class Pace {
   readonly #rules: Rules
   readonly #seats: Record[]
   readonly #satOutMax: number
-  #failures = 0
+  /** Views in a row that brought no decision: left by a prepare certificate, and skipped. */
+  #certified = 0
+  #skipped = 0
   #strikes = 0
   /** What views take here: the median over primaries; undefined before half of them have had one. */
   #usualMs: number | undefined
@@ -41,12 +43,10 @@ export class Pace {
     this.#satOutMax = rules.sitOutMax(size, q)
   }
 
-  /** Views in a row without a decision. */
-  get failures(): number {
-    return this.#failures
-  }
-
-  /** Doubles from the second view without a decision: the first is the one whose commits are still on their way. */
+  /**
+   * Doubles from the second view without a decision: the first is the one whose commits are still on their way. So are those
+   * of all before the next that everybody hears of (B-29), unless something went wrong.
+   */
   timeoutMs(): number {
     const { viewTimeoutMs, viewTimeoutMaxMs } = this.#params
     const usual = this.#usualMs
@@ -63,8 +63,13 @@ export class Pace {
     return Math.max(this.#params.commitWaitMs, Math.min(this.#usualMs ?? 0, this.timeoutMs() / 2))
   }
 
+  get #failures(): number {
+    return this.#skipped + Math.min(this.#certified, 1) + Math.max(0, this.#certified - 1 - COMMIT_VIEWS_MAX)
+  }
+
   finalised(): void {
-    this.#failures = 0
+    this.#certified = 0
+    this.#skipped = 0
   }
 
   /**
@@ -73,7 +78,7 @@ export class Pace {
    */
   certified(primary: Seat, tookMs: number | undefined): void {
     const record = this.#seats[primary]
-    this.#failures += 1
+    this.#certified += 1
     if (record === undefined) return
     if (tookMs !== undefined) {
       record.tookMs = record.tookMs === undefined ? tookMs : (record.tookMs + tookMs) / 2
@@ -105,7 +110,7 @@ export class Pace {
   skipped(primary: Seat, satOut: boolean): void {
     const record = this.#seats[primary]
     if (record === undefined || satOut) return
-    this.#failures += 1
+    this.#skipped += 1
     this.#strike(record)
   }
 

@@ -28,6 +28,8 @@ export const IDLE_VOTES_PER_VIEW_MAX = 4
 export const IDLE_VOTES_BURST = 2_048
 /** Certificates in one message. */
 export const CERTIFICATES_PER_MESSAGE_MAX = 8
+/** Of so many views in a row, all members hear of the commits of one; of the others only who waits for the block (B-29). */
+export const COMMIT_VIEWS_MAX = 8
 /** Blocks in one answer. */
 export const BLOCKS_PER_MESSAGE_MAX = 64
 /** Bytes of blocks in one answer: one of the largest, and a quarter of what the message kind takes is left for certificates. */

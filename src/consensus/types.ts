@@ -235,16 +235,8 @@ export type Input =
 export type Effect =
   /** Best effort; lost without notice. Held back until every vote persisted before it is durable, and so what precedes that. */
   | { readonly kind: 'send'; readonly to: NodeId; readonly message: Message }
-  /**
-   * To each of these (never to oneself): encode once. With `urgentTo`, nobody else waits for it: to them it may go with
-   * the next message, or a few milliseconds later (B-29).
-   */
-  | {
-      readonly kind: 'broadcast'
-      readonly to: readonly NodeId[]
-      readonly message: Message
-      readonly urgentTo?: readonly NodeId[]
-    }
+  /** To each of these (never to oneself): encode once. */
+  | { readonly kind: 'broadcast'; readonly to: readonly NodeId[]; readonly message: Message }
   /** Append; then input `durable` with this mark or a later one. */
   | { readonly kind: 'persist'; readonly mark: number; readonly record: LogRecord }
   /** Replace the whole log by these records, atomically; it says the same in fewer words. */

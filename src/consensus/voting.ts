@@ -1,4 +1,4 @@
-import { after, type Millis, NEVER, type NodeId } from '../kernel/index.ts'
+import { after, earliest, type Millis, NEVER, type NodeId } from '../kernel/index.ts'
 import { Ballot } from './ballot.ts'
 import { Beliefs } from './beliefs.ts'
 import { assemble } from './certificates.ts'
@@ -6,6 +6,7 @@ import type { Context } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 import { type Tally, type ViewVote, VoteLedger } from './ledger.ts'
 import { Pace } from './pace.ts'
+import { Patience } from './patience.ts'
 import type { Resumed } from './replay.ts'
 import { voteClaim } from './statements.ts'
 import type {
@@ -57,6 +58,7 @@ export class Voting {
   /** The block this epoch starts on. */
   readonly anchor: Digest
   readonly #beliefs: Beliefs
+  readonly #patience: Patience
   readonly #last = new Map<Vote['kind'], CastVote>()
   readonly #waiting: { readonly mark: number; readonly cast: CastVote }[] = []
   #view: View
@@ -75,6 +77,7 @@ export class Voting {
     this.ledger = new VoteLedger(group, rules)
     this.pace = new Pace(params, rules, group.size, group.q)
     this.#beliefs = new Beliefs(params.viewsBehindMax + params.viewsAheadMax)
+    this.#patience = new Patience(context)
     this.anchor = anchor
     this.#view = 1 as View
     this.#tip = { view: 0 as View, digest: anchor, certificate: undefined }
@@ -227,7 +230,11 @@ export class Voting {
     }
     if (!this.#events.abstains(view)) {
       const commit = this.ballot.commit(view, digest, this.#view)
-      if (commit !== undefined) this.cast(commit, this.#events.awaiting(digest))
+      if (commit !== undefined) {
+        const cast = this.#context.sign(commit)
+        this.castAs(cast)
+        this.#patience.tell(cast, view, this.#events.awaiting(digest))
+      }
     }
     if (view < this.#view) return
     const tookMs =
@@ -290,6 +297,11 @@ export class Voting {
       if (vote.kind !== 'checkpoint' && this.inWindow(vote.view)) this.#count(vote)
   }
 
+  /** When there will be something to do although nothing has happened. */
+  deadline(): Millis {
+    return earliest(this.timeoutAt(), this.#patience.deadline())
+  }
+
   /** When this view will have taken too long. */
   timeoutAt(): Millis {
     if (this.#busySince === undefined || this.ballot.own.skipped >= this.#view) return NEVER
@@ -299,6 +311,7 @@ export class Voting {
 
   /** Skips the view if its time is up. */
   tick(): void {
+    this.#patience.tick()
     if (this.#context.now < this.timeoutAt()) return
     const skip = this.ballot.skip(this.#view, this.#tip.view)
     if (skip === undefined) return
@@ -309,14 +322,14 @@ export class Voting {
     this.cast(skip)
   }
 
-  /** B-19: durable, then sent; counted when it is durable. If `urgentTo` is given, only these wait for it (B-29). */
-  cast(vote: Vote, urgentTo?: readonly NodeId[]): void {
+  /** B-19: durable, then sent; counted when it is durable. */
+  cast(vote: Vote): void {
     const cast = this.#context.sign(vote)
     this.castAs(cast)
-    this.#context.broadcast({ kind: 'votes', votes: [cast] }, urgentTo)
+    this.#context.broadcast({ kind: 'votes', votes: [cast] })
   }
 
-  /** As {@link cast}, for a vote that travels inside our proposal. */
+  /** As {@link cast}, for a vote that is sent otherwise. */
   castAs(cast: CastVote): void {
     this.#last.set(cast.vote.kind, cast)
     this.#waiting.push({ mark: this.#context.persist({ kind: 'vote', cast }), cast })

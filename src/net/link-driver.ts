@@ -13,7 +13,7 @@ import {
 import { LANES, type Lane, type MessageKind, PROTOCOL_PREFIX, type SendOutcome } from '../wire/index.ts'
 import { LaneStream } from './link-lane-stream.ts'
 import { LinkOpener } from './link-opener.ts'
-import { AWAY_LINKS_MAX, EARLY_STREAMS_MAX, PATIENCE_MS, RESUME_KEEP_MS, STALL_TIMEOUT_MS } from './link-params.ts'
+import { AWAY_LINKS_MAX, EARLY_STREAMS_MAX, RESUME_KEEP_MS, STALL_TIMEOUT_MS } from './link-params.ts'
 import { LinkTurn } from './link-turn.ts'
 import type { LinkDriverInit, Links } from './link-types.ts'
 
@@ -58,9 +58,6 @@ export class LinkDriver<K extends string = MessageKind> implements Links<K> {
   /** Links that owe an acknowledgement, and the one timer for all of them. */
   readonly #owing = new Set<Peer<K>>()
   #owingTimer: NodeJS.Timeout | undefined
-  /** Links with messages that may wait for others to go with, and the one timer for all of them. */
-  readonly #patient = new Set<Peer<K>>()
-  #patientTimer: NodeJS.Timeout | undefined
   #stopped = false
 
   constructor(init: LinkDriverInit<K>) {
@@ -98,13 +95,12 @@ export class LinkDriver<K extends string = MessageKind> implements Links<K> {
     if (options.forget === true) queueMicrotask(() => this.#forget(peer))
   }
 
-  send(id: NodeId, kind: K, body: Uint8Array, mayWait = false): SendOutcome {
+  send(id: NodeId, kind: K, body: Uint8Array): SendOutcome {
     const peer = this.#peers.get(id)
     if (peer === undefined || !peer.open) return 'no-link'
     const effects = peer.link.step(this.#init.now(), { kind: 'send', message: kind, body })
     if (effects.length > 0) return 'full'
-    if (mayWait) this.#touchLater(peer)
-    else this.#touch(peer)
+    this.#touch(peer)
     return 'queued'
   }
 
@@ -122,7 +118,6 @@ export class LinkDriver<K extends string = MessageKind> implements Links<K> {
     this.#stopped = true
     this.#turn.stop()
     clearTimeout(this.#owingTimer)
-    clearTimeout(this.#patientTimer)
     for (const peer of this.#peers.values()) {
       if (peer.attached) this.#leave(peer)
       clearTimeout(peer.keep)
@@ -162,7 +157,6 @@ export class LinkDriver<K extends string = MessageKind> implements Links<K> {
     peer.opener?.stop()
     for (const lane of LANES) this.#drop(peer, lane, 'the link is down')
     this.#dirty.delete(peer)
-    this.#patient.delete(peer)
     this.#owing.delete(peer)
     if (this.#stopped) return
     const evicted = this.#away.set(peer.id, peer)
@@ -324,15 +318,6 @@ export class LinkDriver<K extends string = MessageKind> implements Links<K> {
     this.#turn.schedule()
   }
 
-  /** Whatever is written to the peer meanwhile takes it along. */
-  #touchLater(peer: Peer<K>): void {
-    this.#patient.add(peer)
-    this.#patientTimer ??= setTimeout(() => {
-      this.#patientTimer = undefined
-      for (const each of this.#patient) this.#touch(each)
-    }, PATIENCE_MS)
-  }
-
   /** Writes what the streams take, highest lane first. */
   #flush(): void {
     if (this.#dirty.size === 0) return
@@ -340,7 +325,6 @@ export class LinkDriver<K extends string = MessageKind> implements Links<K> {
     this.#dirty.clear()
     const now = this.#init.now()
     for (const peer of dirty) {
-      this.#patient.delete(peer)
       for (const lane of LANES) {
         const stream = peer.streams.get(lane)
         while (stream?.writable) {

@@ -19,6 +19,3 @@ export const AWAY_LINKS_MAX = 64
 
 /** Streams that arrive before the host has attached their peer: three for each of so many connections. */
 export const EARLY_STREAMS_MAX = 3 * 64
-
-/** What may wait for another message to go with leaves by itself after this time, in milliseconds. */
-export const PATIENCE_MS = 20

@@ -47,7 +47,7 @@ export interface Links<K extends string = MessageKind> {
    * Takes a message or refuses it at once. `full`: nothing was taken; kinds that refuse get `onRoom` later, kinds that
    * drop were counted. `no-link`: not attached, or not open yet. A body above its kind's bound is a bug of the caller.
    */
-  send(peer: NodeId, kind: K, body: Uint8Array, mayWait?: boolean): SendOutcome
+  send(peer: NodeId, kind: K, body: Uint8Array): SendOutcome
   /** Whether the peer is attached and all its lanes have been open. */
   isOpen(peer: NodeId): boolean
   stats(peer: NodeId): LinkStats | undefined

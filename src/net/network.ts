@@ -157,8 +157,8 @@ export class Libp2pNetwork implements NetworkPort {
     this.#dialer.run()
   }
 
-  send(to: NodeId, kind: MessageKind, body: Uint8Array, mayWait?: boolean): SendOutcome {
-    const outcome = this.#links.send(to, kind, body, mayWait)
+  send(to: NodeId, kind: MessageKind, body: Uint8Array): SendOutcome {
+    const outcome = this.#links.send(to, kind, body)
     if (outcome === 'queued') this.#sent[kind] = (this.#sent[kind] ?? 0) + 1
     return outcome
   }

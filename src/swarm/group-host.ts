@@ -22,6 +22,8 @@ const REASON_CHARACTERS_MAX = 1000
 
 /** Followers hear of the latest decision at most so often: one announcement reaches every node of the swarm. */
 const ANNOUNCE_INTERVAL_MS = 100
+/** How much longer each further member waits whether one before it announces what there is to announce. */
+const ANNOUNCE_RANK_MS = 50
 
 /** What a step of a group came to, beside its effects. */
 export interface GroupNews {
@@ -49,6 +51,8 @@ export class GroupHost {
   #durable = 0
   #announcement: Announcement | undefined
   #announceAt = 0 as Millis
+  /** The latest height that was announced, by whomever. */
+  #announced = 0
 
   constructor(id: GroupId, self: NodeId, core: ConsensusCore, log: GroupLog) {
     this.id = id
@@ -58,7 +62,7 @@ export class GroupHost {
   }
 
   get isMember(): boolean {
-    return this.core.members.includes(this.self)
+    return this.core.isMember
   }
 
   /** Whether this is a group of this node whose present membership has that one: the next may take its vote (GR-11). */
@@ -74,16 +78,41 @@ export class GroupHost {
   step(now: Millis, input: Input | Tick, effects: SwarmEffect[]): GroupNews {
     if (input.kind === 'durable') this.#durable = Math.max(this.#durable, input.mark)
     const asked = this.core.step(now, input)
-    const news = asked.length === 0 ? NOTHING : this.#take(asked, effects)
+    const news = asked.length === 0 ? NOTHING : this.#take(now, asked, effects)
     if (this.#announcement !== undefined && now >= this.#announceAt) {
       effects.push({ kind: 'publish', message: announcement(this.id, this.#announcement) })
-      this.#announcement = undefined
-      this.#announceAt = after(now, ANNOUNCE_INTERVAL_MS)
+      this.#wasAnnounced(now, this.#announcement.height)
     }
     return news
   }
 
-  #take(asked: readonly Effect[], effects: SwarmEffect[]): GroupNews {
+  /**
+   * GR-6: somebody announces a height. If it is one that this node was about to announce, that is done; what is not final
+   * here proves nothing, and a lie must not keep a member silent.
+   */
+  heard(now: Millis, height: Height): void {
+    if (height <= this.core.height && height > this.#announced) this.#wasAnnounced(now, height)
+  }
+
+  #wasAnnounced(now: Millis, height: Height): void {
+    this.#announced = height
+    this.#announceAt = after(now, ANNOUNCE_INTERVAL_MS + this.#rankMs)
+    if (this.#announcement !== undefined && this.#announcement.height <= height) this.#announcement = undefined
+  }
+
+  #announce(now: Millis, latest: Announcement): void {
+    if (this.#announcement === undefined)
+      this.#announceAt = Math.max(this.#announceAt, after(now, this.#rankMs)) as Millis
+    this.#announcement = latest
+  }
+
+  /** One member speaks for all; who is none does it last. */
+  get #rankMs(): number {
+    const rank = this.core.members.indexOf(this.self)
+    return (rank < 0 ? this.core.members.length : rank) * ANNOUNCE_RANK_MS
+  }
+
+  #take(now: Millis, asked: readonly Effect[], effects: SwarmEffect[]): GroupNews {
     const outcomes: { id: number; outcome: Outcome }[] = []
     const events: Event[] = []
     const written: SwarmEffect[] = []
@@ -92,7 +121,7 @@ export class GroupHost {
     for (const effect of asked) {
       if (effect.kind === 'outcome') outcomes.push(effect)
       else if (effect.kind === 'event') events.push(effect.event)
-      else if (effect.kind === 'announce') this.#announcement = effect
+      else if (effect.kind === 'announce') this.#announce(now, effect)
       else if (effect.kind === 'persist') this.#persist(effect, written)
       else if (effect.kind === 'compact') {
         for (const record of rewriting(this.id, effect.records)) this.#append(record, written)
@@ -125,8 +154,7 @@ export class GroupHost {
       case 'broadcast': {
         // One object for all: the host encodes it once.
         const message = this.#addressed(effect.message)
-        const { to, urgentTo } = effect
-        for (const node of to) effects.push({ kind: 'send', to: node, message, ...patience(node, urgentTo) })
+        for (const to of effect.to) effects.push({ kind: 'send', to, message })
         return
       }
       case 'verify':
@@ -149,12 +177,6 @@ export class GroupHost {
 }
 
 type Forwarded = Exclude<Effect, { kind: 'outcome' | 'event' | 'announce' | 'persist' | 'compact' }>
-
-const PATIENT = { mayWait: true } as const
-
-function patience(node: NodeId, urgentTo: readonly NodeId[] | undefined): typeof PATIENT | undefined {
-  return urgentTo === undefined || urgentTo.includes(node) ? undefined : PATIENT
-}
 
 function isSending(effect: Effect): boolean {
   return effect.kind === 'send' || effect.kind === 'broadcast'

@@ -109,7 +109,7 @@ export class GroupLog {
 
   /** The latest decisions, oldest first. */
   get decisions(): readonly Decided[] {
-    return this.#decisions
+    return this.#decisions.slice(-DECISIONS_MAX)
   }
 
   /** GR-9: undefined if no decision is missing. */
@@ -132,7 +132,7 @@ export class GroupLog {
         return
       case 'decided':
         this.#decisions.push(record.decided)
-        if (this.#decisions.length > DECISIONS_MAX) this.#forget()
+        if (this.#decisions.length > DECISIONS_MAX) this.#forget(this.#decisions.at(-1 - DECISIONS_MAX) as Decided)
         return
       case 'decisions-from':
         this.#complete = record
@@ -144,14 +144,15 @@ export class GroupLog {
   snapshot(group: GroupId): readonly GroupRecord[] {
     const records = this.#records.map((record): GroupRecord => ({ kind: 'group', group, record }))
     const complete = this.#complete === undefined ? [] : [{ ...this.#complete, kind: 'decisions-from', group } as const]
-    const decisions = this.#decisions.map((decided): GroupRecord => ({ kind: 'decided', group, decided }))
+    const decisions = this.decisions.map((decided): GroupRecord => ({ kind: 'decided', group, decided }))
     return [...records, ...decisions, ...complete]
   }
 
-  #forget(): void {
-    const oldest = this.#decisions.shift()
-    const height = ((oldest?.block.header.height ?? 0) + 1) as Height
+  #forget({ block }: Decided): void {
+    const height = (block.header.height + 1) as Height
     if (height > (this.#complete?.height ?? 0)) this.#complete = { height, why: { kind: 'bound' } }
+    // To move hundreds of places for each costs more than to take the record in.
+    if (this.#decisions.length >= 2 * DECISIONS_MAX) this.#decisions = this.#decisions.slice(-DECISIONS_MAX)
   }
 }
 

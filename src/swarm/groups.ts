@@ -72,6 +72,7 @@ export class Groups {
       this.#step(now, hosted.host, { kind: 'message', from, message: inner }, effects)
     } else if (inner.kind === 'status') {
       hosted.following.hear(now, inner.epoch, inner.height)
+      hosted.host.heard(now, inner.height)
       this.tick(now, effects)
     }
   }

@@ -251,7 +251,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     switch (effect.kind) {
       case 'send': {
         const body = this.#encode(effect.message)
-        const outcome = network.send(effect.to, effect.message.kind, body, effect.mayWait)
+        const outcome = network.send(effect.to, effect.message.kind, body)
         if (outcome === 'queued') return
         this.#options.observe({ kind: 'send-refused', peer: effect.to, message: effect.message.kind, outcome })
         //

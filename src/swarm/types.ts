@@ -64,8 +64,7 @@ export type ClaimsHostEffect = Extract<
 
 /** What a node asks of its host, to be performed in list order; what follows a `persist` waits until it is durable. */
 export type SwarmEffect =
-  /** With `mayWait` it may go with the next message to that peer, or a few milliseconds later. */
-  | { readonly kind: 'send'; readonly to: NodeId; readonly message: Message; readonly mayWait?: boolean }
+  | { readonly kind: 'send'; readonly to: NodeId; readonly message: Message }
   | { readonly kind: 'publish'; readonly message: Message }
   /**
    * With `barrier`, what later steps ask for waits too: every message from now on may rest on this record. With `mayWait`

@@ -318,5 +318,5 @@ function isAscii(bytes: Uint8Array, from: number, length: number): boolean {
 }
 
 function asciiOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes)
+  return strictUtf8.decode(bytes)
 }

@@ -49,11 +49,8 @@ export interface NetworkHandler {
 
 /** Links to peers, and gossip. At most one link per peer; a second connection replaces or joins it inside the port. */
 export interface NetworkPort {
-  /**
-   * Takes the message or refuses it at once; messages of one turn of the loop leave in one frame per peer and lane. One that
-   * `mayWait` leaves with the next that may not, or a few milliseconds later.
-   */
-  send(to: NodeId, kind: MessageKind, body: Uint8Array, mayWait?: boolean): SendOutcome
+  /** Takes the message or refuses it at once; messages of one turn of the loop leave in one frame per peer and lane. */
+  send(to: NodeId, kind: MessageKind, body: Uint8Array): SendOutcome
   publish(kind: MessageKind, body: Uint8Array): void
   /** Wants a link to that peer; dials with back-off until {@link disconnect}. Addresses are multiaddr texts. */
   connect(peer: NodeId, addresses: readonly string[]): void

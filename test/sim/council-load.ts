@@ -86,6 +86,8 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   #revocations = 0
   /** Whom somebody proposed to revoke: they are, or may be at any time. */
   readonly #condemned = new Set<NodeId>()
+  /** Whose seat somebody proposed to end, while it is not known what came of it. */
+  readonly #leaving = new Set<NodeId>()
   /** Records on their way to a disk that were looked at. */
   readonly #seen = new WeakSet<Uint8Array>()
   #transfers = 0
@@ -187,7 +189,9 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   /**
    * The last memberships must be able to decide; whoever had a seat may be in any of the last two. One that a revocation takes
    * from a membership, now or when what was proposed is decided, is a fault of it already: then nobody else in it, and
-   * nobody who was given a seat since, may be gone for good as well.
+   * nobody who was given a seat since, may be gone for good as well. So is one whose seat is about to end. And what was
+   * proposed may yet give a seat to anybody: if one that has a seat is gone for good, then nobody who may get one is, or the
+   * next membership has more faults than it can bear.
    */
   needed(): readonly number[] {
     const { proofs, sim, random, model, cell } = this.#all
@@ -196,11 +200,15 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
       for (const epoch of [each.epoch, each.epoch - 1]) {
         const members = each.membersOf(epoch) ?? []
         const able = members.filter((node) => !model.revoked.has(node))
-        if (members.some((node) => this.#condemned.has(node))) {
+        if (members.some((node) => this.#condemned.has(node) || this.#leaving.has(node))) {
           for (const node of [...model.validators, ...able]) if (!model.revoked.has(node)) wanted.add(node)
         }
         for (const node of random.fork(`core ${epoch}`).sample(able, needed(members.length))) wanted.add(node)
       }
+    }
+    const seated = [...(proofs.membersOf(proofs.epoch) ?? []), ...(cell.proofs.membersOf(cell.proofs.epoch) ?? [])]
+    if (this.#plan.recruits && seated.some((node) => !wanted.has(node) && !model.revoked.has(node))) {
+      for (const { index, node } of sim.machines) if (!this.#plan.followers.includes(index)) wanted.add(node)
     }
     return sim.machines.filter(({ node }) => wanted.has(node)).map(({ index }) => index)
   }
@@ -361,7 +369,11 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   #propose(machine: number, act: Act, as: NodeId, random?: Random): void {
     if (act.kind === 'revoke') this.#condemned.add(act.node)
     const expect = random?.chance(0.1) === true ? random.below(20) : undefined
-    this.#proposeBytes(machine, encodeOperation({ expect, act }), as)
+    const leaving = act.kind === 'validator' ? act.remove : []
+    for (const node of leaving) this.#leaving.add(node)
+    this.#proposeBytes(machine, encodeOperation({ expect, act }), as, () => {
+      for (const node of leaving) this.#leaving.delete(node)
+    })
   }
 
   #proposeBytes(machine: number, operation: Uint8Array, as: NodeId, then: Asked['then'] = () => {}): void {

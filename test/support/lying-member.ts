@@ -39,9 +39,9 @@ function lied(host: Host, to: NodeId, kind: MessageKind, body: Uint8Array): read
 
 function carry(network: NetworkPort): NetworkPort {
   return {
-    send: (to, kind, body, mayWait) => {
-      if (liar === undefined) return network.send(to, kind, body, mayWait)
-      const outcomes = lied(liar, to, kind, body).map(([each, bytes]) => network.send(to, each, bytes, mayWait))
+    send: (to, kind, body) => {
+      if (liar === undefined) return network.send(to, kind, body)
+      const outcomes = lied(liar, to, kind, body).map(([each, bytes]) => network.send(to, each, bytes))
       return outcomes.find((outcome) => outcome !== 'queued') ?? 'queued'
     },
     publish: (kind, body) => network.publish(kind, body),

@@ -23,13 +23,15 @@ class Scripted {
   readonly host: GroupHost
   #asked: readonly Effect[] = []
 
-  constructor() {
+  constructor(self = a, height = 0) {
     const core = {
       members: [a, b, c],
+      isMember: true,
+      height,
       step: () => this.#asked,
       deadline: () => NEVER,
     }
-    this.host = new GroupHost('g' as GroupId, a, core as unknown as ConsensusCore, new GroupLog())
+    this.host = new GroupHost('g' as GroupId, self, core as unknown as ConsensusCore, new GroupLog())
   }
 
   step(asked: readonly Effect[], input: Input | Tick = TICK, now = 0): SwarmEffect[] {
@@ -65,31 +67,35 @@ describe("a group's host", () => {
     expect(kinds(group.step([send]))).toBe('send send')
   })
 
-  it('B-29 lets those wait who do not wait for what it sends', () => {
-    const sent = (effect: Effect) =>
-      new Scripted().step([effect]).flatMap((each) => (each.kind === 'send' ? [[each.to, each.mayWait ?? false]] : []))
-    expect(sent({ ...send, urgentTo: [c] } as Effect)).toEqual([
-      [b, true],
-      [c, false],
-    ])
-    expect(sent(send)).toEqual([
-      [b, false],
-      [c, false],
-    ])
-  })
+  const announce = (height: number): Effect => ({ kind: 'announce', epoch: EPOCH, height: height as Height })
+  const heights = (effects: readonly SwarmEffect[]) =>
+    effects.map((effect) => {
+      return effect.kind === 'publish' && 'message' in effect.message.body && effect.message.body.message
+    })
 
   it('GR-6 announces the latest decision at once, and then at most every 100 ms', () => {
     const group = new Scripted()
-    const announce = (height: number): Effect => ({ kind: 'announce', epoch: EPOCH, height: height as Height })
-    const heights = (effects: readonly SwarmEffect[]) =>
-      effects.map((effect) => {
-        return effect.kind === 'publish' && 'message' in effect.message.body && effect.message.body.message
-      })
     expect(heights(group.step([announce(1)], TICK, 10))).toMatchObject([{ height: 1 }])
     expect(group.step([announce(2)], TICK, 11)).toEqual([])
     expect(group.step([announce(3)], TICK, 50)).toEqual([])
     expect(group.host.deadline()).toBe(110)
     expect(heights(group.step([], TICK, 110))).toMatchObject([{ height: 3 }])
     expect(group.host.deadline()).toBe(NEVER)
+  })
+
+  it('GR-6 leaves it to the members before it, unless what they say is old or not known to be final', () => {
+    const group = new Scripted(c, 7)
+    expect(group.step([announce(7)], TICK, 10)).toEqual([])
+    expect(group.host.deadline()).toBe(110)
+    group.host.heard(20 as Millis, 7 as Height)
+    expect(group.host.deadline()).toBe(NEVER)
+
+    for (const said of [6, 8]) {
+      const unsaid = new Scripted(c, 7)
+      expect(unsaid.step([announce(7)], TICK, 10)).toEqual([])
+      unsaid.host.heard(20 as Millis, said as Height)
+      expect(unsaid.host.deadline()).toBe(said === 6 ? 220 : 110)
+      expect(heights(unsaid.step([], TICK, 220))).toMatchObject([{ height: 7 }])
+    }
   })
 })

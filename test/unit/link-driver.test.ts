@@ -1,9 +1,8 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { type Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Millis, NodeId } from '../../src/kernel/index.ts'
 import { LinkDriver, type LinkHandler } from '../../src/net/link-driver.ts'
-import { PATIENCE_MS } from '../../src/net/link-params.ts'
 import { LANES, type Lane } from '../../src/wire/index.ts'
 import { TEST_KINDS, type TestKind } from '../property/link-world.ts'
 
@@ -162,34 +161,6 @@ test('the second burst of a turn waits for its end, together with the third', as
   expect(written).toEqual(['work'])
   await turns()
   expect(written).toEqual(['work', 'work'])
-})
-
-test('P-17 what may wait leaves with what may not, in order, or by itself after a while', async () => {
-  const { a, calls, written } = await pair()
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  try {
-    a.send(B, 'control.momentary', body, true)
-    await turns()
-    expect(written).toEqual([])
-    a.send(B, 'control.resumed', body)
-    await turns()
-    expect(written).toEqual(['control'])
-    expect(calls.b).toEqual(['control.momentary from a', 'control.resumed from a'])
-    vi.advanceTimersByTime(PATIENCE_MS)
-    await turns()
-    expect(written).toHaveLength(1)
-
-    a.send(B, 'control.momentary', body, true)
-    vi.advanceTimersByTime(PATIENCE_MS - 1)
-    await turns()
-    expect(written).toHaveLength(1)
-    vi.advanceTimersByTime(1)
-    await turns()
-    expect(written).toHaveLength(2)
-    expect(calls.b).toHaveLength(3)
-  } finally {
-    vi.useRealTimers()
-  }
 })
 
 test('a link is not there before attach, after detach, and for strangers', async () => {

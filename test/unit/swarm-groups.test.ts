@@ -133,6 +133,8 @@ describe('an organisation that is decided', () => {
     expect(asked.some((e) => e.kind === 'send' && e.message.kind.startsWith('consensus.'))).toBe(true)
 
     world.propose('a', act.org('beta'))
+    // B-29: who did not ask for it hears of it a little later.
+    world.pass(100)
     for (const name of ['b', 'c']) {
       expect(world.nodes.get(name)?.desk.authorities.organisationOf(node('keybeta'))).toBe('beta')
     }

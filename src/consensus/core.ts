@@ -140,8 +140,8 @@ export class ConsensusCore implements Core<Input, Effect> {
     this.#take(input)
     // Most messages are votes that do not complete anything yet: then there is nothing to settle.
     if (!this.#desks.context.changed && isMereVote(input)) return this.#desks.context.take()
-    this.#settle()
     this.#deadline = undefined
+    if (input.kind !== 'submit' || input.more !== true) this.#settle()
     return this.#desks.context.take()
   }
 

@@ -89,6 +89,16 @@ describe('a member', () => {
     )
   })
 
+  it('B-31 operations of one moment travel in one request', () => {
+    const primary = primaryOfOne()
+    const submit = (id: number, more: boolean) =>
+      messagesIn(primary.step({ kind: 'submit', id, operation: operation(`w:${id}`), more })).flatMap((message) =>
+        message.kind === 'request' ? message.requests.map(({ request: { operations } }) => operations) : [],
+      )
+    expect([...submit(1, true), ...submit(2, true)]).toEqual([])
+    expect(submit(3, false)).toEqual([[operation('w:1'), operation('w:2'), operation('w:3')]])
+  })
+
   it('B-19 writes a vote down before it sends it', () => {
     const primary = primaryOfOne()
     const effects = primary.step({ kind: 'submit', id: 1, operation: operation('w:1') })

@@ -28,6 +28,18 @@ const ascii: Plugin = {
 }
 
 /**
+ * libp2p keeps protocols and addresses in the order of a language where any order would do, and the first comparison of
+ * this kind makes a process load the tables for it: 4% of a start.
+ */
+const plainOrder: Plugin = {
+  name: 'plain-order',
+  transform(code, id) {
+    if (!/@libp2p\/peer-(store|record)\//.test(id)) return undefined
+    return code.replace(/(\S+)\.localeCompare\((.+)\);/g, '((l, r) => (l < r ? -1 : l > r ? 1 : 0))($1, $2);')
+  },
+}
+
+/**
  * Writes the command line, `bin.js` and what it loads, which imports nothing but Node's own.
  *
  * @param library written beside it, for who publishes it
@@ -64,6 +76,7 @@ async function bundleProgram(directory: string): Promise<void> {
     },
     plugins: [
       ascii,
+      plainOrder,
       {
         name: 'wrapped',
         generateBundle(_, files) {

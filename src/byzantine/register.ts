@@ -55,10 +55,15 @@ export class Register implements Subject {
     return this.#sorted
   }
 
+  /** Members reach the same states one after the other: equal ones share their pieces, which nobody changes. */
   snapshot(): readonly Uint8Array[] {
-    const bytes = operation(JSON.stringify([this.#noted, this.#hash, this.members()]))
-    const half = bytes.length >> 1
-    return [bytes.slice(0, half), bytes.slice(half)]
+    const state = JSON.stringify([this.#noted, this.#hash, this.members()])
+    if (LATEST.state !== state) {
+      const bytes = operation(state)
+      const half = bytes.length >> 1
+      LATEST = { state, chunks: [bytes.slice(0, half), bytes.slice(half)] }
+    }
+    return LATEST.chunks
   }
 
   restore(chunks: readonly Uint8Array[]): boolean {
@@ -80,6 +85,7 @@ export class Register implements Subject {
   }
 }
 
+let LATEST: { readonly state: string; readonly chunks: readonly Uint8Array[] } = { state: '', chunks: [] }
 const WRITE = 'w'.charCodeAt(0)
 const NO = 'n'.charCodeAt(0)
 const texts = new TextEncoder()

@@ -2,11 +2,22 @@ import type { NodeId } from '../kernel/index.ts'
 import { claimsOf, votesOf, wellFormed } from './certificates.ts'
 import { closes } from './checkpointing.ts'
 import type { Desks } from './desks.ts'
+import type { Group } from './group.ts'
+import { CHECKPOINTS_PER_MESSAGE_MAX } from './params.ts'
 import type { Block, Certificate, CheckpointCertificate, Claim, Epoch, Message, View } from './types.ts'
+
+/** Epochs beyond ours that were proven: the checkpoints that closed them, and the membership after the last. */
+interface Path {
+  readonly start: Group
+  readonly closing: readonly CheckpointCertificate[]
+  readonly end: Group
+}
 
 /** What others show us: certificates, blocks and checkpoints, each believed as far as it proves itself (B-3, B-22). */
 export class Believing {
   readonly #desks: Desks
+  /** How far others have led us beyond our epoch: what one answer shows need not be enough. */
+  #path: Path | undefined
 
   constructor(desks: Desks) {
     this.#desks = desks
@@ -105,8 +116,10 @@ export class Believing {
     this.#desks.syncing.blocksArrived()
     const { blocks, commit, checkpoints } = message
     const before = this.#desks.chain.height
-    if (commit !== undefined) {
-      const { hashing } = this.#desks.context
+    const { hashing, group } = this.#desks.context
+    // Beyond our epoch, to which we have the path: of use once we are there.
+    const isBeyond = commit !== undefined && commit.epoch > group.epoch && this.#path?.start === group
+    if (commit !== undefined && !isBeyond) {
       const linked = blocks.every(
         ({ header, ...body }, i) =>
           header.payload === hashing.payload(blocks[i] ?? body) &&
@@ -134,33 +147,68 @@ export class Believing {
     }
   }
 
-  /** Checkpoints from our epoch on, each signed by the membership that the one before it names. */
-  #onCheckpoints(from: NodeId, checkpoints: readonly CheckpointCertificate[], cut: boolean): void {
-    let group = this.#desks.context.group
-    const start = group
-    const claims: Claim[] = []
-    for (const checkpoint of checkpoints) {
-      if (checkpoint.vote.epoch < start.epoch) continue
-      if (!wellFormed(checkpoint, group, this.#desks.context.rules)) {
-        this.#desks.context.refuse(from, 20, 'a checkpoint that is none')
-        return
-      }
-      claims.push(...claimsOf(checkpoint, group))
-      if (closes(checkpoint, group)) group = group.successor(checkpoint.vote.members)
+  /** Checkpoints from our epoch on, each signed by the membership that the one before it names; a part of them per answer. */
+  #onCheckpoints(from: NodeId, shown: readonly CheckpointCertificate[], cut: boolean): void {
+    const start = this.#desks.context.group
+    const known = this.#path?.start === start ? this.#path : { start, closing: [], end: start }
+    const fresh = shown.filter(({ vote }) => vote.epoch >= known.end.epoch)
+    const [first] = fresh
+    if (first === undefined) {
+      this.#askBeyond(from, known)
+      return
     }
-    const last = checkpoints.at(-1)
-    if (last === undefined || claims.length === 0) return
-    this.#desks.context.inspect(claims, (valid) => {
+    // The answer to a question that we have moved on from.
+    if (first.vote.epoch > known.end.epoch) return
+    const led = this.#lead(from, known, fresh)
+    if (led === undefined) return
+    this.#desks.context.inspect(led.claims, (valid) => {
       if (valid.some((good) => !good)) return this.#desks.context.badSignature(from, 'a checkpoint')
       if (this.#desks.context.group !== start) return
-      for (const checkpoint of checkpoints) {
+      if (this.#path?.start !== start || this.#path.end.epoch < led.path.end.epoch) this.#path = led.path
+      for (const checkpoint of fresh) {
         if (checkpoint.vote.epoch === start.epoch) this.#desks.checkpointing.believe(checkpoint)
       }
       if (this.#desks.finalising.stableDue) return this.#askOn(from)
-      if (!cut || last.vote.height <= this.#desks.chain.height) return
-      this.#desks.finalising.transferPath = checkpoints
-      this.#desks.transfer.start(last, from)
+      this.#transferTo(from, [...known.closing, ...fresh], cut || known.closing.length > 0)
+      if (shown.length >= CHECKPOINTS_PER_MESSAGE_MAX) this.#askBeyond(from, led.path)
     })
+  }
+
+  /** Where these checkpoints lead to from the end of a path, and what is to be checked for it; undefined if they do not. */
+  #lead(
+    from: NodeId,
+    { start, closing, end }: Path,
+    checkpoints: readonly CheckpointCertificate[],
+  ): { readonly path: Path; readonly claims: readonly Claim[] } | undefined {
+    let group = end
+    const claims: Claim[] = []
+    const further: CheckpointCertificate[] = []
+    for (const checkpoint of checkpoints) {
+      if (!wellFormed(checkpoint, group, this.#desks.context.rules)) {
+        this.#desks.context.refuse(from, 20, 'a checkpoint that is none')
+        return undefined
+      }
+      claims.push(...claimsOf(checkpoint, group))
+      if (!closes(checkpoint, group)) continue
+      further.push(checkpoint)
+      group = group.successor(checkpoint.vote.members)
+    }
+    return { path: { start, closing: [...closing, ...further], end: group }, claims }
+  }
+
+  /** Takes over the state that the last of these is about, if we cannot get there by blocks. */
+  #transferTo(from: NodeId, path: readonly CheckpointCertificate[], cut: boolean): void {
+    const { chain, transfer, finalising } = this.#desks
+    const last = path.at(-1)
+    if (last === undefined || !cut || last.vote.height <= Math.max(chain.height, transfer.height ?? 0)) return
+    finalising.transferPath = path
+    transfer.start(last, from)
+  }
+
+  /** A peer shows so many checkpoints at a time: the next ones, whoever may hold the state at the last by now. */
+  #askBeyond(from: NodeId, { closing, end }: Path): void {
+    const last = closing.at(-1)
+    if (last !== undefined) this.#desks.syncing.follow(from, end.epoch, last.vote.height)
   }
 
   onCheckpointAhead(certificate: CheckpointCertificate): void {

@@ -60,11 +60,25 @@ const ROUNDS_PER_STEP = 64
  */
 const FLOOR_LAG = 64
 
-/** Whether an input can only have added to the count of a block's votes. */
-function isMereVote(input: Input | Tick): boolean {
-  if (input.kind !== 'message' || input.message.kind !== 'votes') return false
-  for (const { vote } of input.message.votes) if (vote.kind !== 'prepare' && vote.kind !== 'commit') return false
-  return true
+/**
+ * Whether an input that has asked for nothing but checks of signatures can have moved nothing else: votes for blocks were
+ * counted, and what is shown or asked of us counts once it is found good.
+ */
+function awaitsChecks(input: Input | Tick): boolean {
+  if (input.kind !== 'message') return false
+  switch (input.message.kind) {
+    case 'votes':
+      for (const { vote } of input.message.votes) if (vote.kind !== 'prepare' && vote.kind !== 'commit') return false
+      return true
+    case 'request':
+    case 'proposal':
+    case 'certificates':
+    case 'evidence':
+    case 'status':
+      return true
+    default:
+      return false
+  }
 }
 
 /**
@@ -138,10 +152,10 @@ export class ConsensusCore implements Core<Input, Effect> {
     this.#desks.context.now = now
     if (!this.#started) this.#start()
     this.#take(input)
-    // Most messages are votes that do not complete anything yet: then there is nothing to settle.
-    if (!this.#desks.context.changed && isMereVote(input)) return this.#desks.context.take()
-    this.#deadline = undefined
+    // Most messages do not complete anything yet: then there is nothing to settle.
+    if (!this.#desks.context.changed && awaitsChecks(input)) return this.#desks.context.take()
     if (input.kind !== 'submit' || input.more !== true) this.#settle()
+    this.#deadline = undefined
     return this.#desks.context.take()
   }
 

@@ -73,7 +73,10 @@ export async function seat(client: ControlClient, nodes: readonly RunningNode[])
     const { members } = await client.call('council.status', {})
     const missing = wanted.filter((node) => !members.some((member) => member.node === node))
     if (missing.length === 0 && members.every(({ state }) => state === 'voting')) return
-    if (performance.now() > until) throw new Error(`the council has ${members.length} of ${wanted.length} members`)
+    if (performance.now() > until) {
+      const states = members.map(({ node, state, height }) => `${node} ${state} at ${height}`)
+      throw new Error(`the council does not become ${wanted.join(' ')}: it has ${states.join(', ')}`)
+    }
     const [next] = missing
     if (next !== undefined) {
       await client

@@ -200,6 +200,8 @@ async function equivocations({ swarm, nodes, client, forget }: CouncilSwarm): Pr
     } finally {
       liar.kill('SIGKILL')
     }
+    // What is left of it is started again with the others, as an honest node without a seat.
+    await once(liar, 'exit')
     seated = seated.filter((one) => one !== victim)
     const up = await swarm.up(members + i + 1, { started: () => {}, seen: () => {} })
     const newcomer = up.at(-1)

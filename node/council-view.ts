@@ -106,9 +106,8 @@ export class CouncilView implements CouncilHandle {
     const act = actOf(proposal, (node) => this.#membership.certificateOf(node))
     if (!act.ok) throw new SwarmError(act.error.code, act.error.reason)
     const operation = encodeOperation({ expect, act: act.value })
-    const as = desk.voiceFor(operation)
     // What is refused as far as this node knows need not cost the council a decision.
-    const refused = desk.check(operation, as)
+    const { as, refused } = desk.voiceFor(operation)
     if (refused !== undefined) return this.#outcome(refused)
     const outcome = await proposals.make((id) => runtime.propose({ group: COUNCIL, id, operation, as }))
     return this.#outcome(outcome)

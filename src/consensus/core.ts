@@ -154,7 +154,7 @@ export class ConsensusCore implements Core<Input, Effect> {
     this.#take(input)
     // Most messages do not complete anything yet: then there is nothing to settle.
     if (!this.#desks.context.changed && awaitsChecks(input)) return this.#desks.context.take()
-    this.#settle()
+    if (input.kind !== 'submit' || input.more !== true) this.#settle()
     this.#deadline = undefined
     return this.#desks.context.take()
   }

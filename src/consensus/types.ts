@@ -224,6 +224,8 @@ export type Input =
       readonly operation: Uint8Array
       /** In whose name: this node's, unless it is one of the core's other `clients`. */
       readonly as?: NodeId
+      /** Others follow at once, and want to travel with it: only the last of them leads on. */
+      readonly more?: boolean
     }
   /** This peer may have more than we do: ask it for what comes after ours. A member or anyone else; what it sends proves itself. */
   | { readonly kind: 'follow'; readonly peer: NodeId }

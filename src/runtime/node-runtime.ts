@@ -43,6 +43,8 @@ export interface NodeRuntimeOptions {
   fatal(cause: unknown): void
 }
 
+type Proposal = Omit<Extract<SwarmInput, { kind: 'propose' }>, 'kind' | 'more'>
+
 /** How often the process's own load is measured, the wall clock told, and the log's size looked at. */
 const SAMPLE_INTERVAL_MS = 2000
 
@@ -58,6 +60,7 @@ export class NodeRuntime {
   #sampler: NodeJS.Timeout | undefined
   #load: LoadSample
   #snapshotBytes = 0
+  #proposals: Proposal[] = []
   #halted = false
 
   constructor(options: NodeRuntimeOptions) {
@@ -125,9 +128,18 @@ export class NodeRuntime {
     this.#guard(() => this.host.post({ kind: 'claims', input }))
   }
 
-  /** Has a group decide on an operation. */
-  propose(proposal: Omit<Extract<SwarmInput, { kind: 'propose' }>, 'kind'>): void {
-    this.#guard(() => this.host.post({ kind: 'propose', ...proposal }))
+  /** Has a group decide on an operation, together with all that is proposed in this turn of the loop. */
+  propose(proposal: Proposal): void {
+    this.#proposals.push(proposal)
+    if (this.#proposals.length === 1) setImmediate(() => this.#guard(() => this.#proposeAll()))
+  }
+
+  #proposeAll(): void {
+    const proposals = this.#proposals
+    this.#proposals = []
+    for (const [i, proposal] of proposals.entries()) {
+      this.host.input({ ...proposal, kind: 'propose', more: proposals[i + 1]?.group === proposal.group })
+    }
   }
 
   /** Says good-bye to the swarm, so that nobody has to find out. */

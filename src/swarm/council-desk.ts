@@ -27,6 +27,12 @@ export interface CouncilNews {
   readonly parameters: readonly { readonly name: string; readonly value: string }[]
 }
 
+/** Who speaks for a proposal, and what the group would say to it as far as this node knows. */
+export interface Voice {
+  readonly as: NodeId
+  readonly refused: Extract<Outcome, { kind: 'refused' }> | undefined
+}
+
 /** The council on this node, member or follower: its state, and what of it is news to the other cores. */
 export class CouncilDesk {
   readonly host: GroupHost
@@ -84,12 +90,18 @@ export class CouncilDesk {
     return this.isOut
   }
 
-  /** In whose name this node would best propose an operation: its organisation's, if that may do it; else its own. */
-  voiceFor(operation: Uint8Array): NodeId {
+  /**
+   * In whose name this node would best propose an operation, and why it would be refused now: its organisation's, if that
+   * may do it; else its own.
+   */
+  voiceFor(operation: Uint8Array): Voice {
     const { authority, self } = this
-    if (authority === undefined) return self
-    const refused = this.#machine.check(operation, authority)
-    return refused === undefined || this.#machine.check(operation, self) !== undefined ? authority : self
+    const own = (): Voice => ({ as: self, refused: this.check(operation, self) })
+    if (authority === undefined) return own()
+    const refused = this.check(operation, authority)
+    if (refused === undefined) return { as: authority, refused }
+    const mine = own()
+    return mine.refused === undefined ? mine : { as: authority, refused }
   }
 
   /** Why an operation would be refused now; undefined if it would not. */

@@ -37,6 +37,8 @@ export type SwarmInput =
       readonly id: number
       readonly operation: Uint8Array
       readonly as: NodeId
+      /** Others follow at once: the group decides on them together. */
+      readonly more?: boolean
     }
   /** That message did not leave: its lane is full, or the link is gone. */
   | { readonly kind: 'refused'; readonly peer: NodeId; readonly message: Message }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fakeHash, fakeSigner, GROUP, nodes, operation, PARAMS, verifies, World } from '../../src/byzantine/index.ts'
 import {
-  consensusParams,
   type Decision,
   type DecisionProof,
   decisionProofShape,
@@ -213,31 +212,6 @@ describe('views', () => {
     const after = late.hear(b, { kind: 'certificates', certificates: [certificate('prepare', 1, what, [1, 2, 3])] })
     expect(votesIn(after)).not.toContainEqual(expect.objectContaining({ kind: 'commit' }))
     expect(late.core.status().view).toBe(2)
-  })
-
-  it('B-29 tells at once of a commit who brought the requests, and the others after a pause; all if that is not known', () => {
-    const primary = primaryOfOne()
-    const from = primary.core.status().primary
-    const [self, other, bringer] = nodes(4).filter((node) => node !== from) as [NodeId, NodeId, NodeId]
-    const proposal = proposalOf(primary)
-    const toldOf = (effects: readonly Effect[]) =>
-      effects.flatMap((effect) =>
-        effect.kind === 'broadcast' && votesIn([effect]).some(({ kind }) => kind === 'commit') ? [effect.to] : [],
-      )
-    const pause = consensusParams(PARAMS).commitWaitMs / 2
-    const told = (heard: boolean) => {
-      const member = solo(self, 4)
-      if (heard) member.hear(bringer, { kind: 'request', requests: proposal.block.requests })
-      const votes = votesIn(member.hear(from, proposal))
-      const prepared = votes.find(({ kind }) => kind === 'prepare')
-      if (prepared?.kind !== 'prepare') throw new Error('no prepare')
-      const effects = member.hear(other, { kind: 'votes', votes: [cast(other, prepared)] })
-      return { atOnce: toldOf(effects), soon: toldOf(member.wait(pause - 1)), later: toldOf(member.wait(1)) }
-    }
-    const others = nodes(4).filter((node) => node !== self)
-    const rest = others.filter((node) => node !== bringer)
-    expect(told(true)).toEqual({ atOnce: [[bringer]], soon: [], later: [rest] })
-    expect(told(false)).toEqual({ atOnce: [others], soon: [], later: [] })
   })
 
   it('B-21 starts its requests from a height that others have reached too', () => {

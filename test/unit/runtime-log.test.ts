@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { GroupId } from '../../src/consensus/index.ts'
 import { TicketLedger } from '../../src/identity/index.ts'
 import { type Incarnation, type Millis, NEVER, type NodeId, Random, type WallMillis } from '../../src/kernel/index.ts'
 import { NodeRuntime } from '../../src/runtime/node-runtime.ts'
@@ -115,5 +116,19 @@ describe('a node whose log fails (U-5)', () => {
     failing.leave()
     pass()
     expect({ asked, causes: causes.length, inputs: inputs.length }).toEqual({ asked: [], causes: 1, inputs: 1 })
+  })
+
+  it('U-11 what is proposed in one turn of the loop is handed to its group together', async () => {
+    const proposing = node()
+    for (const [id, group] of ['g', 'g', 'h'].entries()) {
+      proposing.propose({ id, group: group as GroupId, operation: new Uint8Array(1), as: 'self' as NodeId })
+    }
+    expect(inputs).toEqual([])
+    await new Promise(setImmediate)
+    expect(inputs.map((input) => input.kind === 'propose' && [input.id, input.more])).toEqual([
+      [0, true],
+      [1, false],
+      [2, false],
+    ])
   })
 })

@@ -11,7 +11,7 @@ const DIRECTORY_VARIABLE = 'RECORDED_PROGRAM'
 const NODES = 3
 /** What is compiled late: links, gossip and comparisons of tables between members. */
 const RECORDED_MS = 3_000
-const END_MS = 10_000
+const END_MS = 60_000
 
 /**
  * Forms a small swarm of the program and leaves beside it the code that one of the nodes, which has joined and let another

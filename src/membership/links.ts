@@ -13,6 +13,8 @@ interface Wanted {
   /** When to dial, unless the other side has. */
   readonly dial: Timer
   asked: boolean
+  /** How long this side leaves it to the other to dial. */
+  readonly leaveMs: number
   /** Until when the first dial may wait for the swarm to stop growing. */
   patientUntil: number
 }
@@ -159,11 +161,11 @@ export class Links {
   #want(node: NodeId): void {
     const { links, timers, awake, self, params } = this.#ground
     const patientUntil = links.has(node) ? awake : awake + params.growthPatienceMs
-    const wanted: Wanted = { node, dial: new Timer(() => this.#dial(wanted)), asked: false, patientUntil }
-    this.#wanted.set(node, wanted)
-    if (links.has(node)) return
     // The lower id dials, so that two do not dial each other at once; the other waits in case the lower cannot.
-    timers.arm(wanted.dial, awake + (self.node < node || this.#held.has(node) ? 0 : params.dialDelayMs))
+    const leaveMs = self.node < node || this.#held.has(node) ? 0 : params.dialDelayMs
+    const wanted: Wanted = { node, dial: new Timer(() => this.#dial(wanted)), asked: false, leaveMs, patientUntil }
+    this.#wanted.set(node, wanted)
+    if (!links.has(node)) timers.arm(wanted.dial, awake + leaveMs)
   }
 
   #release(wanted: Wanted): void {
@@ -183,7 +185,7 @@ export class Links {
     if (links.has(wanted.node) || entry === undefined || !isUp(entry)) return
     const waitUntil = this.#patience(wanted)
     if (waitUntil > awake) {
-      timers.arm(wanted.dial, waitUntil)
+      timers.arm(wanted.dial, waitUntil + wanted.leaveMs)
       return
     }
     const rate = this.#held.has(wanted.node) ? this.#heldDials : this.#changes

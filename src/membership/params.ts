@@ -127,7 +127,7 @@ const LAN: MembershipParams = {
   dialDelayMs: 1500,
   growthCalmMs: 1000,
   growthLinksMax: 4,
-  growthPatienceMs: 9000,
+  growthPatienceMs: 8000,
   connectPatienceMs: 10_000,
   recontactIntervalMs: 4000,
   recontactPatienceMs: 3000,
@@ -190,7 +190,11 @@ export function checkMembershipParams(p: MembershipParams): void {
   })
   assert(p.fullMeshMin < p.fullMeshMax, 'hysteresis', { p })
   assert(2 * p.rings * p.ringSpan <= p.linksMax && p.fullMeshMax <= p.linksMax, 'neighbours are never surplus', { p })
-  assert(p.growthPatienceMs < p.connectPatienceMs, 'M-5: a neighbour that is not dialled yet is not missed yet', { p })
+  assert(
+    p.growthPatienceMs + p.dialDelayMs < p.connectPatienceMs,
+    'M-5: a neighbour that is not dialled yet is not missed yet',
+    { p },
+  )
 
   assert(p.syncBytesMax <= 200 * 1024, 'a reply fits its message kind with one largest entry to spare', { p })
   assert(p.recontactPatienceMs < p.recontactIntervalMs, 'one re-contact at a time', { p })

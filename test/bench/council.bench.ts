@@ -9,6 +9,7 @@ import { type CouncilSwarm, withCouncil } from './council-swarm.ts'
 import { type Figure, latencyOf, sum, tableOf } from './figures.ts'
 import { EtcdCluster } from './peers/etcd.ts'
 import { MissingPeer } from './peers/program.ts'
+import { cpuSeconds } from './processor.ts'
 
 /**
  * The council of real daemons with real links and fsync against etcd's three members on the same machine and in the same
@@ -90,7 +91,6 @@ async function measureEtcd(at: string): Promise<Peer | undefined> {
 
 function measure(count: number, at: string, peer: Peer | undefined): Promise<readonly Figure[]> {
   return withCouncil(count, at, async (council) => {
-    const { client } = council
     const part = `council of ${count}`
     const figures = [...(await sequential(council, part, peer)), ...(await throughput(council, part, peer))]
     // With four, as etcd's figure was taken; the founder is spared, for it alone holds the authority's key.

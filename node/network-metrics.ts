@@ -20,6 +20,7 @@ const HELP: { readonly [K in keyof NetworkStats]: string } = {
   dialsFailedTotal: 'Dials that failed.',
   peersWanted: 'Peers to which a link is wanted.',
   peersDenied: 'Peers shut out for a while for what they sent.',
+  sentMessages: 'Messages given to links, by kind.',
   gossipOutTotal: 'Gossip messages published or passed on by request of this node.',
   gossipInTotal: 'Gossip messages taken in.',
   gossipRefusedTotal: 'Gossip messages refused: malformed, too large or too many.',
@@ -37,7 +38,13 @@ export function addNetworkMetrics(read: () => NetworkStats, prefix: string, regi
     if (typeof first[field] === 'number') {
       addFigure(name, help, registers, () => Number(read()[field]))
     } else {
-      addByLabel(`${name}_total`, help, 'code', registers, () => read()[field] as Readonly<Record<string, number>>)
+      addByLabel(
+        `${name}_total`,
+        help,
+        field === 'sentMessages' ? 'kind' : 'code',
+        registers,
+        () => read()[field] as Readonly<Record<string, number>>,
+      )
     }
   }
   for (const figure of Object.keys(first.lanes.control) as (keyof NetworkStats['lanes']['control'])[]) {

@@ -95,7 +95,7 @@ export interface MembershipParams {
 
 const LAN: MembershipParams = {
   probeCycleMs: 1000,
-  probeSpacingMs: 350,
+  probeSpacingMs: 450,
   directTimeoutMs: 300,
   indirectTimeoutMs: 300,
   indirectProbes: 3,

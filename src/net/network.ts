@@ -64,6 +64,7 @@ export class Libp2pNetwork implements NetworkPort {
   readonly #parts: NetworkParts
   readonly #connections: Connections
   readonly #links: LinkDriver
+  readonly #sent: Partial<Record<MessageKind, number>> = {}
   readonly #gossip: Gossip
   readonly #dialer: Dialer
   readonly #expiry: ExpiryWatch
@@ -157,7 +158,9 @@ export class Libp2pNetwork implements NetworkPort {
   }
 
   send(to: NodeId, kind: MessageKind, body: Uint8Array): SendOutcome {
-    return this.#links.send(to, kind, body)
+    const outcome = this.#links.send(to, kind, body)
+    if (outcome === 'queued') this.#sent[kind] = (this.#sent[kind] ?? 0) + 1
+    return outcome
   }
 
   publish(kind: MessageKind, body: Uint8Array): void {
@@ -219,7 +222,7 @@ export class Libp2pNetwork implements NetworkPort {
   }
 
   stats(): NetworkStats {
-    return networkStats(this.#parts, this.#connections, this.#links, this.#gossip, this.#dialer)
+    return networkStats(this.#parts, this.#connections, this.#links, this.#gossip, this.#dialer, this.#sent)
   }
 
   /** Says goodbye to everyone and closes everything, within 1 s (P-12). Never throws. */

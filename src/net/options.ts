@@ -1,6 +1,6 @@
 import type { Contact, Founding, Granted, Refusal as IdentityRefusal, MemberParty, Ticket } from '../identity/index.ts'
 import type { ErrorCode, Millis, NodeId, Random, Result, SwarmId, WallMillis } from '../kernel/index.ts'
-import type { Lane, PeerCredentials } from '../wire/index.ts'
+import type { Lane, MessageKind, PeerCredentials } from '../wire/index.ts'
 import type { Turned } from './gate.ts'
 
 export interface NetworkClock {
@@ -99,6 +99,8 @@ export interface NetworkStats {
   readonly dialsFailedTotal: number
   readonly peersWanted: number
   readonly peersDenied: number
+  /** Messages that left over links, by kind; over the life of the process. */
+  readonly sentMessages: Readonly<Partial<Record<MessageKind, number>>>
   readonly gossipOutTotal: number
   readonly gossipInTotal: number
   readonly gossipRefusedTotal: number

@@ -13,6 +13,7 @@ export function networkStats(
   links: LinkDriver,
   gossip: Gossip,
   dialer: Dialer,
+  sent: NetworkStats['sentMessages'],
 ): NetworkStats {
   let streams = 0
   let inbound = 0
@@ -40,6 +41,7 @@ export function networkStats(
     dialsFailedTotal: dialer.failedCount,
     peersWanted: dialer.plan.size,
     peersDenied: penalties.deniedCount,
+    sentMessages: { ...sent },
     gossipOutTotal: gossip.publishedCount,
     gossipInTotal: gossip.receivedCount,
     gossipRefusedTotal: gossip.refusedCount,

@@ -1,17 +1,18 @@
 import type { MetricsReport } from '../../src/index.ts'
 import { sum } from './figures.ts'
 
-/** Messages that left a node over its links, and pieces of gossip that reached one. */
-const SENT = 'swarm_node_network_lane_sent_messages'
+/** Messages that left a node over its links, by kind, and pieces of gossip that reached one. */
+const SENT = 'swarm_node_network_sent_messages_total'
 const GOSSIPED = 'swarm_node_network_gossip_in_total'
 
-/** Lanes that nothing but claims writes on. */
-const CLAIM_LANES: readonly unknown[] = ['work', 'bulk']
+/** What negotiates tasks, and nothing else. */
+const CLAIMS_PREFIX = 'claims.'
 
 export interface Traffic {
-  /** Messages on all lanes. */
+  /** Messages over links. */
   readonly sent: number
-  /** Those of them that negotiate tasks. Consensus answers laggards on the lowest lane too, which counts here. */
+  readonly byKind: Readonly<Record<string, number>>
+  /** Those of them that negotiate tasks. */
   readonly claims: number
   readonly gossiped: number
 }
@@ -37,21 +38,23 @@ interface Asker {
 /** What has crossed the links of all these nodes so far. */
 export async function trafficOf(clients: readonly Asker[]): Promise<Traffic> {
   const reports = await Promise.all(clients.map((client) => client.call('node.metrics', {})))
-  const of = (name: string, lanes?: readonly unknown[]): number =>
-    sum(
-      reports.flatMap((report) => {
-        const values = (report as MetricsReport).metrics.find((metric) => metric.name === name)?.values
-        if (values === undefined) throw new Error(`the nodes have no metric ${name}`)
-        return values.filter(({ labels }) => lanes?.includes(labels.lane) ?? true).map(({ value }) => value)
-      }),
-    )
-  return { sent: of(SENT), claims: of(SENT, CLAIM_LANES), gossiped: of(GOSSIPED) }
+  const of = (name: string): MetricsReport['metrics'][number]['values'] =>
+    reports.flatMap((report) => {
+      const values = (report as MetricsReport).metrics.find((metric) => metric.name === name)?.values
+      if (values === undefined) throw new Error(`the nodes have no metric ${name}`)
+      return values
+    })
+  const byKind: Record<string, number> = {}
+  for (const { labels, value } of of(SENT)) byKind[`${labels.kind}`] = (byKind[`${labels.kind}`] ?? 0) + value
+  return trafficFrom(byKind, sum(of(GOSSIPED).map(({ value }) => value)))
 }
 
 export function trafficBetween(before: Traffic, after: Traffic): Traffic {
-  return {
-    sent: after.sent - before.sent,
-    claims: after.claims - before.claims,
-    gossiped: after.gossiped - before.gossiped,
-  }
+  const byKind = Object.entries(after.byKind).map(([kind, count]) => [kind, count - (before.byKind[kind] ?? 0)])
+  return trafficFrom(Object.fromEntries(byKind), after.gossiped - before.gossiped)
+}
+
+function trafficFrom(byKind: Readonly<Record<string, number>>, gossiped: number): Traffic {
+  const claims = Object.entries(byKind).filter(([kind]) => kind.startsWith(CLAIMS_PREFIX))
+  return { byKind, gossiped, sent: sum(Object.values(byKind)), claims: sum(claims.map(([, count]) => count)) }
 }

@@ -139,6 +139,7 @@ export class FakeNode implements OpenedNode {
       dialsFailedTotal: 0,
       bytesInTotal: 0,
       bytesOutTotal: 0,
+      sentMessages: { 'membership.ping': 4 },
     }
     const gossip = { gossipOutTotal: 0, gossipInTotal: 0, gossipRefusedTotal: 0 }
     const guards = { admissionsPending: 0, sourcesKnown: 0, peersWanted: 0, peersDenied: 0 }

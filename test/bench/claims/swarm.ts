@@ -8,6 +8,8 @@ import { Journeys } from './journey.ts'
 /** Ten times what SWARM+ publishes for its swarms of this size, and little enough for 60 processes on two cores. */
 const OFFERED_PER_SECOND = 15
 const SLOTS_COUNT = 4
+/** Kinds of messages are named that are at least so much of all. */
+const KIND_SHARE_MIN = 0.01
 /** Every node has one agent with one of these, so that most tasks have to travel. Seven, so that turns of skills and of
  * nodes do not go together, unless there are a multiple of seven. */
 const SKILLS = ['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'eta']
@@ -91,7 +93,26 @@ function figuresOf(nodes: number, took: ReturnType<typeof latencyOf>, idle: Watc
     { part, what: `everything on the wire, at ${OFFERED_PER_SECOND} tasks/s`, value: total, unit, target: atMost },
     { part, what: 'what the idle swarm says: on links', value: idlePerSecond(idle.sent), unit: '/s' },
     { part, what: 'what the idle swarm says: gossip taken in', value: idlePerSecond(idle.gossiped), unit: '/s' },
+    ...kindsOf(idle).map(([kind, count]) => ({
+      part,
+      what: `what the idle swarm says: ${kind}`,
+      value: idlePerSecond(count),
+      unit: '/s',
+    })),
+    ...kindsOf(busy).map(([kind, count]) => ({
+      part,
+      what: `everything on the wire: ${kind}`,
+      value: count / took.count,
+      unit,
+    })),
   ]
+}
+
+/** Those that make up most of it, the most frequent first. */
+function kindsOf({ byKind, sent }: Watched): readonly (readonly [string, number])[] {
+  return Object.entries(byKind)
+    .filter(([, count]) => count > sent * KIND_SHARE_MIN)
+    .toSorted(([, a], [, b]) => b - a)
 }
 
 function kill(pid: number): void {

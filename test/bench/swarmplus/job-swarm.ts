@@ -22,7 +22,7 @@ export interface Pass {
   readonly jobs: readonly JobOutcome[]
   readonly spanMs: number
   readonly messages: Traffic
-  readonly idlePerSecond: Traffic
+  readonly idlePerSecond: Pick<Traffic, 'sent' | 'claims' | 'gossiped'>
 }
 
 /** A job may wait for its turn that long. */

@@ -289,7 +289,7 @@ export class ConsensusCore implements Core<Input, Effect> {
       }
       if (!this.#onVote(seat, from, cast)) idle += 1
     }
-    if (idle > 0 && !this.#spam.take(this.#desks.context.now, from, idle, this.#desks.status())) {
+    if (idle > 0 && !this.#spam.take(this.#desks.context.now, from, idle)) {
       this.#desks.context.refuse(from, 20, 'more votes that serve nothing than a member has reason to send')
     }
   }

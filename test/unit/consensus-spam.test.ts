@@ -3,7 +3,7 @@ import { nodes } from '../../src/byzantine/index.ts'
 import type { Message, Vote } from '../../src/consensus/index.ts'
 import { IDLE_VOTES_BURST, IDLE_VOTES_PER_SECOND } from '../../src/consensus/params.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
-import { cast, certificate, digest, EPOCH, penaltiesIn, solo, view } from './consensus-fixtures.ts'
+import { cast, digest, EPOCH, penaltiesIn, solo, view } from './consensus-fixtures.ts'
 
 const [, b, c, d] = nodes(4) as [NodeId, NodeId, NodeId, NodeId]
 const what = digest('block')
@@ -22,16 +22,15 @@ describe('votes', () => {
     expect(hear(1)).toBe(1)
   })
 
-  it('B-30 of one that is late for every view that the others pass cost it nothing', () => {
+  it('B-30 of one that is late for every view, or ahead of all that are known here, cost it nothing at the pace of a quick group', () => {
     const self = solo('a', 4)
-    for (let at = 1; at <= 2_000; at++) {
-      self.hear(b, { kind: 'certificates', certificates: [certificate('prepare', at, digest(`${at}`), [1, 2, 3])] })
-      if (at <= 100) continue
-      const late = ['prepare', 'commit'].map((kind) =>
-        cast(d, { kind, epoch: EPOCH, view: view(at - 100), digest: digest(`${at - 100}`) } as Vote),
+    const viewsPerSecond = 400
+    for (let at = 1; at <= 10 * viewsPerSecond; at++) {
+      self.now = (at * 1_000) / viewsPerSecond
+      const votes = [EPOCH, EPOCH + 1].map((epoch) =>
+        ['prepare', 'commit'].map((kind) => cast(d, { kind, epoch, view: view(at + 100), digest: what } as Vote)),
       )
-      expect(penaltiesIn(self.hear(d, { kind: 'votes', votes: late }))).toEqual([])
+      expect(votes.flatMap((each) => penaltiesIn(self.hear(d, { kind: 'votes', votes: each })))).toEqual([])
     }
-    expect(self.core.status().view).toBe(2_001)
   })
 })

@@ -51,6 +51,8 @@ export class Ground {
   lagMs = 0
   #effects: MembershipEffect[] = []
   #sequence: number
+  /** A timer that has fired was due, whatever the rounding of a sum with its lags says: or it would arm itself for ever. */
+  #firedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: MembershipOptions, judge: Judge) {
     const { params } = options
@@ -68,11 +70,19 @@ export class Ground {
 
   /** Now, without the time that this node slept through. Timers run on it. */
   get awake(): number {
-    return this.now - this.lagMs
+    return Math.max(this.now - this.lagMs, this.#firedAt)
   }
 
   get deadline(): Millis {
     return after(this.timers.next as Millis, this.lagMs)
+  }
+
+  /** The first timer, which is due. */
+  fireNext(): void {
+    const timer = this.timers.shift()
+    if (timer === undefined) return
+    this.#firedAt = Math.max(this.#firedAt, timer.at)
+    timer.fire()
   }
 
   /** How often each rumour is sent: enough that each member hears it but for a few in a million. */

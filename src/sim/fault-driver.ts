@@ -91,7 +91,8 @@ export class FaultDriver<P extends Program> {
     // The first machine is everybody's contact: a newcomer that never met anyone has nobody else to ask.
     const others = members.filter((machine) => machine !== 0)
     const drawn = [0, ...random.sample(others, size - 1)]
-    const core = [...new Set([...drawn, ...needed])].sort((a, b) => a - b)
+    const there = needed.filter((machine) => members.includes(machine))
+    const core = [...new Set([...drawn, ...there])].sort((a, b) => a - b)
     for (const machine of members) {
       if (core.includes(machine)) this.#sim.start(machine)
       else this.#sim.stop(machine, random.chance(0.5) ? 'kill' : 'power')

@@ -14,6 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { LocalSwarm, type RunningNode } from '../../node/local-swarm.ts'
+import { cpuSeconds } from './processor.ts'
 
 /** What must be reached (the issue that built this); printed beside what was measured, never asserted. */
 const TARGET_FORMATION_MS: ReadonlyMap<number, number> = new Map([
@@ -23,9 +24,6 @@ const TARGET_FORMATION_MS: ReadonlyMap<number, number> = new Map([
 ])
 const TARGET_IDLE_CPU_PERCENT = 1
 const TARGET_RSS_MIB = 110
-
-/** Clock ticks per second of `/proc/PID/stat`; 100 on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100
 
 /**
  * After formation: first gossip and comparisons of tables, the council and the cell, which take their members in once the
@@ -135,13 +133,6 @@ async function idleCost(pids: readonly number[]): Promise<{ cpuPercent: number; 
     rssMiB: sum(rss) / pids.length,
     rssMiBMax: Math.max(...rss),
   }
-}
-
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The name may hold spaces; what follows it does not.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
 function rssMiB(pid: number): number {

@@ -190,8 +190,8 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
    * The last memberships must be able to decide; whoever had a seat may be in any of the last two. One that a revocation takes
    * from a membership, now or when what was proposed is decided, is a fault of it already: then nobody else in it, and
    * nobody who was given a seat since, may be gone for good as well. So is one whose seat is about to end. And what was
-   * proposed may yet give a seat to anybody: if one that has a seat is gone for good, then nobody who may get one is, or the
-   * next membership has more faults than it can bear.
+   * proposed may yet give a seat to anybody: if one that has a seat is gone for good or revoked, then nobody who may get one is gone,
+   * or the next membership has more faults than it can bear.
    */
   needed(): readonly number[] {
     const { proofs, sim, random, model, cell } = this.#all
@@ -207,7 +207,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
       }
     }
     const seated = [...(proofs.membersOf(proofs.epoch) ?? []), ...(cell.proofs.membersOf(cell.proofs.epoch) ?? [])]
-    if (this.#plan.recruits && seated.some((node) => !wanted.has(node) && !model.revoked.has(node))) {
+    if (this.#plan.recruits && seated.some((node) => !wanted.has(node))) {
       for (const { index, node } of sim.machines) if (!this.#plan.followers.includes(index)) wanted.add(node)
     }
     return sim.machines.filter(({ node }) => wanted.has(node)).map(({ index }) => index)

@@ -243,6 +243,22 @@ describe('own condition', () => {
     }
   })
 
+  test('M-13: after any lag, who waits for the swarm to stop growing waits no longer than that', () => {
+    const random = new Random('growing')
+    for (let i = 0; i < 300; i++) {
+      const solo = new Solo({ id: 'a' })
+      solo.now = random.between(1e3, 1e6) / 3
+      solo.meet(...Array.from({ length: 8 }, (_, peer) => `n${peer}`))
+      for (let turn = 0; turn < 60; turn++) {
+        if (turn % 6 === 0) solo.hear('n0', { entries: [entry(`x${turn}`, 1)] })
+        const lateMs = turn % 3 === 0 ? random.between(300, 3000) / 3 : 0
+        solo.now = Math.max(solo.now, solo.core.deadline()) + lateMs
+        solo.step({ kind: 'tick' })
+        expect(solo.core.deadline()).toBeGreaterThan(solo.now)
+      }
+    }
+  })
+
   test('M-15: helpers that are silent too speak against ourselves, and stretch our patience', () => {
     const solo = new Solo()
     solo.meet('a', 'b', 'c')

@@ -326,7 +326,8 @@ export class Membership implements MembershipCore {
     const { rumours, overlay, awake, grewAt, params, timers } = this.#ground
     if (rumours.size === 0) return
     const isGrowing = overlay.mode === 'rings' && awake - grewAt < params.growthCalmMs
-    const at = awake + (isGrowing && !rumours.hasDoubts ? params.growthGossipMs : params.gossipIntervalMs)
+    const { gossipIntervalMs, growthGossipMs } = params
+    const at = awake + (isGrowing && !rumours.hasDoubts ? Math.max(growthGossipMs, gossipIntervalMs) : gossipIntervalMs)
     if (!this.#gossip.armed || at < this.#gossip.at) timers.arm(this.#gossip, at)
   }
 

@@ -116,6 +116,10 @@ export class Finalising {
     this.#desks.convictions.startEpoch()
     this.#toFinalise = undefined
     this.#desks.openEpoch()
+    // What this node asked for as a follower only the others hold: as a member it may be the one to propose it.
+    if (this.#desks.context.member) {
+      for (const signed of this.#desks.intake.flying()) this.#desks.pool.add(signed, this.#desks.context.self)
+    }
     this.#desks.recovery.startEpoch()
     this.#desks.moved = true
     this.#desks.context.observe({ kind: 'consensus.epoch-started', epoch: group.epoch, members: group.members })

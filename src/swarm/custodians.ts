@@ -61,12 +61,15 @@ export class Custodians {
     return wanted.filter(({ add }) => add.length === 0 || isOver)
   }
 
-  /** Motions that are open and right, by what this node has seen: its voice belongs to them. */
+  /**
+   * Motions that are open and right, by what this node has seen: its voice belongs to them. What has become impossible
+   * since it was moved is not waited for.
+   */
   #open(now: Millis): readonly { readonly operation: Uint8Array; readonly voters: readonly NodeId[] }[] {
     return this.#desk.state.motions.table.rows().flatMap(({ value }) => {
       const decoded = decodeCellOperation(value.operation)
       const isRight = decoded.ok && decoded.value.kind === 'custodians' && this.#isRight(now, decoded.value)
-      return isRight ? [value] : []
+      return isRight && this.#desk.check(value.operation) === undefined ? [value] : []
     })
   }
 

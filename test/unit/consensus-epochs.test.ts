@@ -63,3 +63,28 @@ describe('a node that has missed many epochs', () => {
     expect(late.machine.fingerprint).toBe(first.machine.fingerprint)
   })
 })
+
+describe('a node that becomes a member', () => {
+  it('B-12, B-25 may propose itself what it asked for before, though nobody else has heard of it', () => {
+    const silenced = EVERYONE[4] as NodeId
+    const route: Route = ({ from, message }, { random }) => {
+      return from.node === silenced && message.kind === 'request' ? undefined : 1 + random.float() * 3
+    }
+    const hosts = EVERYONE.slice(0, 5).map((node) => ({ node }))
+    const made = new World({ seed: 'asked before', members: EVERYONE.slice(0, 4), hosts, route })
+    const [first, , , , late] = made.hosts
+    if (first === undefined || late === undefined) throw new Error('there are five')
+    const said: NodeId[] = []
+    made.watcher.onDecision = (_, { block }) => said.push(...block.requests.map(({ request }) => request.client))
+    made.submit(late, 'w:7')
+    made.submit(first, 'add:e')
+    expect(made.run(made.now + 5_000, () => late.core.members.includes(silenced))).toBe(true)
+    expect(said).not.toContain(silenced)
+    // Until it is its turn to propose.
+    for (let turn = 0; turn < 5; turn++) {
+      made.submit(first, `w:${turn}`)
+      made.run(made.now + 2_000, () => said.includes(silenced))
+    }
+    expect(said).toContain(silenced)
+  })
+})

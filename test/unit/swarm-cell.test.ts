@@ -111,6 +111,22 @@ describe('who is a custodian of the cell', () => {
     expect(custodiansAt(world, 'b')).toBe('a b c')
   })
 
+  it("CU-1, CU-4 a motion that has become impossible stands in nobody's way", () => {
+    const world = cellOf('b', 'c', 'd')
+    world.pass(30_000)
+    const say = (by: string, operation: Parameters<typeof encodeCellOperation>[0]) => {
+      const as = node(by)
+      world.tell(by, { kind: 'propose', group: FIRST_CELL, id: 1, operation: encodeCellOperation(operation), as })
+    }
+    // Moved when it held nothing; now it alone holds a journal, which is to be declared lost.
+    say('a', { kind: 'custodians', add: [], remove: [node('d')], lost: false })
+    say('d', { kind: 'open', journal: 'd/tasks' as JournalName, inSync: [node('d')] })
+    expect(world.outcomes.map(({ outcome }) => outcome.kind)).toEqual(['applied', 'applied'])
+    world.propose('a', act.revoke('d'))
+    world.pass(30_000)
+    expect(custodiansAt(world, 'b')).toBe('a b c')
+  })
+
   it('GR-1 a cell goes on from its log, as every group does', () => {
     const world = cellOf('b', 'c')
     world.pass(30_000)

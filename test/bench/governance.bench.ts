@@ -5,10 +5,10 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import type { RunningNode } from '../../node/local-swarm.ts'
 import { statusOf } from '../../node/spawn-daemon.ts'
 import type { ControlClient, CouncilStatusReport } from '../../src/index.ts'
+import { benchArguments } from './arguments.ts'
 import { type CouncilSwarm, connectTo, killProcess, seat, withCouncil } from './council-swarm.ts'
 import { type Figure, latencyOf, tableOf } from './figures.ts'
 import type { RogueOrders, RogueReport } from './rogue-child.ts'
@@ -32,7 +32,7 @@ const WAIT_MS = 60_000
 /** Each decision changes something: another expiry. */
 let ttlMs = 3_600_000
 
-const { values } = parseArgs({
+const { values } = benchArguments({
   options: {
     part: { type: 'string', default: 'revocation,flood,equivocation' },
     members: { type: 'string', default: '4' },

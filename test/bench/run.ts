@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 
 const HERE = new URL('./', import.meta.url)
 const SUFFIX = '.bench.ts'
-const FIRST_DOC = /^\/\*\*\n \* (.*?)(?:\n \*\n|\n \*\/)/ms
+const FIRST_DOC = /^\/\*\*\n \* (.*?)\n \*\//ms
 
 process.exitCode = main(process.argv[2], process.argv.slice(3))
 
@@ -19,6 +19,10 @@ function main(name: string | undefined, args: readonly string[]): number {
     .filter((file) => file.endsWith(SUFFIX))
     .map((file) => file.slice(0, -SUFFIX.length))
   if (name !== undefined && names.includes(name)) {
+    if (args.includes('--help')) {
+      console.log(`npm run bench -- ${name} [ARG…]\n\n  ${docOf(name).replaceAll('\n', '\n  ')}`)
+      return 0
+    }
     return spawnSync(process.execPath, [fileOf(name), ...args], { stdio: 'inherit' }).status ?? 1
   }
   const asked = name === undefined || name === '--help'
@@ -29,8 +33,13 @@ function main(name: string | undefined, args: readonly string[]): number {
 }
 
 function summaryOf(name: string): string {
+  const [summary = ''] = docOf(name).split('\n\n')
+  return summary.replaceAll('\n', '\n    ')
+}
+
+function docOf(name: string): string {
   const comment = FIRST_DOC.exec(readFileSync(fileOf(name), 'utf8'))?.[1] ?? ''
-  return comment.replaceAll('\n * ', '\n    ')
+  return comment.replaceAll(/^ \* ?/gm, '')
 }
 
 function fileOf(name: string): string {

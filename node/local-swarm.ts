@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ControlClient, type NodeStatus, type PeerReport, SwarmError } from '../src/index.ts'
 import { spawnDaemon, statusOf } from './spawn-daemon.ts'
@@ -8,6 +9,8 @@ import { CLIENT_NAME } from './version.ts'
 
 /** Starting a process takes a core for half a second: more at once would only make all of them slow. */
 const STARTS_AT_ONCE = 4
+/** Which nodes there are, and on which ports. */
+const PLAN_FILE = 'swarm.json'
 
 /** How long the members may take to find each other once all run. */
 const CONVERGE_TIMEOUT_MS = 60_000
@@ -56,6 +59,15 @@ export class LocalSwarm {
 
   constructor(options: LocalSwarmOptions) {
     this.#options = options
+  }
+
+  /**
+   * Where the local swarm of a data directory is. Whoever looks around in one of its nodes (SWARM_NODE_DATA) means that
+   * swarm, and not another one inside the node.
+   */
+  static directoryOf(data: string): string {
+    const around = dirname(resolve(data))
+    return existsSync(join(around, PLAN_FILE)) ? around : join(data, 'up')
   }
 
   /**
@@ -151,7 +163,7 @@ export class LocalSwarm {
   }
 
   #planPath(): string {
-    return join(this.#options.directory, 'swarm.json')
+    return join(this.#options.directory, PLAN_FILE)
   }
 }
 

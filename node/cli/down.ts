@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { action } from './command.ts'
 import { stopDaemon } from './stop.ts'
-import { localSwarmDirectory } from './up.ts'
 
 export function registerDown(program: Command): void {
   program
@@ -11,11 +10,8 @@ export function registerDown(program: Command): void {
       action(async ({ terminal, data, token, program: script }) => {
         const { LocalSwarm } = await import('../local-swarm.ts')
         const { SwarmError } = await import('../../src/index.ts')
-        const nodes = await new LocalSwarm({
-          directory: localSwarmDirectory(data),
-          program: script,
-          detached: true,
-        }).members()
+        const directory = LocalSwarm.directoryOf(data)
+        const nodes = await new LocalSwarm({ directory, program: script, detached: true }).members()
         const meter = terminal.meter('stopping', nodes.length)
         const stopped: string[] = []
         const problems: string[] = []
@@ -39,7 +35,11 @@ export function registerDown(program: Command): void {
           const message = `${problems.length} of ${nodes.length} nodes did not stop; their logs may say why`
           throw new SwarmError('TIMEOUT', message, { data: { problems, stopped } })
         }
-        terminal.result({ stopped: stopped.sort() }, () => `stopped ${stopped.length} of ${nodes.length} nodes`)
+        terminal.result({ stopped: stopped.sort() }, () =>
+          nodes.length === 0
+            ? `there is no local swarm in ${directory}`
+            : `stopped ${stopped.length} of ${nodes.length} nodes`,
+        )
         return 0
       }),
     )

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { action, type Context, quoted } from './command.ts'
 import { table } from './table.ts'
@@ -17,7 +16,7 @@ export function registerUp(program: Command): void {
         const { terminal, data, program: script } = context
         const nodeCount = options.nodes ?? (await configuredCount(context))
         const { LocalSwarm } = await import('../local-swarm.ts')
-        const swarm = new LocalSwarm({ directory: localSwarmDirectory(data), program: script, detached: true })
+        const swarm = new LocalSwarm({ directory: LocalSwarm.directoryOf(data), program: script, detached: true })
         const starting = terminal.meter('starting', nodeCount)
         const finding = terminal.meter('finding each other', nodeCount)
         starting.update(0)
@@ -50,9 +49,4 @@ export function registerUp(program: Command): void {
 async function configuredCount({ config, given, env }: Context): Promise<number> {
   const { resolveSettings } = await import('../settings.ts')
   return resolveSettings({ config, ...given, listen: [], labels: {} }, env).config.up.nodes
-}
-
-/** Where the nodes of the local swarm have their data directories. */
-export function localSwarmDirectory(data: string): string {
-  return join(data, 'up')
 }

@@ -146,7 +146,11 @@ describe('up and down', () => {
       const second = await up()
       pids = second.map(({ pid }) => pid)
       expect(second.map(({ node }) => node)).toEqual(first.map(({ node }) => node))
-      expect((await runCommand(['down', '--data', data])).code).toBe(0)
+      // By whoever looks around in one of its nodes, too.
+      const inside = await runCommand(['down', '--data', join(data, 'up', 'node-2')])
+      expect(inside).toMatchObject({ code: 0, stdout: 'stopped 3 of 3 nodes\n' })
+      const none = await runCommand(['down', '--data', join(data, 'elsewhere')])
+      expect(none.stdout).toBe(`there is no local swarm in ${join(data, 'elsewhere', 'up')}\n`)
     } finally {
       for (const pid of pids) if (isRunning(pid)) process.kill(pid, 'SIGKILL')
     }

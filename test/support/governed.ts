@@ -46,8 +46,8 @@ export class GovernedWorld {
   readonly outcomes: Extract<SwarmEffect, { kind: 'decided' }>[] = []
   readonly #queue: { readonly to: string; readonly input: SwarmInput }[] = []
   readonly #links = new Set<string>()
-  /** Whether gossip reaches anybody. */
-  gossips = true
+  /** Whose gossip reaches nobody. */
+  readonly mute = new Set<string>()
   /** Whose authority key lies on those added from now on. */
   readonly keyHolders = new Set(['a'])
 
@@ -190,7 +190,7 @@ export class GovernedWorld {
         if (this.linked(name, effect.to)) this.#deliver(effect.to, self, effect.message)
         return
       case 'publish':
-        if (!this.gossips) return
+        if (this.mute.has(name)) return
         for (const to of this.nodes.keys()) if (this.linked(name, to)) this.#deliver(to, self, effect.message)
         return
       case 'disconnect':

@@ -90,11 +90,35 @@ describe('the council in a node', () => {
     world.keyHolders.add('b')
     world.add('b', ['worker'])
     world.linkAll()
-    world.gossips = false
+    world.mute.add('a').add('b')
     world.pass(60_000)
     world.propose('b', act.tenant('gold'))
     world.pass(3_000)
     expect(world.outcomes).toMatchObject([{ outcome: { kind: 'applied' } }])
+  })
+
+  it('GR-6 the first members announce for all, and the next one does it where they are not heard', () => {
+    const world = new GovernedWorld()
+    for (const name of 'abcd') world.add(name)
+    world.add('follower', ['worker'])
+    world.linkAll()
+    world.pass(60_000)
+    const members = world.nodes.get('a')?.desk.host.core.members ?? []
+    expect(members).toHaveLength(4)
+    const announcers = (): readonly string[] => {
+      return [...world.nodes].flatMap(([name, { effects }]) => {
+        return effects.some((e) => e.kind === 'publish' && e.message.kind === 'consensus.announce') ? [name] : []
+      })
+    }
+    for (const { effects } of world.nodes.values()) effects.length = 0
+    world.propose('a', act.tenant('gold'))
+    world.pass(200)
+    // The second may not know yet that it is final when the first says so; those after it do.
+    expect([['a'], ['a', 'b']]).toContainEqual(announcers())
+    world.mute.add('a')
+    world.propose('a', act.tenant('silver'))
+    world.pass(200)
+    expect(world.nodes.get('follower')?.desk.state.tenants.has('silver')).toBe(true)
   })
 
   it('GR-3 whom it revokes everyone puts out in the step in which they learn of it', () => {

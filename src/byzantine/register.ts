@@ -89,4 +89,14 @@ let LATEST: { readonly state: string; readonly chunks: readonly Uint8Array[] } =
 const WRITE = 'w'.charCodeAt(0)
 const NO = 'n'.charCodeAt(0)
 const texts = new TextEncoder()
-export const operation = (text: string): Uint8Array => texts.encode(text)
+
+/** Most are a few letters: a call into the encoder costs more than they do. */
+export function operation(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code >= 0x80) return texts.encode(text)
+    bytes[i] = code
+  }
+  return bytes
+}

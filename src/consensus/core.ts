@@ -151,6 +151,8 @@ export class ConsensusCore implements Core<Input, Effect> {
   step(now: Millis, input: Input | Tick): readonly Effect[] {
     this.#desks.context.now = now
     if (!this.#started) this.#start()
+    // Most of what is written holds no vote of ours: that it is on the disk moves nothing (B-19).
+    if (input.kind === 'durable' && !this.#desks.voting.awaits(input.mark)) return this.#desks.context.take()
     this.#take(input)
     // Most messages do not complete anything yet: then there is nothing to settle.
     if (!this.#desks.context.changed && awaitsChecks(input)) return this.#desks.context.take()
@@ -238,7 +240,7 @@ export class ConsensusCore implements Core<Input, Effect> {
         this.#desks.judging.receive(seat, from, message)
         return
       case 'votes':
-        this.#onVotes(from, message.votes)
+        this.#onVotes(from, seat, message.votes)
         return
       case 'certificates':
         this.#desks.believing.onCertificates(from, message.certificates)
@@ -275,14 +277,13 @@ export class ConsensusCore implements Core<Input, Effect> {
     }
   }
 
-  #onVotes(from: NodeId, votes: readonly CastVote[]): void {
+  #onVotes(from: NodeId, seat: Seat | undefined, votes: readonly CastVote[]): void {
     let idle = 0
     for (const cast of votes) {
       if (!this.#desks.believing.ofThisEpoch(from, cast.vote.epoch)) {
         idle += 1
         continue
       }
-      const seat = this.#desks.context.group.seatOf(from)
       if (seat === undefined) {
         this.#desks.context.refuse(from, 20, 'votes from a node that is no member')
         return

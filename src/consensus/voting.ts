@@ -335,6 +335,12 @@ export class Voting {
     this.#waiting.push({ mark: this.#context.persist({ kind: 'vote', cast }), cast })
   }
 
+  /** Whether a vote of ours becomes durable with this mark. */
+  awaits(mark: number): boolean {
+    const [oldest] = this.#waiting
+    return oldest !== undefined && oldest.mark <= mark
+  }
+
   durable(mark: number): readonly CastVote[] {
     const casts: CastVote[] = []
     while (this.#waiting[0] !== undefined && this.#waiting[0].mark <= mark) {

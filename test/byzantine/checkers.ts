@@ -53,6 +53,7 @@ export class Checker implements Watcher {
   /** Epochs of which honest hosts hold different memberships: more than f are faulty, and seats name nobody any more. */
   readonly #disputed = new Set<number>()
   readonly #blocks = new Map<Digest, { readonly parent: Digest; readonly height: number; readonly epoch: number }>()
+  readonly #lines = new Map<Digest, Line>()
   readonly #seen = new Set<object>()
   readonly #believed = new Set<object>()
   readonly #digests = new Map<Header, Digest>()
@@ -322,7 +323,8 @@ export class Checker implements Watcher {
           this.#break('B-5', `epoch ${epoch}: committed in view ${view}, skipped up to ${skipped}`)
       }
       for (const later of prepared) {
-        if (later.epoch !== epoch || later.view <= view || this.#descends(later.digest, digest) !== false) continue
+        if (later.epoch !== epoch || later.view <= view || later.digest === digest) continue
+        if (this.#descends(this.#lineOf(later.digest), digest) !== false) continue
         this.#break('B-5', `epoch ${epoch}: certified in view ${later.view} beside what was committed in view ${view}`)
       }
     }
@@ -356,16 +358,31 @@ export class Checker implements Watcher {
     return counts
   }
 
-  /** Whether a block is or descends from another; undefined if the way is not known. */
-  #descends(from: Digest, to: Digest): boolean | undefined {
-    const height = this.#blocks.get(to)?.height
-    for (let at: Digest = from; ; ) {
-      if (at === to) return true
+  /** Walked down once for each block that is asked about: many are held against each. */
+  #lineOf(from: Digest): Line {
+    const known = this.#lines.get(from)
+    if (known !== undefined) return known
+    const above = new Map<Digest, number>()
+    let lowest = Number.POSITIVE_INFINITY
+    for (let at = from; !above.has(at); ) {
+      above.set(at, lowest)
       const block = this.#blocks.get(at)
-      if (block === undefined || height === undefined) return undefined
-      if (block.height <= height) return false
+      if (block === undefined) break
+      lowest = Math.min(lowest, block.height)
       at = block.parent
     }
+    const line = { above, lowest }
+    this.#lines.set(from, line)
+    return line
+  }
+
+  /** Whether a block is or descends from another; undefined if the way is not known. */
+  #descends({ above, lowest }: Line, to: Digest): boolean | undefined {
+    const height = this.#blocks.get(to)?.height
+    const over = above.get(to)
+    if (over !== undefined && (height === undefined || over > height)) return true
+    if (height === undefined) return undefined
+    return lowest <= height ? false : undefined
   }
 
   /** B-7: nothing above the block that closed an epoch belongs to it. */
@@ -411,6 +428,12 @@ export class Checker implements Watcher {
     for (const signer of guilty)
       if (honest.has(signer)) this.#break('B-8', `${signer} is honest and signed a contradiction`)
   }
+}
+
+/** The way down from a block: each block on it with the least height above it, and the least height of all. */
+interface Line {
+  readonly above: ReadonlyMap<Digest, number>
+  readonly lowest: number
 }
 
 interface Entry {

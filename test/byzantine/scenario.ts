@@ -61,7 +61,7 @@ export function runScenario(kind: Kind, seed: number, wiring: Wiring = {}): Resu
   const goal = from + DECISIONS_AFTER
   if (play.live !== false) {
     load.busy = true
-    const done = (): boolean => world.honest.every((host) => host.alive && host.core.height >= goal)
+    const done = allThere(world.honest, goal)
     if (!world.run(healedAt + HEALING_MS, done, world.events + 150_000)) {
       const where = world.hosts.map((host) => `${host.node}${host.honest ? '' : '!'}${where1(host)}`).join(' ')
       checker.violations.push({
@@ -75,6 +75,20 @@ export function runScenario(kind: Kind, seed: number, wiring: Wiring = {}): Resu
   }
   const { messages, lies } = world
   return { violations: checker.end(), about: play.about, messages, lies, decisions: checker.height }
+}
+
+/** Whether every member is up and at this height: asked after every event, so whoever was behind is looked at first. */
+function allThere(hosts: readonly Host[], height: number): () => boolean {
+  const isThere = (host: Host | undefined): boolean => host?.alive === true && host.core.height >= height
+  let behind = 0
+  return () => {
+    if (hosts.length > 0 && !isThere(hosts[behind])) return false
+    behind = Math.max(
+      0,
+      hosts.findIndex((host) => !isThere(host)),
+    )
+    return hosts.length === 0 || isThere(hosts[behind])
+  }
 }
 
 function where1(host: Host): string {

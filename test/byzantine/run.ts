@@ -4,6 +4,8 @@ import { KINDS, type Kind, type Result, runScenario } from './scenario.ts'
 
 /** All messages go through their codec in one seed of so many (BZ-2). */
 const CODEC_EVERY = 8
+/** How often a campaign says how far it is. */
+const TOLD_EVERY_MS = 5_000
 
 /**
  * The campaign: `npm run sim -- consensus [--count N] [--from SEED] [--kind KIND] [--seconds S]`, or one scenario
@@ -33,6 +35,7 @@ function campaign(): number {
   const spent = new Map<Kind, Spent>()
   let failures = 0
   let runs = 0
+  const progress = progressOf(count)
   for (let seed = from; runs < count && performance.now() - started < seconds * 1000; seed++) {
     for (const kind of kinds) {
       if (runs >= count) break
@@ -41,11 +44,25 @@ function campaign(): number {
       const result = report(kind, seed)
       if (result === undefined) failures += 1
       else note(spent, kind, result, performance.now() - before)
+      progress(runs, failures)
     }
     if (failures >= 20) break
   }
   tell(spent, { runs, failures, tookMs: performance.now() - started })
   return failures
+}
+
+/** Says on standard error now and then how far a campaign is. */
+function progressOf(count: number): (runs: number, failures: number) => void {
+  const started = performance.now()
+  let toldAt = started
+  return (runs, failures) => {
+    const now = performance.now()
+    if (now - toldAt < TOLD_EVERY_MS) return
+    toldAt = now
+    const perSecond = (runs / ((now - started) / 1000)).toFixed(0)
+    process.stderr.write(`${runs} of ${count} scenarios, ${perSecond}/s, ${failures} failed\n`)
+  }
 }
 
 function note(spent: Map<Kind, Spent>, kind: Kind, { messages, lies, decisions }: Result, ms: number): void {

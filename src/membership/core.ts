@@ -37,7 +37,7 @@ const TWIN_ADVICE =
 
 type Body<K extends MembershipMessage['kind']> = Extract<MembershipMessage, { kind: K }>['body']
 
-/** Who is here, who is reachable, and whom to link to. Clauses M-1 to M-22 in ./README.md. */
+/** Who is here, who is reachable, and whom to link to. Clauses M-1 to M-25 in ./README.md. */
 export class Membership implements MembershipCore {
   readonly #ground: Ground
   readonly #detector: Detector
@@ -333,16 +333,16 @@ export class Membership implements MembershipCore {
 
   #passOn(): void {
     const ground = this.#ground
-    const peers = ground.randomLinks(ground.params.gossipFanout)
-    let isNews = false
-    for (const peer of peers) {
+    let listening = 0
+    for (const peer of ground.randomLinks(ground.links.size)) {
       const rumours = ground.rumoursFor(peer, GOSSIP_ROWS_MAX)
       if (rumours.length === 0) continue
-      isNews = true
       ground.send(peer, { kind: 'membership.gossip', body: { rumours, entries: [] } })
+      listening += 1
+      if (listening >= ground.params.gossipFanout) return
     }
-    // Everyone linked has said it themselves, or there is no one: whoever links later compares tables.
-    if (!isNews && peers.length === ground.links.size) ground.rumours.clear()
+    // The others know it, or there is no one: whoever links later compares tables.
+    if (listening === 0) ground.rumours.clear()
   }
 
   #sweepUp(): void {

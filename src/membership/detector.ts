@@ -152,6 +152,7 @@ export class Detector {
     const watch = this.#watches.get(link.peer)
     const probe = watch?.probe
     if (watch === undefined || probe?.sequence !== sequence) return
+    ground.sampleAnswer(link, ground.awake - probe.sentAwake)
     // Neither a pause of ours nor a repeated ping may be taken for distance (Karn).
     const rttMs = ground.now - probe.sentAt
     if (probe.repeats === 0 && ground.awake - probe.sentAwake === rttMs) {
@@ -249,7 +250,7 @@ export class Detector {
       sentAt: ground.now,
       sentAwake: ground.awake,
       stage: 'direct',
-      endsAt: ground.awake + ground.health.stretch(ground.params.directTimeoutMs),
+      endsAt: ground.awake + ground.waitMs(watch.entry.node, ground.params.directTimeoutMs),
       again: false,
       repeats: 0,
       helpers: 0,
@@ -299,9 +300,9 @@ export class Detector {
 
   /** The indirect stage: common neighbours are asked, and the target once more, in case only the packet was lost. */
   #ask(watch: Watch, probe: Probe): void {
-    const { params, awake, health } = this.#ground
+    const { params, awake } = this.#ground
     probe.stage = 'indirect'
-    probe.endsAt = awake + health.stretch(params.indirectTimeoutMs)
+    probe.endsAt = awake + this.#ground.waitMs(watch.entry.node, params.indirectTimeoutMs)
     probe.repeats += 1
     const linked = this.#ping(watch, probe.sequence)
     probe.helpers = this.#askHelpers(watch, probe.sequence, params.indirectProbes)

@@ -3,9 +3,17 @@ import type { Rumour } from './messages.ts'
 
 interface Item {
   readonly rumour: Rumour
-  /** Who told us; it need not hear it back. */
-  readonly from: NodeId | undefined
+  /** Who has told it or was told: no more than there are links, and then it leaves (M-25). */
+  readonly knownBy: Set<NodeId>
   sent: number
+}
+
+/** How far a rumour is carried. */
+export interface Reach {
+  /** One sent so often leaves the queue. */
+  readonly sendsMax: number
+  /** How many could be told; one that so many know leaves the queue. */
+  readonly listeners: number
 }
 
 /**
@@ -44,7 +52,16 @@ export class RumourQueue {
     const [oldest] = beside ?? NONE
     if (beside !== undefined && beside.length >= ACCUSERS_MAX && oldest !== undefined) this.#remove(oldest)
     if (this.#size >= this.#itemsMax) this.#dropMostSent()
-    this.#put({ rumour, from, sent: 0 })
+    this.#put({ rumour, knownBy: new Set(from === undefined ? [] : [from]), sent: 0 })
+  }
+
+  /** The peer has told what is held here too. */
+  heard(peer: NodeId, { node, incarnation, state, accuser }: Rumour): void {
+    for (const item of this.#items.get(node) ?? NONE) {
+      const { rumour } = item
+      const isSame = rumour.incarnation === incarnation && rumour.state === state && rumour.accuser === accuser
+      if (isSame) item.knownBy.add(peer)
+    }
   }
 
   /** Drops all that is said about the node. */
@@ -52,8 +69,8 @@ export class RumourQueue {
     for (const item of this.#items.get(node) ?? NONE) this.#remove(item)
   }
 
-  /** Up to `rumoursMax` rumours for `peer`, each counted as sent once; one sent `sendsMax` times leaves the queue. */
-  take(peer: NodeId, rumoursMax: number, sendsMax: number): readonly Rumour[] {
+  /** Up to `rumoursMax` rumours that are news to `peer`, each counted as sent once. */
+  take(peer: NodeId, rumoursMax: number, { sendsMax, listeners }: Reach): readonly Rumour[] {
     if (this.#size === 0) return []
     const taken: Item[] = []
     // Looks at a bounded number, also when most of the queue came from this very peer.
@@ -62,13 +79,15 @@ export class RumourQueue {
       for (const item of level) {
         if (taken.length >= rumoursMax || looksLeft-- <= 0) break
         if (isNewsTo(peer, item)) taken.push(item)
+        else if (item.knownBy.size >= listeners) this.#remove(item)
       }
       if (taken.length >= rumoursMax || looksLeft <= 0) break
     }
     for (const item of taken) {
       this.#remove(item)
       item.sent += 1
-      if (item.sent < sendsMax) this.#put(item)
+      item.knownBy.add(peer)
+      if (item.sent < sendsMax && item.knownBy.size < listeners) this.#put(item)
     }
     return taken.map((item) => item.rumour)
   }
@@ -124,7 +143,6 @@ function standsBeside(known: Rumour, news: Rumour): boolean {
 }
 
 /** A peer needs no reminder that it lives, but it does need to hear that it is suspected (M-14). */
-function isNewsTo(peer: NodeId, { rumour, from }: Item): boolean {
-  if (from === peer) return false
-  return rumour.node !== peer || rumour.state === 'suspect' || rumour.state === 'dead'
+function isNewsTo(peer: NodeId, item: Item): boolean {
+  return !item.knownBy.has(peer) && (item.rumour.node !== peer || isDoubt(item))
 }

@@ -19,11 +19,18 @@ export interface Link {
   /** When the peer last probed us of its own accord: it counts us among its neighbours. */
   pingedAt: number
   rttMs: number | undefined
+  /** The longest that an answer took lately: up at once, down slowly. */
+  answerMs: number
   coordinate: NetworkCoordinate | undefined
 }
 
 /** A new sample weighs this much in the smoothed round trip (as TCP's, RFC 6298). */
 const RTT_GAIN = 1 / 8
+
+/** An answer may take so many times as long as the longest of late (M-24). */
+const ANSWER_MARGIN = 2
+/** And no more than so many times as long as one from a peer that is well: it may be dead. */
+const ANSWER_STRETCH_MAX = 3
 
 /**
  * What the rooms of this core share: the state that more than one of them reads, the clock of the current step, and
@@ -120,7 +127,7 @@ export class Ground {
 
   /** News for a peer that is written to anyway. */
   rumoursFor(peer: NodeId, rumoursMax: number): readonly Rumour[] {
-    return this.rumours.take(peer, rumoursMax, this.sendsMax)
+    return this.rumours.take(peer, rumoursMax, { sendsMax: this.sendsMax, listeners: this.links.size })
   }
 
   unwell(by: number): void {
@@ -133,6 +140,16 @@ export class Ground {
 
   sampleRtt(link: Link, rttMs: number): void {
     link.rttMs = link.rttMs === undefined ? rttMs : link.rttMs + RTT_GAIN * (rttMs - link.rttMs)
+  }
+
+  sampleAnswer(link: Link, answerMs: number): void {
+    link.answerMs = Math.max(answerMs, link.answerMs + RTT_GAIN * (answerMs - link.answerMs))
+  }
+
+  /** How long to wait for an answer of this peer, which takes `timeoutMs` at most when both ends are well (M-15, M-24). */
+  waitMs(peer: NodeId, timeoutMs: number): number {
+    const slowMs = Math.min((this.links.get(peer)?.answerMs ?? 0) * ANSWER_MARGIN, timeoutMs * ANSWER_STRETCH_MAX)
+    return this.health.stretch(Math.max(timeoutMs, slowMs))
   }
 
   /** Some links, at random, that belong to members who are up. */

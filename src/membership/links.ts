@@ -80,6 +80,7 @@ export class Links {
       heardAt: awake,
       pingedAt: Number.NEGATIVE_INFINITY,
       rttMs: links.get(peer)?.rttMs,
+      answerMs: 0,
       coordinate: links.get(peer)?.coordinate,
     }
     links.set(peer, link)

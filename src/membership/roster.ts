@@ -91,6 +91,7 @@ export class Roster {
       // Of a stranger only that it lives is of interest: the dead and the left need not be learnt.
       return (rumour.state === 'alive' || rumour.state === 'suspect') && this.#want(rumour)
     }
+    this.#ground.rumours.heard(from, rumour)
     const held = entry.incarnation
     if (rumour.incarnation > held) {
       if (rumour.state === 'dead') this.#park(rumour, from)

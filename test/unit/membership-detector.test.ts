@@ -25,6 +25,27 @@ function runWith(solo: Solo, ms: number, peers: readonly string[]): void {
   }
 }
 
+/** A peer that answers every ping `delayMs` later; the others answer at once. */
+class SlowPeer {
+  delayMs = 0
+  readonly #owed: { readonly at: number; readonly effect: MembershipEffect }[] = []
+
+  run(solo: Solo, ms: number, slow: string, others: readonly string[]): void {
+    const end = solo.now + ms
+    while (solo.now < end) {
+      const seen = solo.effects.length
+      solo.run(10)
+      const fresh = solo.effects.slice(seen)
+      answer(solo, fresh, others)
+      this.#owed.push(...fresh.map((effect) => ({ at: solo.now + this.delayMs, effect })))
+      for (let due = this.#owed[0]; due !== undefined && due.at <= solo.now; due = this.#owed[0]) {
+        answer(solo, [due.effect], [slow])
+        this.#owed.shift()
+      }
+    }
+  }
+}
+
 describe('probing', () => {
   test('every neighbour is heard of once per cycle, and those that speak by themselves are left in peace', () => {
     const solo = new Solo()
@@ -64,6 +85,23 @@ describe('probing', () => {
     expect(solo.state('b')).toBe('suspect')
     expect(solo.now).toBe(start)
     expect(solo.observations('suspected')).toEqual([{ kind: 'suspected', node: 'b', by: 'me', lost: true }])
+  })
+
+  test('M-24: who answers slowly, as all do on a crowded host, is given longer, and no more than three times as long', () => {
+    const { directTimeoutMs, indirectTimeoutMs } = LAN
+    const quick = ['a', 'b', 'c']
+    const solo = new Solo()
+    solo.meet(...quick, 'd')
+    const slow = new SlowPeer()
+    // Twice as long as the longest of late is then as long as both stages take.
+    for (const delayMs of [directTimeoutMs - 50, directTimeoutMs + indirectTimeoutMs + 200]) {
+      slow.delayMs = delayMs
+      slow.run(solo, 20_000, 'd', quick)
+    }
+    expect(solo.events('member-suspect')).toEqual([])
+    slow.delayMs = 4 * (directTimeoutMs + indirectTimeoutMs)
+    slow.run(solo, 20_000, 'd', quick)
+    expect(solo.events('member-suspect')).toContainEqual({ kind: 'member-suspect', node: 'd' })
   })
 
   test('a link that its peer closed on purpose raises no suspicion', () => {

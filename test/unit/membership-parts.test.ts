@@ -53,38 +53,53 @@ describe('rumours in wait', () => {
 
   test('those sent least often go first, and each leaves after so many sends', () => {
     const queue = new RumourQueue(10)
+    const reach = { sendsMax: 3, listeners: 99 }
     queue.add(rumour('a', 1, 'alive'))
     queue.add(rumour('b', 1, 'alive'))
-    expect(queue.take(peer, 1, 3).map((r) => r.node)).toEqual(['a'])
+    expect(queue.take(peer, 1, reach).map((r) => r.node)).toEqual(['a'])
     queue.add(rumour('c', 1, 'alive'))
-    expect(queue.take(peer, 2, 3).map((r) => r.node)).toEqual(['b', 'c'])
-    expect(queue.take(peer, 9, 3)).toHaveLength(3)
-    expect(queue.take(peer, 9, 3)).toHaveLength(3)
-    expect(queue.take(peer, 9, 3)).toEqual([])
+    expect(queue.take('q' as NodeId, 2, reach).map((r) => r.node)).toEqual(['b', 'c'])
+    expect(queue.take('r' as NodeId, 9, reach)).toHaveLength(3)
+    expect(queue.take('s' as NodeId, 9, reach)).toHaveLength(3)
+    expect(queue.take('t' as NodeId, 9, reach)).toEqual([])
+  })
+
+  test('M-25: it is no news to who was told, nor to who has told it; what all know leaves', () => {
+    const queue = new RumourQueue(10)
+    const reach = { sendsMax: 99, listeners: 3 }
+    queue.add(rumour('a', 2, 'alive'))
+    expect(queue.take(peer, 9, reach)).toHaveLength(1)
+    expect(queue.take(peer, 9, reach)).toEqual([])
+    queue.heard('q' as NodeId, rumour('a', 1, 'alive'))
+    expect(queue.take('q' as NodeId, 9, reach)).toHaveLength(1)
+    queue.heard('r' as NodeId, rumour('a', 2, 'alive'))
+    expect(queue.size).toBe(1)
+    expect(queue.take('r' as NodeId, 9, reach)).toEqual([])
+    expect(queue.size).toBe(0)
   })
 
   test('a newer rumour about a node replaces the older; nobody hears its own back', () => {
     const queue = new RumourQueue(10)
     queue.add(rumour('a', 1, 'suspect', 'x'))
     queue.add(rumour('a', 2, 'alive'), 'teller' as NodeId)
-    expect(queue.take('teller' as NodeId, 9, 9)).toEqual([])
-    expect(queue.take('a' as NodeId, 9, 9)).toEqual([])
-    expect(queue.take(peer, 9, 9)).toEqual([rumour('a', 2, 'alive')])
+    expect(queue.take('teller' as NodeId, 9, { sendsMax: 9, listeners: 99 })).toEqual([])
+    expect(queue.take('a' as NodeId, 9, { sendsMax: 9, listeners: 99 })).toEqual([])
+    expect(queue.take(peer, 9, { sendsMax: 9, listeners: 99 })).toEqual([rumour('a', 2, 'alive')])
   })
 
   test('M-14: the subject of a suspicion is told', () => {
     const queue = new RumourQueue(10)
     queue.add(rumour('a', 1, 'suspect', 'x'))
-    expect(queue.take('a' as NodeId, 9, 9)).toHaveLength(1)
+    expect(queue.take('a' as NodeId, 9, { sendsMax: 9, listeners: 99 })).toHaveLength(1)
   })
 
   test('M-4: at the bound the one that most have heard makes room', () => {
     const queue = new RumourQueue(2)
     queue.add(rumour('a', 1, 'alive'))
-    queue.take(peer, 9, 9)
+    queue.take(peer, 9, { sendsMax: 9, listeners: 99 })
     queue.add(rumour('b', 1, 'alive'))
     queue.add(rumour('c', 1, 'alive'))
-    expect(queue.take(peer, 9, 9).map((r) => r.node)).toEqual(['b', 'c'])
+    expect(queue.take(peer, 9, { sendsMax: 9, listeners: 99 }).map((r) => r.node)).toEqual(['b', 'c'])
   })
 })
 

@@ -7,6 +7,21 @@ import { entry, rumour, Solo, sent } from './membership-solo.ts'
 const SUSPICION_MS = 30_000
 
 describe('members and their incarnations', () => {
+  test('M-25: news goes once over each link to whoever has not told it', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b', 'c', 'd')
+    solo.run(5_000)
+    const before = solo.effects.length
+    solo.hear('a', { entries: [entry('x', 1)] })
+    solo.hear('b', { rumours: [rumour('x', 1, 'alive')] })
+    solo.run(5_000)
+    const told = solo.effects.slice(before).flatMap((effect) => {
+      const all = [...sent([effect], 'membership.gossip'), ...sent([effect], 'membership.ping')]
+      return all.filter(({ body }) => body.rumours.some(({ node }) => node === 'x')).map(({ to }) => to)
+    })
+    expect(told.sort()).toEqual(['c', 'd'])
+  })
+
   test('M-1: an older word of a node changes nothing', () => {
     const solo = new Solo()
     solo.meet('a')

@@ -27,7 +27,8 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     find: "      if (this.#unheard.size === 0 || task.guarantee === 'at-least-once') continue\n",
     replace: '      if (this.#unheard.size >= 0) continue\n',
     campaign: 'claims',
-    seeds: 40,
+    firstSeed: 40,
+    seeds: 10,
   },
   {
     name: 'executors-forgotten',

@@ -1,4 +1,5 @@
 import type { Millis, Random } from '../kernel/index.ts'
+import type { MachineClock } from './clock.ts'
 import { CALM } from './paths.ts'
 import type { Program } from './program.ts'
 import { FAULT_KINDS, type FaultKind, type Scenario } from './scenario.ts'
@@ -130,7 +131,7 @@ export class FaultDriver<P extends Program> {
       cutPair: () => this.#block(this.#between([victim], random.sample(this.#othersThan(victim), 1)), forMs),
       isolate: () => this.#block(this.#between([victim], this.#othersThan(victim)), forMs),
       clog: () => this.#clog(random, forMs),
-      wallStep: () => machine.clock.stepWall(random.between(-WALL_STEP_MS_MAX, WALL_STEP_MS_MAX)),
+      wallStep: () => this.#stepWall(machine.clock, random.between(-WALL_STEP_MS_MAX, WALL_STEP_MS_MAX)),
       drift: () => machine.clock.setRate(now, 1 + random.between(-DRIFT_MAX, DRIFT_MAX)),
       diskStall: () => machine.log.stall(now + forMs),
       leave: () => this.#leave(victim, random, running.length),
@@ -225,6 +226,12 @@ export class FaultDriver<P extends Program> {
 
   #othersThan(machine: number): readonly number[] {
     return this.#everyone().filter((other) => other !== machine)
+  }
+
+  /** Until somebody sets the clock right, which is when all faults end. */
+  #stepWall(clock: MachineClock, byMs: number): void {
+    clock.stepWall(byMs)
+    this.#undo.add(() => clock.stepWall(-byMs))
   }
 
   #later(forMs: number, undo: () => void): void {

@@ -18,7 +18,7 @@ import { CouncilLiar } from './council-liar.ts'
 import { CouncilModel } from './council-model.ts'
 import { AUTHORITY, type CouncilPlan, FOUNDERS, GENESIS, nodeOfCertificate, planOf, sha256 } from './council-node.ts'
 import { GroupChecker, textOf } from './group-checker.ts'
-import { GroupProofs, needed } from './group-proofs.ts'
+import { faults, GroupProofs } from './group-proofs.ts'
 
 /** Mean gap between two proposals at one machine. */
 const PROPOSE_EVERY_MS = 1_500
@@ -187,30 +187,31 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
   }
 
   /**
-   * The last memberships must be able to decide; whoever had a seat may be in any of the last two. One that a revocation takes
-   * from a membership, now or when what was proposed is decided, is a fault of it already: then nobody else in it, and
-   * nobody who was given a seat since, may be gone for good as well. So is one whose seat is about to end. And what was
-   * proposed may yet give a seat to anybody: if one that has a seat is gone for good or revoked, then nobody who may get one is gone,
-   * or the next membership has more faults than it can bear.
+   * Every membership, of the last two epochs and as it was decided since, must bear all who are gone for good. A member that
+   * is revoked, or may be when what was proposed is decided, or whose seat may end, is a fault of it already. Where seats
+   * are given by themselves, the next may go to anybody that may have one: then all of those count, not the members alone.
    */
   needed(): readonly number[] {
-    const { proofs, sim, random, model, cell } = this.#all
-    const wanted = new Set<NodeId>()
-    for (const each of [proofs, cell.proofs]) {
-      for (const epoch of [each.epoch, each.epoch - 1]) {
-        const members = each.membersOf(epoch) ?? []
-        const able = members.filter((node) => !model.revoked.has(node))
-        if (members.some((node) => this.#condemned.has(node) || this.#leaving.has(node))) {
-          for (const node of [...model.validators, ...able]) if (!model.revoked.has(node)) wanted.add(node)
-        }
-        for (const node of random.fork(`core ${epoch}`).sample(able, needed(members.length))) wanted.add(node)
-      }
-    }
-    const seated = [...(proofs.membersOf(proofs.epoch) ?? []), ...(cell.proofs.membersOf(cell.proofs.epoch) ?? [])]
-    if (this.#plan.recruits && seated.some((node) => !wanted.has(node))) {
-      for (const { index, node } of sim.machines) if (!this.#plan.followers.includes(index)) wanted.add(node)
-    }
-    return sim.machines.filter(({ node }) => wanted.has(node)).map(({ index }) => index)
+    const { sim, random, model } = this.#all
+    const isFaulty = (node: NodeId): boolean =>
+      model.revoked.has(node) || this.#condemned.has(node) || this.#leaving.has(node)
+    const memberships = this.#memberships()
+    const spare = memberships.map((members) => faults(members.length) - members.filter(isFaulty).length)
+    const seatable = sim.machines.filter(({ index }) => this.#plan.recruits && !this.#plan.followers.includes(index))
+    const counted = new Set([...memberships.flat(), ...seatable.map(({ node }) => node)])
+    const able = [...counted].filter((node) => !model.revoked.has(node)).sort()
+    const wanted = random.fork('core').sample(able, able.length - Math.max(0, Math.min(...spare)))
+    return sim.machines.filter(({ node }) => wanted.includes(node)).map(({ index }) => index)
+  }
+
+  /** Of the council and of the cell: the last two, and the one that is to follow. */
+  #memberships(): readonly (readonly NodeId[])[] {
+    const { proofs, model, cell } = this.#all
+    const lastTwo = [proofs, cell.proofs].flatMap((each) => [
+      each.membersOf(each.epoch),
+      each.membersOf(each.epoch - 1),
+    ])
+    return [...lastTwo.filter((members) => members !== undefined), [...model.validators], [...cell.model.custodians]]
   }
 
   healed(core: readonly number[]): void {

@@ -104,7 +104,7 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     find: 'Math.min(this.#usualMs ?? 0, this.timeoutMs() / 2)',
     replace: 'this.#usualMs ?? 0',
     campaign: 'council',
-    firstSeed: 486,
-    seeds: 3,
+    firstSeed: 651,
+    seeds: 1,
   },
 ]

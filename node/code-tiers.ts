@@ -7,7 +7,7 @@ import { setFlagsFromString } from 'node:v8'
  */
 
 /** Calls after which a function is compiled by Maglev, where that is late: busy ones come to it within seconds. */
-const LATE_CALLS = 20_000
+const LATE_CALLS = 5_000
 /** What V8 does by itself. */
 const USUAL_CALLS = 400
 

@@ -27,8 +27,6 @@ const SWEEP_INTERVAL_MS = 10_000
 const FIRED_MAX = 1_000_000
 /** Below so many members a node is new here, and compares tables over its first links whoever dialled. */
 const NEWCOMER_MEMBERS_MAX = 2
-/** For every so many members news waits one interval for company: the smaller the crowd, the fewer come meanwhile. */
-const COMPANY_MEMBERS = 15
 
 /** Tables compared at once when an organisation has come: one of them may be of a node that was late itself. */
 const RECONSIDERED_LINKS = 3
@@ -325,12 +323,11 @@ export class Membership implements MembershipCore {
 
   /** M-23: in a crowd that grows, news of who came waits for company. */
   #armGossip(): void {
-    const { rumours, overlay, awake, grewAt, params, table, timers } = this.#ground
+    const { rumours, overlay, awake, grewAt, params, timers } = this.#ground
     if (rumours.size === 0) return
     const isGrowing = overlay.mode === 'rings' && awake - grewAt < params.growthCalmMs
     const { gossipIntervalMs, growthGossipMs } = params
-    const crowdMs = Math.min(growthGossipMs, gossipIntervalMs * (table.upCount / COMPANY_MEMBERS))
-    const at = awake + (isGrowing && !rumours.hasDoubts ? Math.max(crowdMs, gossipIntervalMs) : gossipIntervalMs)
+    const at = awake + (isGrowing && !rumours.hasDoubts ? Math.max(growthGossipMs, gossipIntervalMs) : gossipIntervalMs)
     if (!this.#gossip.armed || at < this.#gossip.at) timers.arm(this.#gossip, at)
   }
 

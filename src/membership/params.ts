@@ -33,7 +33,7 @@ export interface MembershipParams {
   readonly lagToleranceMs: number
   /** News waits this long for company, and is passed on again after as long. */
   readonly gossipIntervalMs: number
-  /** The most, but for doubts, while a crowd grows: what one message can say of three newcomers is not worth three. */
+  /** The same, but for doubts, while a crowd grows: what one message can say of three newcomers is not worth three. */
   readonly growthGossipMs: number
   /** Peers that hear the news in one interval. */
   readonly gossipFanout: number

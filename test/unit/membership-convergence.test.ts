@@ -163,9 +163,9 @@ describe('M-22: links wait while the swarm grows', () => {
     return ids.reduce((sum, id) => sum + ids.filter((other) => net.core(id).linked(other)).length, 0) / 2
   }
 
-  test('thirty know each other with four fifths of the links, and have all that they need soon after', () => {
+  test('thirty know each other with seven tenths of the links, and have all that they need soon after', () => {
     const { net, ids, links } = grown(MEMBERSHIP_PROFILES.lan.growthPatienceMs)
-    expect(links).toBeLessThan(grown(0).links * 0.8)
+    expect(links).toBeLessThan(grown(0).links * 0.7)
     const isComplete = () =>
       ids.every((id) =>
         net

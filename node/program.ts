@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
+import { optimiseLate } from './code-tiers.ts'
 
 /** Where the program lies beside its entry, and with which of its files it begins. */
 export const PROGRAM_DIRECTORY = 'program'
@@ -29,6 +30,7 @@ export class Program {
 
   /** Runs the command line. */
   async main(argv: readonly string[]): Promise<void> {
+    optimiseLate()
     const { main } = this.#load(PROGRAM_ENTRY) as { main(argv: readonly string[]): Promise<void> }
     await main(argv)
   }

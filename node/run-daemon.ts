@@ -8,6 +8,7 @@ import {
   writeCrashReport,
 } from '../src/index.ts'
 import { wantsColours } from './cli/terminal.ts'
+import { optimiseAsUsual } from './code-tiers.ts'
 import { Daemon } from './daemon.ts'
 import { openLog } from './log.ts'
 import { openNode } from './open-node.ts'
@@ -63,6 +64,7 @@ export async function runDaemon(options: StartOptions, onRunning: (status: NodeS
     process.exit(0)
   })
   // It came while the last part opened, and nothing looked any more.
+  optimiseAsUsual()
   if (starting.signal.aborted) daemon.requestStop('a signal before this node was running')
   else onRunning(daemon.status())
   // Now rather than at the end: those who are started next have use for it, and a killed process leaves none.

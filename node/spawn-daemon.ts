@@ -3,19 +3,13 @@ import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ControlClient, ERROR_CODES, type ErrorCode, type NodeStatus, SwarmError } from '../src/index.ts'
+import { FRUGAL_FLAGS } from './code-tiers.ts'
 import { type StartOptions, startArguments } from './start-options.ts'
 import { CLIENT_NAME } from './version.ts'
 
 /** Making keys, a store and a connection takes about a second; a busy machine that starts many may need many. */
 const START_TIMEOUT_MS = 60_000
 const POLL_MS = 50
-
-/**
- * Keeps V8's young generation small: a daemon that does little would hold 10 to 20 MB of garbage in it. One that works
- * hard would lose a third of its tasks per second to the collector. It does not begin smaller, though: what a start makes
- * lives on, and each time that it is full all of that is copied (a tenth of a start).
- */
-const FRUGAL_FLAGS = ['--max-semi-space-size=4', '--min-semi-space-size=4']
 
 /** Bytes of the log that are looked at to explain a daemon that did not start. */
 const EXPLANATION_BYTES_MAX = 4_096

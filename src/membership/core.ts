@@ -4,7 +4,7 @@ import { Detector, PROBE_RUMOURS_MAX } from './detector.ts'
 import { Ground } from './ground.ts'
 import { judgeWith } from './judge.ts'
 import { Links } from './links.ts'
-import { GOSSIP_ROWS_MAX, INCARNATION_MAX, type MembershipMessage, type Rumour } from './messages.ts'
+import { INCARNATION_MAX, type MembershipMessage, type Rumour } from './messages.ts'
 import { checkMembershipParams } from './params.ts'
 import { Recontact } from './recontact.ts'
 import { Relays } from './relays.ts'
@@ -27,6 +27,8 @@ const SWEEP_INTERVAL_MS = 10_000
 const FIRED_MAX = 1_000_000
 /** Below so many members a node is new here, and compares tables over its first links whoever dialled. */
 const NEWCOMER_MEMBERS_MAX = 2
+/** For every so many members news waits one interval for company: the smaller the crowd, the fewer come meanwhile. */
+const COMPANY_MEMBERS = 15
 
 /** Tables compared at once when an organisation has come: one of them may be of a node that was late itself. */
 const RECONSIDERED_LINKS = 3
@@ -323,11 +325,12 @@ export class Membership implements MembershipCore {
 
   /** M-23: in a crowd that grows, news of who came waits for company. */
   #armGossip(): void {
-    const { rumours, overlay, awake, grewAt, params, timers } = this.#ground
+    const { rumours, overlay, awake, grewAt, params, table, timers } = this.#ground
     if (rumours.size === 0) return
     const isGrowing = overlay.mode === 'rings' && awake - grewAt < params.growthCalmMs
     const { gossipIntervalMs, growthGossipMs } = params
-    const at = awake + (isGrowing && !rumours.hasDoubts ? Math.max(growthGossipMs, gossipIntervalMs) : gossipIntervalMs)
+    const crowdMs = Math.min(growthGossipMs, gossipIntervalMs * (table.upCount / COMPANY_MEMBERS))
+    const at = awake + (isGrowing && !rumours.hasDoubts ? Math.max(crowdMs, gossipIntervalMs) : gossipIntervalMs)
     if (!this.#gossip.armed || at < this.#gossip.at) timers.arm(this.#gossip, at)
   }
 
@@ -335,9 +338,9 @@ export class Membership implements MembershipCore {
     const ground = this.#ground
     let listening = 0
     for (const peer of ground.randomLinks(ground.links.size)) {
-      const rumours = ground.rumoursFor(peer, GOSSIP_ROWS_MAX)
-      if (rumours.length === 0) continue
-      ground.send(peer, { kind: 'membership.gossip', body: { rumours, entries: [] } })
+      const news = ground.newsFor(peer)
+      if (news.rumours.length + news.entries.length === 0) continue
+      ground.send(peer, { kind: 'membership.gossip', body: news })
       listening += 1
       if (listening >= ground.params.gossipFanout) return
     }

@@ -8,6 +8,13 @@ interface Item {
   sent: number
 }
 
+/** A rumour as it is told to one peer. */
+export interface Telling {
+  readonly rumour: Rumour
+  /** How often it has been told with this one, by this node. */
+  readonly count: number
+}
+
 /** How far a rumour is carried. */
 export interface Reach {
   /** One sent so often leaves the queue. */
@@ -70,7 +77,7 @@ export class RumourQueue {
   }
 
   /** Up to `rumoursMax` rumours that are news to `peer`, each counted as sent once. */
-  take(peer: NodeId, rumoursMax: number, { sendsMax, listeners }: Reach): readonly Rumour[] {
+  take(peer: NodeId, rumoursMax: number, { sendsMax, listeners }: Reach): readonly Telling[] {
     if (this.#size === 0) return []
     const taken: Item[] = []
     // Looks at a bounded number, also when most of the queue came from this very peer.
@@ -89,7 +96,7 @@ export class RumourQueue {
       item.knownBy.add(peer)
       if (item.sent < sendsMax && item.knownBy.size < listeners) this.#put(item)
     }
-    return taken.map((item) => item.rumour)
+    return taken.map(({ rumour, sent }) => ({ rumour, count: sent }))
   }
 
   clear(): void {

@@ -1,9 +1,17 @@
 import { after, type Millis, type NodeId, type Random } from '../kernel/index.ts'
 import type { NetworkCoordinate } from '../wire/index.ts'
 import { COORDINATE_ORIGIN } from './coordinates.ts'
-import { RumourQueue } from './gossip.ts'
+import { RumourQueue, type Telling } from './gossip.ts'
 import { LocalHealth } from './health.ts'
-import type { MembershipMessage, Rumour } from './messages.ts'
+import {
+  entryBytes,
+  GOSSIP_ENTRIES_MAX,
+  GOSSIP_ENTRY_BYTES_MAX,
+  GOSSIP_ROWS_MAX,
+  type MemberEntry,
+  type MembershipMessage,
+  type Rumour,
+} from './messages.ts'
 import { Overlay } from './overlay.ts'
 import type { MembershipParams } from './params.ts'
 import { OwnPresence } from './self.ts'
@@ -31,6 +39,9 @@ const RTT_GAIN = 1 / 8
 const ANSWER_MARGIN = 2
 /** And no more than so many times as long as one from a peer that is well: it may be dead. */
 const ANSWER_STRETCH_MAX = 3
+
+/** With a rumour's first tellings goes the entry: those told later mostly have it by then, and the others ask (M-26). */
+const ENTRY_TELLINGS = 2
 
 /**
  * What the rooms of this core share: the state that more than one of them reads, the clock of the current step, and
@@ -127,6 +138,35 @@ export class Ground {
 
   /** News for a peer that is written to anyway. */
   rumoursFor(peer: NodeId, rumoursMax: number): readonly Rumour[] {
+    return this.#tellingsFor(peer, rumoursMax).map(({ rumour }) => rumour)
+  }
+
+  /** News for a peer that is written to for its sake: what is not known widely yet with the proof of it (M-26). */
+  newsFor(peer: NodeId): { readonly rumours: readonly Rumour[]; readonly entries: readonly MemberEntry[] } {
+    const rumours: Rumour[] = []
+    const entries: MemberEntry[] = []
+    let bytes = 0
+    for (const { rumour, count } of this.#tellingsFor(peer, GOSSIP_ROWS_MAX)) {
+      const entry = count <= ENTRY_TELLINGS ? this.#spokenBy(rumour) : undefined
+      const size = entry === undefined ? 0 : entryBytes(entry)
+      if (entry === undefined || entries.length >= GOSSIP_ENTRIES_MAX || bytes + size > GOSSIP_ENTRY_BYTES_MAX) {
+        rumours.push(rumour)
+      } else {
+        entries.push(entry)
+        bytes += size
+      }
+    }
+    return { rumours, entries }
+  }
+
+  /** The signed word that says the same as the rumour, if it is one that only its subject can say. */
+  #spokenBy({ node, incarnation, state }: Rumour): MemberEntry | undefined {
+    if (state !== 'alive' && state !== 'left') return undefined
+    const entry = this.table.get(node)
+    return entry?.incarnation === incarnation ? entry.judged.entry : undefined
+  }
+
+  #tellingsFor(peer: NodeId, rumoursMax: number): readonly Telling[] {
     return this.rumours.take(peer, rumoursMax, { sendsMax: this.sendsMax, listeners: this.links.size })
   }
 

@@ -33,6 +33,9 @@ export const INCARNATION_MAX = 2 ** 48
 
 /** Rows in one message of gossip, and in one page of a sync. */
 export const GOSSIP_ROWS_MAX = 64
+/** Entries in one message of gossip, and what they come to: with all the rows it stays below the bound of its kind. */
+export const GOSSIP_ENTRIES_MAX = 16
+export const GOSSIP_ENTRY_BYTES_MAX = 12 * 1024
 export const SYNC_ROWS_MAX = 1500
 /** Members whose signed entries one request may ask for, and one reply may hold. */
 export const WANTED_MAX = 512
@@ -60,6 +63,11 @@ export const memberEntry = record({
 export interface MemberEntry {
   readonly presence: Statement
   readonly certificate: Uint8Array
+}
+
+/** What an entry takes in a message, at most: texts, prefixes and the signature on top of the bytes themselves. */
+export function entryBytes(entry: MemberEntry): number {
+  return entry.presence.bytes.length + entry.certificate.length + 160
 }
 
 /** What one node holds of another, in few bytes. Hearsay: it opens a question, and the answer is a signed entry. */
@@ -116,7 +124,7 @@ export const nackBody = record({
   rumours,
 })
 
-export const gossipBody = record({ rumours, entries: list(memberEntry, 1) })
+export const gossipBody = record({ rumours, entries: list(memberEntry, GOSSIP_ENTRIES_MAX) })
 
 export const syncRequestBody = variant({
   /** One hash per bucket of the sender's members: equal hashes, equal views. */

@@ -73,7 +73,11 @@ export class Roster {
     if (this.#revoked.has(node)) return false
     if (node === this.#ground.self.node) {
       if (presence.value.incarnation <= this.#ground.self.incarnation) return false
-    } else if (!this.#isNews(this.#ground.table.get(node), presence.value)) return false
+    } else if (!this.#isNews(this.#ground.table.get(node), presence.value)) {
+      const { incarnation, status } = presence.value
+      this.#ground.rumours.heard(from, { node, incarnation, state: status, accuser: undefined, lost: false })
+      return false
+    }
     const judged = this.#ground.judge(heard)
     if (!judged.ok) return this.#refuse(from, node, judged.error)
     this.#asked.delete(node)

@@ -1,6 +1,6 @@
 import type { NodeId } from '../kernel/index.ts'
 import type { Ground } from './ground.ts'
-import { BUCKETS, type MemberEntry, type Rumour, SYNC_ROWS_MAX, WANTED_MAX } from './messages.ts'
+import { BUCKETS, entryBytes, type MemberEntry, type Rumour, SYNC_ROWS_MAX, WANTED_MAX } from './messages.ts'
 import type { Roster } from './roster.ts'
 import { type Entry, isUp, rumourOf } from './table.ts'
 import { Timer } from './timers.ts'
@@ -138,11 +138,6 @@ export class Sync {
 
 /** Rows are up to 140 bytes; these fit beside a page of entries. */
 const ROWS_BESIDE_ENTRIES_MAX = 256
-
-/** Texts, prefixes and the signature on top of the bytes themselves. */
-function entryBytes(entry: MemberEntry): number {
-  return entry.presence.bytes.length + entry.certificate.length + 160
-}
 
 /** The other holds an older word of the subject. */
 function isBetter(entry: Entry, row: Rumour): boolean {

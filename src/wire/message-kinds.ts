@@ -94,7 +94,7 @@ export const MESSAGE_KINDS = {
   'membership.nack': { code: 4, ...PROBE },
   'membership.sync-request': { code: 5, ...SYNC },
   'membership.sync-reply': { code: 6, ...SYNC },
-  'membership.gossip': { code: 7, ...PROBE },
+  'membership.gossip': { code: 7, ...PROBE, bytesMax: 32 * KIB },
 
   'directory.digest': {
     code: 16,

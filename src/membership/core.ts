@@ -10,7 +10,7 @@ import { Recontact } from './recontact.ts'
 import { Relays } from './relays.ts'
 import { Roster } from './roster.ts'
 import { Sync } from './sync.ts'
-import { isUp, memberOf, rumourOf } from './table.ts'
+import { type Entry, isUp, memberOf, rumourOf } from './table.ts'
 import { Timer } from './timers.ts'
 import type {
   Member,
@@ -111,10 +111,14 @@ export class Membership implements MembershipCore {
   }
 
   self(): Member {
+    return memberOf(this.#own)
+  }
+
+  get #own(): Entry {
     const { self, table } = this.#ground
     const entry = table.get(self.node)
     assert(entry !== undefined, 'a node knows itself')
-    return memberOf(entry)
+    return entry
   }
 
   state(node: NodeId): MemberState | undefined {
@@ -387,8 +391,10 @@ export class Membership implements MembershipCore {
     this.#reserve()
     this.#roster.settleSelf()
     const entries = [ground.self.entry]
+    const said = rumourOf(this.#own)
     for (const peer of ground.links.keys()) {
       ground.send(peer, { kind: 'membership.gossip', body: { rumours: [], entries } })
+      ground.rumours.heard(peer, said)
     }
   }
 

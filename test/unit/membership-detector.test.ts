@@ -312,10 +312,10 @@ describe('own condition', () => {
 })
 
 describe('M-23: news waits for company while a crowd grows', () => {
-  /** One node of twenty, to which nobody has come for long, and the time after which it passes on what it is given now. */
-  function passedOnAfter(give: (solo: Solo) => void): number {
+  /** One node of so many, to which nobody has come for long, and the time after which it passes on what it is given now. */
+  function passedOnAfter(give: (solo: Solo) => void, members = 20): number {
     const solo = new Solo()
-    const others = Array.from({ length: 19 }, (_, i) => `n${i}`)
+    const others = Array.from({ length: members - 1 }, (_, i) => `n${i}`)
     solo.meet(...others)
     runWith(solo, 3000, others)
     const from = solo.now
@@ -330,7 +330,19 @@ describe('M-23: news waits for company while a crowd grows', () => {
   test('who came is told when others may have come, too', () => {
     const toldAfter = passedOnAfter((solo) => solo.hear('n1', { entries: [entry('x', 1)] }))
     expect(toldAfter).toBeGreaterThan(gossipIntervalMs)
-    expect(toldAfter).toBeLessThanOrEqual(growthGossipMs + 10)
+    expect(toldAfter).toBeLessThan(growthGossipMs / 2)
+  })
+
+  test('the larger the crowd the longer, up to a bound', () => {
+    const give = (solo: Solo) => solo.hear('n1', { entries: [entry('x', 1)] })
+    const [thirty, sixty, hundred] = [30, 60, 100].map((members) => passedOnAfter(give, members)) as [
+      number,
+      number,
+      number,
+    ]
+    expect(thirty).toBeGreaterThanOrEqual(2 * gossipIntervalMs)
+    expect(sixty).toBeGreaterThanOrEqual(thirty + gossipIntervalMs)
+    expect(hundred).toBeLessThanOrEqual(growthGossipMs + 10)
   })
 
   test('a doubt waits no longer than ever, and takes along what waits', () => {

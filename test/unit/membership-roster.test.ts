@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Incarnation, NodeId } from '../../src/kernel/index.ts'
 import { MEMBERSHIP_PROFILES, presenceBody } from '../../src/membership/index.ts'
+import { GOSSIP_ENTRIES_MAX } from '../../src/membership/messages.ts'
 import { decode } from '../../src/wire/index.ts'
 import { entry, rumour, Solo, sent } from './membership-solo.ts'
 
@@ -20,6 +21,63 @@ describe('members and their incarnations', () => {
       return all.filter(({ body }) => body.rumours.some(({ node }) => node === 'x')).map(({ to }) => to)
     })
     expect(told.sort()).toEqual(['c', 'd'])
+  })
+
+  describe('M-26: the first tellings are entries', () => {
+    /** What is passed on of the nodes that `give` tells of, to whom, after the greetings. */
+    function passedOn(give: (solo: Solo) => void) {
+      const solo = new Solo()
+      solo.meet('a', 'b', 'c', 'd', 'e')
+      solo.run(200)
+      const before = solo.effects.length
+      give(solo)
+      solo.run(150)
+      return sent(solo.effects.slice(before), 'membership.gossip').map(({ to, body }) => ({
+        to,
+        entries: body.entries.map(({ presence }) => presence.signer),
+        rumours: body.rumours.map(({ node }) => node),
+      }))
+    }
+
+    test('two peers get what the subject has signed, the others hear of it', () => {
+      const told = passedOn((solo) => solo.hear('a', { entries: [entry('x', 1)] }))
+      expect(told.map(({ to }) => to).sort()).toEqual(['b', 'c', 'd', 'e'])
+      expect(told.map(({ entries }) => entries)).toEqual([['x'], ['x'], [], []])
+      expect(told.map(({ rumours }) => rumours)).toEqual([[], [], ['x'], ['x']])
+    })
+
+    test('who has told an entry that was no news is not told of it', () => {
+      const told = passedOn((solo) => {
+        for (const peer of ['a', 'b', 'c', 'd']) solo.hear(peer, { entries: [entry('x', 1)] })
+      })
+      expect(told).toEqual([{ to: 'e', entries: ['x'], rumours: [] }])
+    })
+
+    test('a doubt goes without', () => {
+      const told = passedOn((solo) => solo.hear('a', { rumours: [rumour('b', 1, 'suspect', 'c')] }))
+      expect(told.length).toBeGreaterThan(0)
+      for (const { entries, rumours } of told) {
+        expect(entries).toEqual([])
+        expect(rumours).toContain('b')
+      }
+    })
+
+    test('a message holds a bounded number, and rumours of the others', () => {
+      const nodes = Array.from({ length: GOSSIP_ENTRIES_MAX + 9 }, (_, i) => `x${i}`)
+      const told = passedOn((solo) => solo.hear('a', { entries: nodes.map((node) => entry(node, 1)) }))
+      const [first] = told
+      expect(first?.entries).toHaveLength(GOSSIP_ENTRIES_MAX)
+      expect(first?.rumours).toHaveLength(9)
+    })
+
+    test('nor more bytes than the kind allows, were all entries as large as can be', () => {
+      const labels = Object.fromEntries(Array.from({ length: 24 }, (_, i) => [`${i}`, 'l'.repeat(96)]))
+      const nodes = Array.from({ length: GOSSIP_ENTRIES_MAX }, (_, i) => `x${i}`)
+      const told = passedOn((solo) => solo.hear('a', { entries: nodes.map((node) => entry(node, 1, 'alive', labels)) }))
+      for (const { entries, rumours } of told) expect(entries.length + rumours.length).toBe(GOSSIP_ENTRIES_MAX)
+      expect(told[0]?.entries.length).toBeGreaterThan(1)
+      expect(told[0]?.entries.length).toBeLessThan(GOSSIP_ENTRIES_MAX)
+    })
   })
 
   test('M-1: an older word of a node changes nothing', () => {

@@ -16,8 +16,14 @@ import { encode } from '../../src/wire/index.ts'
 import { facts, fakeCertificate, fakeSigner, fakeVerifier } from './membership-net.ts'
 
 /** A signed entry of any node, incarnation and status, as its owner would make it. */
-export function entry(node: string, incarnation: number, status: 'alive' | 'left' = 'alive'): MemberEntry {
-  const bytes = encode(presenceBody, { ...facts(node), incarnation: incarnation as Incarnation, status })
+export function entry(
+  node: string,
+  incarnation: number,
+  status: 'alive' | 'left' = 'alive',
+  labels: Readonly<Record<string, string>> = {},
+): MemberEntry {
+  const said = { ...facts(node), incarnation: incarnation as Incarnation, status }
+  const bytes = encode(presenceBody, { ...said, labels: { ...said.labels, ...labels } })
   return { presence: fakeSigner(node as NodeId).sign('presence', bytes), certificate: fakeCertificate(node as NodeId) }
 }
 

@@ -39,6 +39,16 @@ const plainOrder: Plugin = {
   },
 }
 
+/** Noise hashes with Node's own SHA-256, and makes this one in WebAssembly ready all the same, in every process. */
+const nativeHash: Plugin = {
+  name: 'native-hash',
+  load(id) {
+    if (!/@chainsafe\/as-sha256\/lib\/index\.js$/.test(id)) return undefined
+    return `import { createHash } from 'node:crypto'
+export const digest = (data) => createHash('sha256').update(data).digest()`
+  },
+}
+
 /**
  * Writes the command line, `bin.js` and what it loads, which imports nothing but Node's own.
  *
@@ -77,6 +87,7 @@ async function bundleProgram(directory: string): Promise<void> {
     plugins: [
       ascii,
       plainOrder,
+      nativeHash,
       {
         name: 'wrapped',
         generateBundle(_, files) {

@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8'
-
 /*
  * V8 optimises what is called often, in threads of its own. A start calls thousands of functions a few hundred times each
  * and then hardly ever again: of the processor time until thirty daemons on one machine were together, a fifth went into
@@ -10,6 +8,9 @@ import { setFlagsFromString } from 'node:v8'
 const LATE_CALLS = 5_000
 /** What V8 does by itself. */
 const USUAL_CALLS = 400
+
+/** So long do the others start for that are started with one of many. After that, what it does all the time is worth it. */
+const OTHERS_START_MS = 30_000
 
 const ONE_GC_THREAD = '--single-threaded-gc'
 
@@ -26,11 +27,12 @@ export function optimiseLate(): void {
   optimiseAfter(LATE_CALLS)
 }
 
-/** For a process that has its machine to itself, once it has started. */
+/** Once it has started: at once in a process that has its machine to itself, else when the others have started, too. */
 export function optimiseAsUsual(): void {
-  if (!process.execArgv.includes(ONE_GC_THREAD)) optimiseAfter(USUAL_CALLS)
+  const isOneOfMany = process.execArgv.includes(ONE_GC_THREAD)
+  setTimeout(() => optimiseAfter(USUAL_CALLS), isOneOfMany ? OTHERS_START_MS : 0).unref()
 }
 
 function optimiseAfter(calls: number): void {
-  setFlagsFromString(`--invocation-count-for-maglev=${calls}`)
+  process.getBuiltinModule('node:v8').setFlagsFromString(`--invocation-count-for-maglev=${calls}`)
 }

@@ -146,7 +146,8 @@ function build(values: ReadonlyMap<string, unknown>): Config {
     }
     if (value !== undefined) section[last] = value
   }
-  return configSchema.parse(tree)
+  // Once in a process: code made for this schema would cost more than it saves.
+  return configSchema.parse(tree, { jitless: true })
 }
 
 export function valueAt(config: Config, path: string): unknown {

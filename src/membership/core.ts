@@ -52,6 +52,10 @@ export class Membership implements MembershipCore {
   readonly #sweep = new Timer(() => this.#sweepUp())
   readonly #retry = new Timer(() => this.#refute(this.#ground.self.node))
   readonly #refutations: TokenBucket
+  /** M-27: messages for the sake of news. */
+  readonly #tellings: TokenBucket
+  /** They were used up: until then there are none. */
+  #silentUntil = Number.NEGATIVE_INFINITY
   #started = false
   #gone = false
 
@@ -68,8 +72,9 @@ export class Membership implements MembershipCore {
     this.#sync = new Sync(ground, this.#roster)
     this.#relays = new Relays(ground)
     this.#recontact = new Recontact(ground, this.#links, options.peers ?? [], options.spares ?? [])
-    const { refutationsPerSecond } = options.params
+    const { refutationsPerSecond, gossipPerSecond } = options.params
     this.#refutations = new TokenBucket(refutationsPerSecond, refutationsPerSecond * 4, ground.now)
+    this.#tellings = new TokenBucket(gossipPerSecond, gossipPerSecond * 4, ground.now)
     this.#roster.settleSelf()
     // Due at once: the first step, whatever it is, begins everything.
     ground.timers.arm(this.#sweep, 0)
@@ -334,22 +339,28 @@ export class Membership implements MembershipCore {
     const isGrowing = overlay.mode === 'rings' && awake - grewAt < params.growthCalmMs
     const { gossipIntervalMs, growthGossipMs } = params
     const crowdMs = Math.min(growthGossipMs, gossipIntervalMs * (table.upCount / COMPANY_MEMBERS))
-    const at = awake + (isGrowing && !rumours.hasDoubts ? Math.max(crowdMs, gossipIntervalMs) : gossipIntervalMs)
+    const waitMs = isGrowing && !rumours.hasDoubts ? Math.max(crowdMs, gossipIntervalMs) : gossipIntervalMs
+    const at = Math.max(awake + waitMs, this.#silentUntil)
     if (!this.#gossip.armed || at < this.#gossip.at) timers.arm(this.#gossip, at)
   }
 
   #passOn(): void {
     const ground = this.#ground
-    let listening = 0
+    const { gossipFanout, gossipPerSecond } = ground.params
+    let told = 0
     for (const peer of ground.randomLinks(ground.links.size)) {
       const news = ground.newsFor(peer)
       if (news.rumours.length + news.entries.length === 0) continue
       ground.send(peer, { kind: 'membership.gossip', body: news })
-      listening += 1
-      if (listening >= ground.params.gossipFanout) return
+      told += 1
+      if (!this.#tellings.take(ground.now)) {
+        this.#silentUntil = ground.awake + (1000 * gossipFanout) / gossipPerSecond
+        return
+      }
+      if (told >= gossipFanout) return
     }
     // The others know it, or there is no one: whoever links later compares tables.
-    if (listening === 0) ground.rumours.clear()
+    if (told === 0) ground.rumours.clear()
   }
 
   #sweepUp(): void {

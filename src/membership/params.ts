@@ -37,6 +37,8 @@ export interface MembershipParams {
   readonly growthGossipMs: number
   /** Peers that hear the news in one interval. */
   readonly gossipFanout: number
+  /** Messages of news per second on average, with a burst of four seconds' worth (M-27). */
+  readonly gossipPerSecond: number
   /** λ: each rumour is sent λ·log2(members + 1) + 1 times. */
   readonly retransmitFactor: number
   /** Rumours that wait to be passed on. When full, the most often sent one goes. */
@@ -110,6 +112,7 @@ const LAN: MembershipParams = {
   gossipIntervalMs: 100,
   growthGossipMs: 800,
   gossipFanout: 4,
+  gossipPerSecond: 6,
   retransmitFactor: 1,
   rumoursMax: 4096,
   syncIntervalMs: 10_000,
@@ -179,6 +182,11 @@ export function checkMembershipParams(p: MembershipParams): void {
   assert(p.suspicionLostMinMs <= p.suspicionMinMs, 'a broken connection is stronger evidence than silence', { p })
   assert(p.suspicionMinMs <= p.suspicionMaxMs, 'confirmations shorten a suspicion', { p })
   assert(p.growthGossipMs < p.growthCalmMs, 'news of the last who came is told', { p })
+  assert(
+    p.gossipPerSecond * 4 >= 4 * p.gossipFanout,
+    'M-5: what is new in a calm swarm is told in four rounds at once',
+    { p },
+  )
   assert(p.suspicionMaxMs < p.suspicionOrphanMs, 'who cannot judge leaves time to those who can', { p })
   assert(p.suspectProbeMs * 4 <= p.suspicionLostMinMs, 'a suspect is probed several times before it is given up', { p })
   assert(p.syncIntervalMs < p.suspicionOrphanMs, 'a refutation missed as gossip arrives by sync before orphans judge', {

@@ -311,6 +311,42 @@ describe('own condition', () => {
   })
 })
 
+describe('M-27: what news may cost is bounded', () => {
+  /** Gossip in each of so many seconds, in each of which something is said of each of ten members. */
+  function toldPerSecond(seconds: number, say: (solo: Solo, node: string, second: number) => void): number[] {
+    const solo = new Solo()
+    const others = Array.from({ length: 10 }, (_, i) => `n${i}`)
+    solo.meet(...others)
+    runWith(solo, 3000, others)
+    return Array.from({ length: seconds }, (_, second) => {
+      const before = solo.effects.length
+      for (const node of others) {
+        say(solo, node, second)
+        runWith(solo, 100, others)
+      }
+      return sent(solo.effects.slice(before), 'membership.gossip').length
+    })
+  }
+
+  test('a storm of refuted doubts is told at a steady rate, after a burst', () => {
+    const told = toldPerSecond(20, (solo, node, second) => solo.hear(node, { entries: [entry(node, 2 + second)] }))
+    const { gossipPerSecond, gossipFanout } = LAN
+    expect(told[0]).toBeGreaterThan(2 * gossipPerSecond)
+    // With one message beyond it each time that it is used up.
+    const perSecondMax = gossipPerSecond + gossipPerSecond / gossipFanout
+    const later = told.slice(5).reduce((sum, count) => sum + count, 0) / 15
+    expect(later).toBeLessThanOrEqual(perSecondMax)
+    expect(later).toBeGreaterThan(gossipPerSecond / 2)
+  })
+
+  test('a calm swarm tells at once', () => {
+    const told = toldPerSecond(20, (solo, node, second) => {
+      if (node === 'n1' && second === 15) solo.hear(node, { entries: [entry(node, 2)] })
+    })
+    expect(told[15]).toBeGreaterThanOrEqual(LAN.gossipFanout)
+  })
+})
+
 describe('M-23: news waits for company while a crowd grows', () => {
   /** One node of so many, to which nobody has come for long, and the time after which it passes on what it is given now. */
   function passedOnAfter(give: (solo: Solo) => void, members = 20): number {

@@ -170,6 +170,7 @@ export class Membership implements MembershipCore {
       this.#start()
       return
     }
+    if (lagMs >= 0) ground.sampleLateness(lagMs)
     if (lagMs <= ground.params.lagToleranceMs) return
     ground.lagMs += lagMs
     ground.unwell(1)
@@ -334,13 +335,13 @@ export class Membership implements MembershipCore {
 
   /** M-23: in a crowd that grows, news of who came waits for company. */
   #armGossip(): void {
-    const { rumours, overlay, awake, grewAt, params, table, timers } = this.#ground
+    const { rumours, overlay, awake, grewAt, params, strain, table, timers } = this.#ground
     if (rumours.size === 0) return
     const isGrowing = overlay.mode === 'rings' && awake - grewAt < params.growthCalmMs
     const { gossipIntervalMs, growthGossipMs } = params
     const crowdMs = Math.min(growthGossipMs, gossipIntervalMs * (table.upCount / COMPANY_MEMBERS))
     const waitMs = isGrowing && !rumours.hasDoubts ? Math.max(crowdMs, gossipIntervalMs) : gossipIntervalMs
-    const at = Math.max(awake + waitMs, this.#silentUntil)
+    const at = Math.max(awake + waitMs * strain, this.#silentUntil)
     if (!this.#gossip.armed || at < this.#gossip.at) timers.arm(this.#gossip, at)
   }
 
@@ -353,8 +354,8 @@ export class Membership implements MembershipCore {
       if (news.rumours.length + news.entries.length === 0) continue
       ground.send(peer, { kind: 'membership.gossip', body: news })
       told += 1
-      if (!this.#tellings.take(ground.now)) {
-        this.#silentUntil = ground.awake + (1000 * gossipFanout) / gossipPerSecond
+      if (!this.#tellings.take(ground.now, ground.strain)) {
+        this.#silentUntil = ground.awake + (ground.strain * 1000 * gossipFanout) / gossipPerSecond
         return
       }
       if (told >= gossipFanout) return

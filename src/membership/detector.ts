@@ -205,8 +205,8 @@ export class Detector {
 
   /** How long a neighbour may be silent before it is pinged. */
   get #cycleMs(): number {
-    const { probeCycleMs, probeSpacingMs } = this.#ground.params
-    return Math.max(probeCycleMs, this.#watches.size * probeSpacingMs)
+    const { params, strain } = this.#ground
+    return strain * Math.max(params.probeCycleMs, this.#watches.size * params.probeSpacingMs)
   }
 
   /**

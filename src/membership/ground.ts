@@ -35,6 +35,11 @@ export interface Link {
 /** A new sample weighs this much in the smoothed round trip (as TCP's, RFC 6298). */
 const RTT_GAIN = 1 / 8
 
+/** So much does one step weigh in how late they are; so late they are for twice the intervals, and for no more than so many times. */
+const LATENESS_GAIN = 1 / 8
+const STRAINED_MS = 25
+const STRAIN_MAX = 6
+
 /** An answer may take so many times as long as the longest of late (M-24). */
 const ANSWER_MARGIN = 2
 /** And no more than so many times as long as one from a peer that is well: it may be dead. */
@@ -67,6 +72,8 @@ export class Ground {
   grewAt = Number.NEGATIVE_INFINITY
   /** All the time by which this node was late (M-13). */
   lagMs = 0
+  /** How late this node's steps come of late, in ms. */
+  #lateMs = 0
   #effects: MembershipEffect[] = []
   #sequence: number
   /** A timer that has fired was due, whatever the rounding of a sum with its lags says: or it would arm itself for ever. */
@@ -93,6 +100,16 @@ export class Ground {
 
   get deadline(): Millis {
     return after(this.timers.next as Millis, this.lagMs)
+  }
+
+  /** A step came so much after what was due. */
+  sampleLateness(lateMs: number): void {
+    this.#lateMs += LATENESS_GAIN * (lateMs - this.#lateMs)
+  }
+
+  /** M-28: what this node does of its own accord takes so many times as long while its steps come late. */
+  get strain(): number {
+    return Math.min(STRAIN_MAX, 1 + this.#lateMs / STRAINED_MS)
   }
 
   /** The first timer, which is due. */

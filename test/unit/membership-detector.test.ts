@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Incarnation, type NodeId, Random } from '../../src/kernel/index.ts'
+import { type Incarnation, type NodeId, Random, TICK } from '../../src/kernel/index.ts'
 import { MEMBERSHIP_PROFILES, type MembershipEffect } from '../../src/membership/index.ts'
 import { entry, rumour, Solo, sent } from './membership-solo.ts'
 
@@ -346,6 +346,53 @@ describe('M-27: what news may cost is bounded', () => {
     expect(told[15]).toBeGreaterThanOrEqual(LAN.gossipFanout)
   })
 })
+
+describe('M-28: who is late does less', () => {
+  /**
+   * What one of ten nodes sends of its own accord in ten seconds in which each of its steps comes so much too late, after
+   * three in which it came `beforeMs` too late.
+   */
+  function sentWhenLate(lateMs: number, beforeMs = lateMs): Sent {
+    const solo = new Solo()
+    const others = Array.from({ length: 10 }, (_, i) => `n${i}`)
+    solo.meet(...others)
+    runWith(solo, 3000, others)
+    const run = (ms: number, byMs: number) => {
+      for (const end = solo.now + ms; solo.now < end; ) {
+        solo.now = Math.max(solo.now, solo.core.deadline()) + byMs
+        answer(solo, solo.step(TICK), others)
+      }
+    }
+    run(3000, beforeMs)
+    const before = solo.effects.length
+    for (let i = 0; i < 20; i++) {
+      solo.hear('n1', { entries: [entry('n1', 2 + i)] })
+      run(500, lateMs)
+    }
+    const effects = solo.effects.slice(before)
+    return { pings: sent(effects, 'membership.ping').length, gossip: sent(effects, 'membership.gossip').length }
+  }
+
+  test('it probes less and tells less, but does not cease to', () => {
+    const inTime = sentWhenLate(1)
+    const late = sentWhenLate(50)
+    expect(late.pings).toBeLessThan(inTime.pings * 0.6)
+    expect(late.gossip).toBeLessThan(inTime.gossip * 0.6)
+    const veryLate = sentWhenLate(90)
+    expect(veryLate.pings).toBeGreaterThan(inTime.pings / 10)
+    expect(veryLate.gossip).toBeGreaterThan(inTime.gossip / 10)
+  })
+
+  test('as much as ever once it is in time again', () => {
+    const again = sentWhenLate(1, 90)
+    expect(again.pings).toBeGreaterThan(sentWhenLate(1).pings * 0.8)
+  })
+})
+
+interface Sent {
+  readonly pings: number
+  readonly gossip: number
+}
 
 describe('M-23: news waits for company while a crowd grows', () => {
   /** One node of so many, to which nobody has come for long, and the time after which it passes on what it is given now. */

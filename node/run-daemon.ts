@@ -63,8 +63,8 @@ export async function runDaemon(options: StartOptions, onRunning: (status: NodeS
     log.flush()
     process.exit(0)
   })
-  // It came while the last part opened, and nothing looked any more.
   optimiseAsUsual()
+  // It came while the last part opened, and nothing looked any more.
   if (starting.signal.aborted) daemon.requestStop('a signal before this node was running')
   else onRunning(daemon.status())
   // Now rather than at the end: those who are started next have use for it, and a killed process leaves none.

@@ -35,10 +35,13 @@ export interface Link {
 /** A new sample weighs this much in the smoothed round trip (as TCP's, RFC 6298). */
 const RTT_GAIN = 1 / 8
 
-/** So much does one step weigh in how late they are; so late they are for twice the intervals, and for no more than so many times. */
+/** One step weighs this much in how late steps are (M-28). */
 const LATENESS_GAIN = 1 / 8
+/** By so much for each further time as long that intervals take, up to so many times. */
 const STRAINED_MS = 25
 const STRAIN_MAX = 6
+/** A pause, however long, is one late step and says little of the next. */
+const LATENESS_MAX_MS = STRAINED_MS * (STRAIN_MAX - 1)
 
 /** An answer may take so many times as long as the longest of late (M-24). */
 const ANSWER_MARGIN = 2
@@ -104,12 +107,12 @@ export class Ground {
 
   /** A step came so much after what was due. */
   sampleLateness(lateMs: number): void {
-    this.#lateMs += LATENESS_GAIN * (lateMs - this.#lateMs)
+    this.#lateMs += LATENESS_GAIN * (Math.min(lateMs, LATENESS_MAX_MS) - this.#lateMs)
   }
 
   /** M-28: what this node does of its own accord takes so many times as long while its steps come late. */
   get strain(): number {
-    return Math.min(STRAIN_MAX, 1 + this.#lateMs / STRAINED_MS)
+    return 1 + this.#lateMs / STRAINED_MS
   }
 
   /** The first timer, which is due. */

@@ -10,6 +10,8 @@ import type { Peer } from './types.ts'
 const DIALS_ALONE = 3
 /** The first neighbours are written down after this long, later changes every `rememberIntervalMs`. */
 const FIRST_MEMORY_MS = 1_500
+/** Who has fewer neighbours also keeps those of before: they may be all that leads back to the others. */
+const REMEMBERED_MIN = 8
 /** Room for the dials of one round and those of the round before. */
 const DIALS_MAX = 8
 
@@ -27,7 +29,9 @@ export class Recontact {
   readonly #dials = new BoundedMap<NodeId, Timer>(DIALS_MAX)
   readonly #round = new Timer(() => this.#turn())
   readonly #memory = new Timer(() => this.#remember())
-  #remembered = ''
+  #hasMet = false
+  /** What the next run will know. */
+  #remembered: readonly Peer[]
 
   constructor(ground: Ground, links: Links, first: readonly Peer[], spares: readonly Peer[]) {
     this.#ground = ground
@@ -35,6 +39,7 @@ export class Recontact {
     const others = (peers: readonly Peer[]) => peers.filter(({ node }) => node !== ground.self.node)
     this.#first = others(first).slice(0, 4 * REMEMBERED_PEERS_MAX)
     this.#seeds = [...this.#first, ...others(spares).slice(0, REMEMBERED_PEERS_MAX)]
+    this.#remembered = this.#first.slice(0, REMEMBERED_PEERS_MAX)
   }
 
   start(): void {
@@ -103,12 +108,22 @@ export class Recontact {
       peers.push({ node, addresses: entry.judged.presence.addresses })
     }
     // Nobody was met so far: the first one is not made to wait for a later round.
-    const isAlone = peers.length === 0 && this.#remembered === ''
+    const isAlone = peers.length === 0 && !this.#hasMet
     timers.arm(this.#memory, awake + (isAlone ? FIRST_MEMORY_MS : params.rememberIntervalMs))
-    const summary = JSON.stringify(peers)
     // A node that has lost everyone keeps what it knew.
-    if (peers.length === 0 || summary === this.#remembered) return
-    this.#remembered = summary
-    this.#ground.emit({ kind: 'persist', record: { kind: 'peers', peers } })
+    if (peers.length === 0) return
+    this.#hasMet = true
+    const all = [...peers, ...this.#formerBeside(peers)]
+    if (JSON.stringify(all) === JSON.stringify(this.#remembered)) return
+    this.#remembered = all
+    this.#ground.emit({ kind: 'persist', record: { kind: 'peers', peers: all } })
+  }
+
+  /** Those of before that are neighbours no more, as many as there is room for beside few. Who has left is not missed. */
+  #formerBeside(peers: readonly Peer[]): readonly Peer[] {
+    const { table } = this.#ground
+    const nodes = new Set(peers.map(({ node }) => node))
+    const former = this.#remembered.filter(({ node }) => !nodes.has(node) && table.get(node)?.state !== 'left')
+    return former.slice(0, Math.max(0, REMEMBERED_MIN - peers.length))
   }
 }

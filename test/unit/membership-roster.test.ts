@@ -233,6 +233,57 @@ describe('members and their incarnations', () => {
   })
 })
 
+describe('M-7: who is remembered for the next run', () => {
+  /** The last that was written down, sorted. */
+  function remembered(solo: Solo): string[] | undefined {
+    const written = solo.effects.flatMap((e) => (e.kind === 'persist' && e.record.kind === 'peers' ? [e.record] : []))
+    return written
+      .at(-1)
+      ?.peers.map(({ node }) => node)
+      .sort()
+  }
+  const { rememberIntervalMs } = MEMBERSHIP_PROFILES.lan
+
+  test('the neighbours, and beside few of them those of the last run', () => {
+    const solo = new Solo({ peers: ['old', 'a'] })
+    solo.meet('a')
+    solo.run(rememberIntervalMs)
+    expect(remembered(solo)).toEqual(['a', 'old'])
+  })
+
+  test('but nobody who is known to have left', () => {
+    const solo = new Solo({ peers: ['gone', 'a'] })
+    solo.meet('a')
+    solo.hear('a', { entries: [entry('gone', 1), entry('gone', 1, 'left')] })
+    solo.run(rememberIntervalMs)
+    expect(remembered(solo)).toEqual(['a'])
+  })
+
+  test('those who were lost in this run', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b', 'c')
+    solo.run(2_000)
+    expect(remembered(solo)).toEqual(['a', 'b', 'c'])
+    // Nobody answers.
+    solo.run(rememberIntervalMs)
+    expect(['a', 'b', 'c'].map((node) => solo.state(node))).toEqual(['dead', 'dead', 'dead'])
+    solo.meet('d')
+    for (let i = 0; i < rememberIntervalMs / 1000; i++) {
+      solo.hear('d', { entries: [entry('d', 2 + i)] })
+      solo.run(1000)
+    }
+    expect(remembered(solo)).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  test('nobody of before beside enough neighbours', () => {
+    const nodes = Array.from({ length: 9 }, (_, i) => `n${i}`)
+    const solo = new Solo({ peers: ['old'] })
+    solo.meet(...nodes)
+    solo.run(2_000)
+    expect(remembered(solo)).toEqual(nodes)
+  })
+})
+
 describe('M-7: a newcomer whose issuer has gone', () => {
   const dialled = (solo: Solo) => solo.effects.flatMap((e) => (e.kind === 'connect' ? [e.peer] : []))
 

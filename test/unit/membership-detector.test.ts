@@ -383,6 +383,22 @@ describe('M-28: who is late does less', () => {
     expect(veryLate.gossip).toBeGreaterThan(inTime.gossip / 10)
   })
 
+  test('an hour of sleep is one late step, and forgotten within seconds', () => {
+    const solo = new Solo()
+    const others = Array.from({ length: 10 }, (_, i) => `n${i}`)
+    solo.meet(...others)
+    runWith(solo, 3000, others)
+    const pingsIn = (ms: number) => {
+      const before = solo.effects.length
+      runWith(solo, ms, others)
+      return sent(solo.effects.slice(before), 'membership.ping').length
+    }
+    const usual = pingsIn(10_000)
+    solo.now += 3_600_000
+    answer(solo, solo.step(TICK), others)
+    expect(pingsIn(10_000)).toBeGreaterThan(usual / 2)
+  })
+
   test('as much as ever once it is in time again', () => {
     const again = sentWhenLate(1, 90)
     expect(again.pings).toBeGreaterThan(sentWhenLate(1).pings * 0.8)

@@ -74,9 +74,11 @@ export class Detector {
       this.#takeOver(watch, entry.suspicion)
       return
     }
-    if (!links.has(entry.node)) watch.heardAt = awake + params.connectPatienceMs - this.#cycleMs
+    // However strained this node is: a longer cycle must not bring the end of that patience nearer.
+    const cycleMs = this.#calmCycleMs
+    if (!links.has(entry.node)) watch.heardAt = awake + params.connectPatienceMs - cycleMs
     // Spread over the cycle, so that the neighbours of one node are not probed in one burst.
-    this.#await(watch, Math.max(awake, watch.heardAt + this.#cycleMs * random.between(0.1, 1)))
+    this.#await(watch, Math.max(awake, watch.heardAt + cycleMs * random.between(0.1, 1)))
     this.measure(entry.node)
   }
 
@@ -205,8 +207,13 @@ export class Detector {
 
   /** How long a neighbour may be silent before it is pinged. */
   get #cycleMs(): number {
-    const { params, strain } = this.#ground
-    return strain * Math.max(params.probeCycleMs, this.#watches.size * params.probeSpacingMs)
+    return this.#ground.strain * this.#calmCycleMs
+  }
+
+  /** The same for a node that is in time. */
+  get #calmCycleMs(): number {
+    const { probeCycleMs, probeSpacingMs } = this.#ground.params
+    return Math.max(probeCycleMs, this.#watches.size * probeSpacingMs)
   }
 
   /**

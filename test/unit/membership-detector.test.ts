@@ -399,6 +399,26 @@ describe('M-28: who is late does less', () => {
     expect(pingsIn(10_000)).toBeGreaterThan(usual / 2)
   })
 
+  test('a neighbour without a link is given its time all the same', () => {
+    const solo = new Solo()
+    const others = Array.from({ length: 10 }, (_, i) => `n${i}`)
+    solo.meet(...others)
+    runWith(solo, 3000, others)
+    const late = (ms: number) => {
+      for (const end = solo.now + ms; solo.now < end; ) {
+        solo.now = Math.max(solo.now, solo.core.deadline()) + 90
+        answer(solo, solo.step(TICK), others)
+      }
+    }
+    late(5000)
+    solo.hear('n1', { entries: [entry('far', 1)] })
+    const before = solo.effects.length
+    late(LAN.connectPatienceMs / 2)
+    const asked = sent(solo.effects.slice(before), 'membership.ping-request')
+    expect(asked.filter(({ body }) => body.target === 'far')).toEqual([])
+    expect(solo.state('far')).toBe('alive')
+  })
+
   test('as much as ever once it is in time again', () => {
     const again = sentWhenLate(1, 90)
     expect(again.pings).toBeGreaterThan(sentWhenLate(1).pings * 0.8)

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ControlClient, ERROR_CODES, type ErrorCode, type NodeStatus, SwarmError } from '../src/index.ts'
@@ -83,7 +83,8 @@ async function ready(child: ChildProcess, data: string, socket: string): Promise
   while (performance.now() < until) {
     if (spawnError !== undefined) throw new SwarmError('INTERNAL', `no process could be started: ${spawnError.message}`)
     if (child.exitCode !== null || child.signalCode !== null) return undefined
-    const status = await statusOf(socket)
+    // A look costs nothing beside a call that fails, and thirty that start are asked twenty times a second.
+    const status = existsSync(socket) ? await statusOf(socket) : undefined
     // Another daemon may still answer there: ours will end with the reason.
     if (status !== undefined && status.pid === child.pid && status.state !== 'starting') return status
     await delay(POLL_MS)

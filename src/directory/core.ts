@@ -37,6 +37,9 @@ export class Directory implements DirectoryCore {
   /** Since when the load has not been what was told of it. */
   #loadMovedAt: Millis | undefined
   #version = 0
+  /** When the last member came, at first this node itself; and when the first digest goes out in any case (D-12). */
+  #grewAt: Millis = NEVER
+  #firstToldBy: Millis = NEVER
   /** The most members there ever were: after a crowd has gone, what is left of it is not forgotten at once. */
   #membersPeak = 1
   #publishAt: Millis = NEVER
@@ -93,7 +96,7 @@ export class Directory implements DirectoryCore {
         this.#hear(now, input.from, input.message)
         break
       case 'member-up':
-        this.#memberUp(input.member)
+        this.#memberUp(now, input.member)
         break
       case 'member-down':
         this.#memberDown(input.node)
@@ -122,7 +125,9 @@ export class Directory implements DirectoryCore {
     return this.#options.params.expiryMs * crowdStretch(this.#membersPeak)
   }
 
-  #memberUp(member: MemberProfile): void {
+  #memberUp(now: Millis, member: MemberProfile): void {
+    this.#grewAt = now
+    if (this.#hasNothingToTell) this.#publishAt = this.#calmAt
     if (this.#table.admit(member)) this.#membersPeak = Math.max(this.#membersPeak, this.#table.memberCount)
     else this.#emit({ kind: 'observe', observation: { kind: 'directory-full', node: member.node } })
   }
@@ -138,10 +143,27 @@ export class Directory implements DirectoryCore {
     }
   }
 
+  /** D-12: in a swarm that grows, only who can be asked for something is of use to anyone. */
+  get #hasNothingToTell(): boolean {
+    return this.#published === undefined && this.#report?.skills.length === 0
+  }
+
+  get #calmAt(): Millis {
+    return earliest(after(this.#grewAt, this.#options.params.growthCalmMs), this.#firstToldBy)
+  }
+
   /** D-4: at once if it matters and the last one is long enough ago; a burst of changes makes one digest. */
   #take(now: Millis, report: OwnReport): void {
     const { intervalMinMs, significantShare } = this.#options.params
+    if (this.#report === undefined) {
+      this.#grewAt = now
+      this.#firstToldBy = after(now, this.#heartbeatMs)
+    }
     this.#report = report
+    if (this.#hasNothingToTell) {
+      this.#publishAt = this.#calmAt
+      return
+    }
     const change = this.#published === undefined ? 'means' : changeOf(this.#published, report, significantShare)
     this.#publishAt = this.#heartbeatAt
     // What was taken and given back meanwhile is no news.

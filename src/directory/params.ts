@@ -6,6 +6,8 @@ export interface DirectoryParams {
   readonly intervalMinMs: number
   /** Two digests that differ in the load alone are this far apart among 16 members, and in proportion among others. */
   readonly loadIntervalMs: number
+  /** A node that has nothing to offer yet tells its first digest once nobody has come for so long (D-12). */
+  readonly growthCalmMs: number
   /** A digest goes out this often even without a change, so that others know it still holds. */
   readonly heartbeatMs: number
   /** An entry not renewed for this long is gone. */
@@ -42,6 +44,7 @@ export function loadIntervalAmong(members: number, { intervalMinMs, loadInterval
 const LAN: DirectoryParams = {
   intervalMinMs: 250,
   loadIntervalMs: 5_000,
+  growthCalmMs: 2_500,
   heartbeatMs: 30_000,
   expiryMs: 120_000,
   syncIntervalMs: 10_000,
@@ -61,6 +64,7 @@ export function checkDirectoryParams(p: DirectoryParams): void {
   assert(p.heartbeatMs * 3 < p.expiryMs, 'two lost heartbeats must not make a live node vanish', { p })
   assert(p.intervalMinMs < p.heartbeatMs, 'a change is told sooner than no change', { p })
   assert(p.loadIntervalMs < p.heartbeatMs, 'a change of load is told sooner than no change', { p })
+  assert(p.growthCalmMs < p.heartbeatMs, 'who waits for calm has been heard of by the time of a heartbeat', { p })
   assert(p.syncIntervalMs < p.expiryMs, 'what gossip lost is repaired before it expires', { p })
   assert(p.syncBytesMax <= 200 * 1024, 'a reply fits its message kind with one largest digest to spare', { p })
   assert(p.significantShare > 0 && p.significantShare <= 1, 'a share', { p })

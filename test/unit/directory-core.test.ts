@@ -112,6 +112,40 @@ describe('what is published', () => {
     expect(solo.core.entry('me' as NodeId)?.digest).toMatchObject({ version: 2, skills: [{ slotsTotal: 8 }] })
   })
 
+  test('D-12: a first report that offers nothing waits for the swarm to stop growing, and no longer than a heartbeat', () => {
+    const bare = report({ skills: [] })
+    const solo = new SoloDirectory()
+    solo.step({ kind: 'report', report: bare })
+    for (const name of ['a', 'b', 'c']) {
+      solo.run(LAN.growthCalmMs - 1)
+      solo.members(name)
+    }
+    solo.run(LAN.growthCalmMs - 1)
+    expect(solo.published()).toHaveLength(0)
+    solo.run(1)
+    expect(solo.published()).toHaveLength(1)
+
+    const crowded = new SoloDirectory()
+    crowded.step({ kind: 'report', report: bare })
+    for (let i = 0; i < 15; i++) {
+      crowded.run(LAN.heartbeatMs / 15 - 1)
+      expect(crowded.published()).toHaveLength(0)
+      crowded.members(`n${i}`)
+      crowded.run(1)
+    }
+    expect(crowded.published()).toHaveLength(1)
+  })
+
+  test('D-12: the first agent is told at once', () => {
+    const solo = new SoloDirectory()
+    solo.members('a')
+    solo.step({ kind: 'report', report: report({ skills: [] }) })
+    solo.run(1)
+    expect(solo.published()).toHaveLength(0)
+    solo.step({ kind: 'report', report: report() })
+    expect(solo.published()).toHaveLength(1)
+  })
+
   test.each([
     [15, 1],
     [63, 4],

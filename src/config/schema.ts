@@ -197,14 +197,12 @@ const directory = z.strictObject({
   }),
   heartbeatMs: duration(1000, HOUR_MS, {
     help: 'A digest goes out this often even without a change.',
-    fallback: 30_000,
-    profiles: { wan: 60_000 },
+    fallback: 60_000,
     cluster: true,
   }),
   expiryMs: duration(1000, DAY_MS, {
     help: 'A digest not renewed for this long is forgotten.',
-    fallback: 120_000,
-    profiles: { wan: 240_000 },
+    fallback: 240_000,
     cluster: true,
   }),
   syncIntervalMs: duration(1000, HOUR_MS, {

@@ -166,7 +166,7 @@ describe('problems', () => {
   it('CF-7: a relation that does not hold is told with its reason and what can be changed', () => {
     const [problem, ...rest] = problems(file('directory: { expiryMs: 40s }'))
     expect(rest).toEqual([])
-    expect(problem).toMatchObject({ path: 'directory.heartbeatMs', value: 30_000, fix: 'Change directory.expiryMs.' })
+    expect(problem).toMatchObject({ path: 'directory.heartbeatMs', value: 60_000, fix: 'Change directory.expiryMs.' })
     expect(problem?.rule).toContain('two lost heartbeats must not make a live node vanish')
   })
 

@@ -127,8 +127,9 @@ describe('what is published', () => {
 
     const crowded = new SoloDirectory()
     crowded.step({ kind: 'report', report: bare })
-    for (let i = 0; i < 15; i++) {
-      crowded.run(LAN.heartbeatMs / 15 - 1)
+    const joinMs = 2_000
+    for (let i = 0; i < LAN.heartbeatMs / joinMs; i++) {
+      crowded.run(joinMs - 1)
       expect(crowded.published()).toHaveLength(0)
       crowded.members(`n${i}`)
       crowded.run(1)

@@ -50,7 +50,8 @@ export class IpcServer {
   #hasOrdered = false
   /** Ends listening to the node, which is done only for subscribers: news of tasks are many. */
   #unlisten: (() => void) | undefined
-  readonly #ticker: NodeJS.Timeout
+  /** Runs while anyone is connected. */
+  #ticker: NodeJS.Timeout | undefined
 
   /** @throws SwarmError when the socket cannot be had; see {@link clearSocketPath} */
   static async listen(options: IpcServerOptions): Promise<IpcServer> {
@@ -70,12 +71,6 @@ export class IpcServer {
     this.#options = options
     const host = this.#host(options)
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket, host))
-    this.#ticker = setInterval(() => {
-      for (const connection of this.#connections) {
-        if (connection.wantsTicks) connection.tick()
-        if (connection.isAwaited) connection.look()
-      }
-    }, LOOK_MS).unref()
   }
 
   get connectionCount(): number {
@@ -122,6 +117,17 @@ export class IpcServer {
       return
     }
     this.#connections.add(new IpcConnection(socket, host))
+    this.#ticker ??= setInterval(() => this.#look(), LOOK_MS).unref()
+  }
+
+  #look(): void {
+    for (const connection of this.#connections) {
+      if (connection.wantsTicks) connection.tick()
+      if (connection.isAwaited) connection.look()
+    }
+    if (this.#connections.size > 0) return
+    clearInterval(this.#ticker)
+    this.#ticker = undefined
   }
 
   #host(options: IpcServerOptions): ConnectionHost {

@@ -12,8 +12,9 @@ const STARTS_AT_ONCE = 4
 /** Which nodes there are, and on which ports. */
 const PLAN_FILE = 'swarm.json'
 
-/** How long the members may take to find each other once all run. */
+/** How long the members may take to find each other once all run: at least, and for each of them. */
 const CONVERGE_TIMEOUT_MS = 60_000
+const CONVERGE_TIMEOUT_PER_NODE_MS = 1_000
 const POLL_MS = 100
 
 /** What is remembered between `up` and the next `up`: the same nodes come back on the same ports. */
@@ -181,7 +182,8 @@ async function ticketFrom(node: LocalNode, uses: number): Promise<string> {
  * asked once the one that came last, or the first of those that were not done, sees everyone.
  */
 async function converge(nodes: readonly RunningNode[], nodeCount: number, progress: Progress): Promise<void> {
-  const until = performance.now() + CONVERGE_TIMEOUT_MS
+  const timeoutMs = Math.max(CONVERGE_TIMEOUT_MS, nodeCount * CONVERGE_TIMEOUT_PER_NODE_MS)
+  const until = performance.now() + timeoutMs
   let waiting = nodes.toReversed()
   for (;;) {
     const askedAt = performance.now()
@@ -194,10 +196,7 @@ async function converge(nodes: readonly RunningNode[], nodeCount: number, progre
     if (waiting.length === 0) return
     if (performance.now() > until) {
       const names = waiting.map((node) => node.name).join(', ')
-      throw new SwarmError(
-        'TIMEOUT',
-        `${names} did not see all others within ${CONVERGE_TIMEOUT_MS / 1000} s; see their logs`,
-      )
+      throw new SwarmError('TIMEOUT', `${names} did not see all others within ${timeoutMs / 1000} s; see their logs`)
     }
     // At most half of its time.
     await delay(Math.max(POLL_MS, performance.now() - askedAt))

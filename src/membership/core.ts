@@ -253,6 +253,7 @@ export class Membership implements MembershipCore {
       case 'membership.ping':
         link.pingedAt = this.#ground.awake
         link.coordinate = message.body.coordinate
+        this.#detector.pinged(from)
         this.#onPing(from, message.body)
         break
       case 'membership.ack':

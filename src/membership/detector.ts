@@ -107,6 +107,13 @@ export class Detector {
     if (watch.entry.suspicion !== undefined) watch.entry.suspicion.heard = true
   }
 
+  /** It has just asked us, and so need not be asked: put off now, rather than by a wake-up that finds nothing to do. */
+  pinged(peer: NodeId): void {
+    const watch = this.#watches.get(peer)
+    if (watch === undefined || watch.probe !== undefined || watch.entry.suspicion !== undefined) return
+    this.#await(watch, Math.max(watch.timer.at, watch.heardAt + this.#patienceMs()))
+  }
+
   /** The connection broke: ask at once, rather than at the end of the cycle. */
   connectionLost(entry: Entry): void {
     if (!isUp(entry)) return

@@ -20,7 +20,7 @@ import type { JoinGrant, NetworkClock, NetworkOptions } from './options.ts'
 import { ADMISSION_TIMEOUT_MS } from './params.ts'
 import { crossed, Refusal } from './refusal.ts'
 import { type IsSpoken, nameStreams } from './stream-names.ts'
-import { gatherWrites, joinWrites, quietDecoder, tuneStreams } from './stream-tuning.ts'
+import { gatherWrites, joinWrites, quietDecoder, quietEvents, tuneStreams } from './stream-tuning.ts'
 
 /** Without the swarm id, so that members of another swarm are told so instead of finding no common protocol. */
 export const ADMISSION_PROTOCOL = `${PROTOCOL_PREFIX}/admission/2`
@@ -151,6 +151,7 @@ export class AdmissionControl {
     secure: ConnectionEncrypter,
   ): Promise<SecuredConnection> {
     joinWrites(raw)
+    quietEvents(raw)
     const timeout = AbortSignal.timeout(ADMISSION_TIMEOUT_MS)
     const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout])
     const noiseOptions = { ...options, signal, skipStreamMuxerNegotiation: true }
@@ -158,6 +159,7 @@ export class AdmissionControl {
       ? secure.secureOutbound(raw, noiseOptions)
       : secure.secureInbound(raw, noiseOptions))
     quietDecoder(secured.connection)
+    quietEvents(secured.connection)
     const peer = secured.remotePeer.toString() as NodeId
     try {
       const admitted = await this.#judge(role, peer, raw, secured.connection, signal)

@@ -45,7 +45,7 @@ export interface NodeRuntimeOptions {
 
 type Proposal = Omit<Extract<SwarmInput, { kind: 'propose' }>, 'kind' | 'more'>
 
-/** How often the process's own load is measured, the wall clock told, and the log's size looked at. */
+/** How often the process's own load is measured, and with it the wall clock told and the log's size looked at. */
 const SAMPLE_INTERVAL_MS = 2000
 
 /** The log is rewritten when it has grown by so many times what it takes to say the same. */
@@ -98,7 +98,6 @@ export class NodeRuntime {
 
   start(): void {
     this.#sampler = setInterval(() => this.#guard(() => this.#sample()), SAMPLE_INTERVAL_MS)
-    this.#guard(() => this.#tellTime())
     this.#guard(() => this.host.tick())
   }
 
@@ -156,7 +155,6 @@ export class NodeRuntime {
   #sample(): void {
     this.#load = this.#meter.sample()
     this.host.input({ kind: 'load', sample: this.#load })
-    this.#tellTime()
     this.#compactWhenDue()
   }
 
@@ -167,10 +165,6 @@ export class NodeRuntime {
     const records = state.snapshot(ledger.records(), coreRecords(this.host.swarm))
     this.#snapshotBytes = records.reduce((sum, record) => sum + record.length, 0)
     log.compact(records)
-  }
-
-  #tellTime(): void {
-    this.host.input({ kind: 'clock', wallNow: this.#options.clock.wallNow() })
   }
 
   /** Not at once: the host is in the middle of the step that asked for it. */

@@ -20,8 +20,8 @@ export interface Traffic {
 /** After formation: until the agents of all are known to all that need to know, and the council and the cell, which wait
  * for the swarm to have grown, have taken in whom they take. */
 export const SETTLE_MS = 45_000
-/** How long traffic is watched at least. */
-export const WATCHED_MS = 30_000
+/** How long traffic is watched at least: `heartbeatMs` of the directory. */
+const WATCHED_MS = 60_000
 /** Up to so many members a digest is repeated in that time; a crowd takes longer in proportion (`src/directory`). */
 const CROWD_MEMBERS = 16
 

@@ -29,6 +29,7 @@ const { values } = benchArguments({
   },
 })
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 process.exitCode = await main(values.set.split(','))
 process.exit()
 
@@ -54,7 +55,9 @@ async function passesOf(workload: Workload): Promise<readonly Pass[]> {
     if (!values.json) console.log(text)
   }
   show([workload.name, ...workload.notes.map((note) => `  ${note}`), `  ${machineOf(workload, processes)}`].join('\n'))
-  const swarm = new JobSwarm(workload, processes)
+  const swarm = new JobSwarm(workload, processes, (progress) => console.error(`  … ${progress}`))
+  // After its processes have been killed, which its own listener does.
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
   const passes: Pass[] = []
   try {
     await swarm.start(directory)
@@ -68,7 +71,6 @@ async function passesOf(workload: Workload): Promise<readonly Pass[]> {
     return passes
   } finally {
     swarm.kill()
-    rmSync(directory, { recursive: true, force: true })
   }
 }
 

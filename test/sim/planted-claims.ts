@@ -27,7 +27,7 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     find: "      if (this.#unheard.size === 0 || task.guarantee === 'at-least-once') continue\n",
     replace: '      if (this.#unheard.size >= 0) continue\n',
     campaign: 'claims',
-    firstSeed: 40,
+    firstSeed: 80,
     seeds: 10,
   },
   {

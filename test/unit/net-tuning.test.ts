@@ -3,7 +3,14 @@ import { LengthPrefixedDecoder, multiaddrConnectionPair } from '@libp2p/utils'
 import { yamux } from '@libp2p/yamux'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { describe, expect, it } from 'vitest'
-import { batchWindowUpdates, gatherWrites, joinWrites, quietDecoder, tuneStreams } from '../../src/net/stream-tuning.ts'
+import {
+  batchWindowUpdates,
+  gatherWrites,
+  joinWrites,
+  quietDecoder,
+  quietEvents,
+  tuneStreams,
+} from '../../src/net/stream-tuning.ts'
 import { eventually } from '../support/eventually.ts'
 
 type Raw = MessageStream & { sendData(data: Uint8ArrayList): unknown }
@@ -210,6 +217,40 @@ describe('window updates (P-14)', () => {
   it('are as they were where a stream works otherwise', () => {
     const other = { send: () => true } as unknown as Stream
     batchWindowUpdates(other)
+    expect(Object.keys(other)).toEqual(['send'])
+  })
+})
+
+describe('events that nobody listens to (P-14)', () => {
+  it('are not made, and those who listen hear of every one', () => {
+    const [ours] = multiaddrConnectionPair({ delay: 0 })
+    let made = 0
+    const dispatchEvent = ours.dispatchEvent.bind(ours)
+    ours.dispatchEvent = (event) => {
+      made += 1
+      return dispatchEvent(event)
+    }
+    const idles = (): number => {
+      made = 0
+      ours.send(Uint8Array.of(1))
+      return made
+    }
+    expect(idles()).toBe(1)
+    quietEvents(ours)
+    expect(idles()).toBe(0)
+    let heard = 0
+    const listen = (): void => {
+      heard += 1
+    }
+    ours.addEventListener('idle', listen)
+    expect([idles(), heard]).toEqual([1, 1])
+    ours.removeEventListener('idle', listen)
+    expect([idles(), heard]).toEqual([0, 1])
+  })
+
+  it('are as they were where a stream works otherwise', () => {
+    const other = { send: () => true }
+    quietEvents(other)
     expect(Object.keys(other)).toEqual(['send'])
   })
 })

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { LocalSwarm } from '../../../node/local-swarm.ts'
 import { connect, type SwarmClient } from '../../../src/index.ts'
 import type { Job, Workload } from '../../sim/workloads.ts'
-import { SETTLE_MS, type Traffic, trafficBetween, trafficOf, WATCHED_MS } from '../swarm-traffic.ts'
+import { SETTLE_MS, type Traffic, trafficBetween, trafficOf, watchedMs } from '../swarm-traffic.ts'
 import { bundledProgram } from '../work-daemon.ts'
 
 /** What became of one job; milliseconds by the clock of this process, which sees all ends of it. */
@@ -27,11 +27,16 @@ export interface Pass {
 
 /** A job may wait for its turn that long. */
 const WAIT_MS = 600_000
+/** How often a pass says how far it is. */
+const TOLD_MS = 10_000
+/** Of the nodes that start, so many more make a line. */
+const TOLD_NODES = 10
 
 /** Real processes with the agents of a workload; its jobs come as they came there. */
 export class JobSwarm {
   readonly #workload: Workload
   readonly #processes: number
+  readonly #tell: (progress: string) => void
   readonly #pids = new Set<number>()
   #clients: readonly SwarmClient[] = []
   readonly #byTask = new Map<string, JobOutcome>()
@@ -39,16 +44,22 @@ export class JobSwarm {
   readonly #early = new Map<string, Pick<JobOutcome, 'selectedAt' | 'endings'>>()
   #current: JobOutcome[] = []
 
-  constructor(workload: Workload, processes: number) {
+  constructor(workload: Workload, processes: number, tell: (progress: string) => void) {
     this.#workload = workload
     this.#processes = processes
+    this.#tell = tell
     process.once('exit', () => this.kill())
   }
 
   async start(directory: string): Promise<void> {
     const program = await bundledProgram()
     const swarm = new LocalSwarm({ directory, program, detached: false, onSpawned: (pid) => this.#pids.add(pid) })
-    const members = await swarm.up(this.#processes, { started: () => undefined, seen: () => undefined })
+    const members = await swarm.up(this.#processes, {
+      started: (_, count) => {
+        if (count % TOLD_NODES === 0) this.#tell(`${count} of ${this.#processes} nodes started`)
+      },
+      seen: (count) => this.#tell(`${count} of ${this.#processes} nodes see all others`),
+    })
     this.#clients = await Promise.all(members.map(({ socket }) => connect({ socket, client: 'bench-swarmplus/1' })))
     for (const client of this.#clients) void this.#listen(client)
     const attached = this.#workload.spots.map(async ({ agent }, spot) => {
@@ -57,13 +68,16 @@ export class JobSwarm {
       await this.#at(spot).attach({ ...facts, name: `agent-${spot}` }, (task) => this.#work(Number(task.trace)))
     })
     await Promise.all(attached)
+    this.#tell(`agents attached; ${SETTLE_MS / 1000} s until the swarm has settled`)
     await delay(SETTLE_MS)
   }
 
   async run(): Promise<Pass> {
     const { jobs } = this.#workload
+    const idleMs = watchedMs(this.#processes)
+    this.#tell(`${idleMs / 1000} s to see what the swarm sends without work`)
     const quiet = await trafficOf(this.#clients)
-    await delay(WATCHED_MS)
+    await delay(idleMs)
     const before = await trafficOf(this.#clients)
     const idle = trafficBetween(quiet, before)
     const startedAt = performance.now()
@@ -72,10 +86,10 @@ export class JobSwarm {
       await delay(job.atMs)
       await this.#submit(job, number)
     })
-    await Promise.all(ends)
+    await this.#whileTold(jobs.length, Promise.all(ends))
     const spanMs = performance.now() - startedAt
     const messages = trafficBetween(before, await trafficOf(this.#clients))
-    const perSecond = (count: number): number => (count * 1000) / WATCHED_MS
+    const perSecond = (count: number): number => (count * 1000) / idleMs
     return {
       jobs: this.#current,
       spanMs,
@@ -85,6 +99,19 @@ export class JobSwarm {
         claims: perSecond(idle.claims),
         gossiped: perSecond(idle.gossiped),
       },
+    }
+  }
+
+  async #whileTold(jobs: number, ended: Promise<unknown>): Promise<void> {
+    const tell = (): void => {
+      const done = this.#current.filter((job) => job !== undefined && job.endings > 0).length
+      this.#tell(`${done} of ${jobs} jobs done`)
+    }
+    const timer = setInterval(tell, TOLD_MS)
+    try {
+      await ended
+    } finally {
+      clearInterval(timer)
     }
   }
 

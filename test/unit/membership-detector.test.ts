@@ -62,6 +62,31 @@ describe('probing', () => {
     expect(pings.filter((to) => to === 'b')).toEqual([])
   })
 
+  test('who has just asked us is put off at once, and costs no wake-up that finds nothing to do', () => {
+    const solo = new Solo()
+    const peers = ['a', 'b', 'c', 'd']
+    solo.meet(...peers)
+    runWith(solo, 2000, peers)
+    let wakeUps = 0
+    const step = solo.step.bind(solo)
+    solo.step = (input) => {
+      if (input.kind === 'tick') wakeUps += 1
+      return step(input)
+    }
+    const before = solo.effects.length
+    for (let i = 0; i < 120; i++) {
+      for (const from of peers) {
+        const { incarnation: yours } = solo.core.member('me' as NodeId) ?? {}
+        const asked = { sequence: i, mine: 1 as Incarnation, yours: yours ?? (1 as Incarnation), suspected: false }
+        solo.say(from, { kind: 'membership.ping', body: { ...asked, coordinate: solo.core.coordinate, rumours: [] } })
+      }
+      solo.run(250)
+    }
+    expect(sent(solo.effects.slice(before), 'membership.ping')).toEqual([])
+    // In 30 s: comparing tables three times, and what else is done now and then.
+    expect(wakeUps).toBeLessThan(25)
+  })
+
   test('no ack: helpers are asked; no ack from them: suspect, told to others with the accuser', () => {
     const solo = new Solo()
     solo.meet('a', 'b', 'c', 'd')

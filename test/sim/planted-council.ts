@@ -104,7 +104,7 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     find: 'Math.min(this.#usualMs ?? 0, this.timeoutMs() / 2)',
     replace: 'this.#usualMs ?? 0',
     campaign: 'council',
-    firstSeed: 365,
+    firstSeed: 166,
     seeds: 1,
   },
 ]

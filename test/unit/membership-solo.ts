@@ -150,3 +150,23 @@ export function sent<K extends MembershipMessage['kind']>(
   }
   return found
 }
+
+/** Answers every ping of `effects` to these peers, as they would. */
+export function answer(solo: Solo, effects: readonly MembershipEffect[], peers: readonly string[]): void {
+  for (const { to, body } of sent(effects, 'membership.ping')) {
+    if (!peers.includes(to)) continue
+    const { sequence } = body
+    const ack = { sequence, subject: to, coordinate: solo.core.coordinate, entry: undefined, rumours: [] }
+    solo.say(to, { kind: 'membership.ack', body: ack })
+  }
+}
+
+/** Lets time pass while these peers answer their pings at once. */
+export function runWith(solo: Solo, ms: number, peers: readonly string[]): void {
+  const end = solo.now + ms
+  while (solo.now < end) {
+    const seen = solo.effects.length
+    solo.run(Math.min(10, end - solo.now))
+    answer(solo, solo.effects.slice(seen), peers)
+  }
+}

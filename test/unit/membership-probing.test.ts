@@ -1,0 +1,154 @@
+import { describe, expect, test } from 'vitest'
+import type { Incarnation, NodeId } from '../../src/kernel/index.ts'
+import { MEMBERSHIP_PROFILES, type MembershipEffect } from '../../src/membership/index.ts'
+import { answer, entry, rumour, runWith, Solo, sent } from './membership-solo.ts'
+
+const LAN = MEMBERSHIP_PROFILES.lan
+
+/** A peer that answers every ping `delayMs` later; the others answer at once. */
+class SlowPeer {
+  delayMs = 0
+  readonly #owed: { readonly at: number; readonly effect: MembershipEffect }[] = []
+
+  run(solo: Solo, ms: number, slow: string, others: readonly string[]): void {
+    const end = solo.now + ms
+    while (solo.now < end) {
+      const seen = solo.effects.length
+      solo.run(10)
+      const fresh = solo.effects.slice(seen)
+      answer(solo, fresh, others)
+      this.#owed.push(...fresh.map((effect) => ({ at: solo.now + this.delayMs, effect })))
+      for (let due = this.#owed[0]; due !== undefined && due.at <= solo.now; due = this.#owed[0]) {
+        answer(solo, [due.effect], [slow])
+        this.#owed.shift()
+      }
+    }
+  }
+}
+
+describe('probing', () => {
+  test('every neighbour is heard of once per cycle, and those that speak by themselves are left in peace', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b')
+    runWith(solo, 2000, ['a', 'b'])
+    const before = solo.effects.length
+    // A quarter of a cycle is the least patience there is.
+    for (let i = 0; i < 50; i++) {
+      solo.hear('b', { rumours: [rumour('a', 1, 'alive')] })
+      runWith(solo, 200, ['a', 'b'])
+    }
+    const pings = sent(solo.effects.slice(before), 'membership.ping').map((m) => m.to)
+    expect(pings.filter((to) => to === 'a').length).toBeGreaterThanOrEqual(9)
+    expect(pings.filter((to) => to === 'b')).toEqual([])
+  })
+
+  test('who has just asked us is put off at once, and costs no wake-up that finds nothing to do', () => {
+    const solo = new Solo()
+    const peers = ['a', 'b', 'c', 'd']
+    solo.meet(...peers)
+    runWith(solo, 2000, peers)
+    let wakeUps = 0
+    const step = solo.step.bind(solo)
+    solo.step = (input) => {
+      if (input.kind === 'tick') wakeUps += 1
+      return step(input)
+    }
+    const before = solo.effects.length
+    for (let i = 0; i < 120; i++) {
+      for (const from of peers) {
+        const { incarnation: yours } = solo.core.member('me' as NodeId) ?? {}
+        const asked = { sequence: i, mine: 1 as Incarnation, yours: yours ?? (1 as Incarnation), suspected: false }
+        solo.say(from, { kind: 'membership.ping', body: { ...asked, coordinate: solo.core.coordinate, rumours: [] } })
+      }
+      solo.run(250)
+    }
+    expect(sent(solo.effects.slice(before), 'membership.ping')).toEqual([])
+    // In 30 s: comparing tables three times, and what else is done now and then.
+    expect(wakeUps).toBeLessThan(25)
+  })
+
+  test('no ack: helpers are asked; no ack from them: suspect, told to others with the accuser', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b', 'c', 'd')
+    runWith(solo, 4000, ['a', 'b', 'c'])
+    const asked = sent(solo.effects, 'membership.ping-request').filter((m) => m.body.target === 'd')
+    expect(new Set(asked.map((m) => m.to))).toEqual(new Set(['a', 'b', 'c']))
+    expect(solo.events('member-suspect')).toEqual([{ kind: 'member-suspect', node: 'd' }])
+    const told = sent(solo.effects, 'membership.gossip').flatMap((m) => m.body.rumours)
+    expect(told).toContainEqual({ ...rumour('d', 1, 'suspect', 'me') })
+  })
+
+  test('M-5: a broken connection is looked into at once, and with every helper at a loss suspected at once', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b')
+    const start = solo.now
+    const effects = solo.step({ kind: 'link-down', peer: 'b' as NodeId, reason: 'connection-lost' })
+    const [asked] = sent(effects, 'membership.ping-request')
+    expect(asked?.to).toBe('a')
+    const body = { sequence: asked?.body.sequence ?? 0, target: 'b' as NodeId, linked: false, rumours: [] }
+    solo.say('a', { kind: 'membership.nack', body })
+    expect(solo.state('b')).toBe('suspect')
+    expect(solo.now).toBe(start)
+    expect(solo.observations('suspected')).toEqual([{ kind: 'suspected', node: 'b', by: 'me', lost: true }])
+  })
+
+  test('M-24: who answers slowly, as all do on a crowded host, is given longer, and no more than three times as long', () => {
+    const { directTimeoutMs, indirectTimeoutMs } = LAN
+    const quick = ['a', 'b', 'c']
+    const solo = new Solo()
+    solo.meet(...quick, 'd')
+    const slow = new SlowPeer()
+    // Twice as long as the longest of late is then as long as both stages take.
+    for (const delayMs of [directTimeoutMs - 50, directTimeoutMs + indirectTimeoutMs + 200]) {
+      slow.delayMs = delayMs
+      slow.run(solo, 20_000, 'd', quick)
+    }
+    expect(solo.events('member-suspect')).toEqual([])
+    slow.delayMs = 4 * (directTimeoutMs + indirectTimeoutMs)
+    slow.run(solo, 20_000, 'd', quick)
+    expect(solo.events('member-suspect')).toContainEqual({ kind: 'member-suspect', node: 'd' })
+  })
+
+  test('a link that its peer closed on purpose raises no suspicion', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b')
+    const effects = solo.step({ kind: 'link-down', peer: 'b' as NodeId, reason: 'closed-by-peer' })
+    expect(sent(effects, 'membership.ping-request')).toEqual([])
+    expect(solo.state('b')).toBe('alive')
+  })
+
+  test('a helper asks the target, says so when it hears nothing, and passes the answer on even then', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b')
+    const request = { sequence: 77, target: 'b' as NodeId, known: 1 as Incarnation, suspected: true, rumours: [] }
+    const effects = solo.say('a', { kind: 'membership.ping-request', body: request })
+    const [ping] = sent(effects, 'membership.ping')
+    expect(ping).toMatchObject({ to: 'b', body: { suspected: true, yours: 1 } })
+    const before = solo.effects.length
+    runWith(solo, LAN.directTimeoutMs, ['a'])
+    const [nack] = sent(solo.effects.slice(before), 'membership.nack')
+    expect(nack).toMatchObject({ to: 'a', body: { sequence: 77, target: 'b', linked: true } })
+    const ack = {
+      sequence: ping?.body.sequence ?? 0,
+      subject: 'b' as NodeId,
+      coordinate: solo.core.coordinate,
+      entry: entry('b', 2),
+      rumours: [],
+    }
+    const late = solo.say('b', { kind: 'membership.ack', body: ack })
+    expect(sent(late, 'membership.ack')[0]).toMatchObject({ to: 'a', body: { sequence: 77, subject: 'b' } })
+  })
+
+  test('round trips are measured, but not across a pause of our own', () => {
+    const solo = new Solo()
+    solo.meet('a')
+    runWith(solo, 3000, ['a'])
+    expect(solo.core.rttMs('a' as NodeId)).toBeLessThanOrEqual(10)
+    const measured = solo.core.rttMs('a' as NodeId)
+    solo.now = solo.core.deadline()
+    const effects = solo.step({ kind: 'tick' })
+    solo.now += 2000
+    answer(solo, effects, ['a'])
+    expect(solo.core.rttMs('a' as NodeId)).toBe(measured)
+  })
+})

@@ -27,8 +27,9 @@ export interface Link {
   /** When the peer last probed us of its own accord: it counts us among its neighbours. */
   pingedAt: number
   rttMs: number | undefined
-  /** The longest that an answer took lately: up at once, down slowly. */
+  /** The longest that an answer took lately, and when that was known: up at once, down slowly. */
   answerMs: number
+  answerAt: number
   coordinate: NetworkCoordinate | undefined
 }
 
@@ -47,6 +48,8 @@ const LATENESS_MAX_MS = STRAINED_MS * (STRAIN_MAX - 1)
 const ANSWER_MARGIN = 2
 /** And no more than so many times as long as one from a peer that is well: it may be dead. */
 const ANSWER_STRETCH_MAX = 3
+/** A slow answer is half forgotten after so long. */
+const ANSWER_HALVES_MS = 15_000
 
 /** With a rumour's first tellings goes the entry: those told later mostly have it by then, and the others ask (M-26). */
 const ENTRY_TELLINGS = 2
@@ -203,12 +206,21 @@ export class Ground {
   }
 
   sampleAnswer(link: Link, answerMs: number): void {
-    link.answerMs = Math.max(answerMs, link.answerMs + RTT_GAIN * (answerMs - link.answerMs))
+    const longestMs = this.#longestAnswerMs(link)
+    link.answerMs = Math.max(answerMs, longestMs + RTT_GAIN * (answerMs - longestMs))
+    link.answerAt = this.awake
+  }
+
+  /** Fades with time, too: who asks us is not asked, and would be held for slow for as long as it lives. */
+  #longestAnswerMs({ answerMs, answerAt }: Link): number {
+    return answerMs * 2 ** ((answerAt - this.awake) / ANSWER_HALVES_MS)
   }
 
   /** How long to wait for an answer of this peer, which takes `timeoutMs` at most when both ends are well (M-15, M-24). */
   waitMs(peer: NodeId, timeoutMs: number): number {
-    const slowMs = Math.min((this.links.get(peer)?.answerMs ?? 0) * ANSWER_MARGIN, timeoutMs * ANSWER_STRETCH_MAX)
+    const link = this.links.get(peer)
+    const longestMs = link === undefined ? 0 : this.#longestAnswerMs(link)
+    const slowMs = Math.min(longestMs * ANSWER_MARGIN, timeoutMs * ANSWER_STRETCH_MAX)
     return this.health.stretch(Math.max(timeoutMs, slowMs))
   }
 

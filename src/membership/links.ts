@@ -81,6 +81,7 @@ export class Links {
       pingedAt: Number.NEGATIVE_INFINITY,
       rttMs: links.get(peer)?.rttMs,
       answerMs: 0,
+      answerAt: awake,
       coordinate: links.get(peer)?.coordinate,
     }
     links.set(peer, link)

@@ -26,6 +26,18 @@ class SlowPeer {
   }
 }
 
+/** These peers ask us every quarter of a second, and need not be asked. */
+function askedBy(solo: Solo, ms: number, peers: readonly string[]): void {
+  const own = solo.core.member('me' as NodeId)?.incarnation ?? (1 as Incarnation)
+  for (let i = 0; i < ms / 250; i++) {
+    for (const from of peers) {
+      const asked = { sequence: i, mine: 1 as Incarnation, yours: own, suspected: false }
+      solo.say(from, { kind: 'membership.ping', body: { ...asked, coordinate: solo.core.coordinate, rumours: [] } })
+    }
+    solo.run(250)
+  }
+}
+
 describe('probing', () => {
   test('every neighbour is heard of once per cycle, and those that speak by themselves are left in peace', () => {
     const solo = new Solo()
@@ -54,14 +66,7 @@ describe('probing', () => {
       return step(input)
     }
     const before = solo.effects.length
-    for (let i = 0; i < 120; i++) {
-      for (const from of peers) {
-        const { incarnation: yours } = solo.core.member('me' as NodeId) ?? {}
-        const asked = { sequence: i, mine: 1 as Incarnation, yours: yours ?? (1 as Incarnation), suspected: false }
-        solo.say(from, { kind: 'membership.ping', body: { ...asked, coordinate: solo.core.coordinate, rumours: [] } })
-      }
-      solo.run(250)
-    }
+    askedBy(solo, 30_000, peers)
     expect(sent(solo.effects.slice(before), 'membership.ping')).toEqual([])
     // In 30 s: comparing tables three times, and what else is done now and then.
     expect(wakeUps).toBeLessThan(25)
@@ -107,6 +112,22 @@ describe('probing', () => {
     slow.delayMs = 4 * (directTimeoutMs + indirectTimeoutMs)
     slow.run(solo, 20_000, 'd', quick)
     expect(solo.events('member-suspect')).toContainEqual({ kind: 'member-suspect', node: 'd' })
+  })
+
+  test('M-24, M-5: that an answer was slow is forgotten, also of who always asks first and so is never asked', () => {
+    const solo = new Solo()
+    solo.meet('a')
+    const { probeCycleMs, directTimeoutMs, indirectTimeoutMs } = LAN
+    const slow = new SlowPeer()
+    for (const delayMs of [directTimeoutMs - 50, directTimeoutMs + indirectTimeoutMs + 200, 0]) {
+      slow.delayMs = delayMs
+      slow.run(solo, delayMs > 0 ? 20_000 : 1_000, 'a', [])
+    }
+    expect(solo.events('member-suspect')).toEqual([])
+    askedBy(solo, 60_000, ['a'])
+    const diedAt = solo.now
+    while (solo.state('a') === 'alive') solo.run(10)
+    expect(solo.now - diedAt).toBeLessThan(0.7 * probeCycleMs + directTimeoutMs + indirectTimeoutMs + 50)
   })
 
   test('a link that its peer closed on purpose raises no suspicion', () => {

@@ -1,5 +1,5 @@
-/** Slots of the table: digests and node ids alive at once in a busy node are a few hundred. */
-const SLOTS = 2048
+/** Slots of the table: digests and node ids alive at once are a few hundred in a busy cell, and some thousands in a large swarm. */
+const SLOTS = 8192
 
 interface Slot {
   readonly bytes: Uint8Array

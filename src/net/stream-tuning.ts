@@ -4,9 +4,10 @@ import { Uint8ArrayList } from 'uint8arraylist'
 /*
  * Four habits of the streams below us cost more than the messages they carry: a TCP write for the two bytes of Noise's
  * length, an error with its stack for every read that ends with a whole frame, a Yamux window update for every frame
- * read, which wakes the peer for nothing, and an event for nobody whenever a stream has nothing left to send. They are corrected on the single object, by its own methods; an object that no
- * longer has them is left as it is. Measured on an idle mesh of 16: half the writes, and half the wake-ups, of before; and
- * the errors were 6 % of the processor time of a council's member.
+ * read, which wakes the peer for nothing, and an event for nobody whenever a stream has nothing left to send. They are
+ * corrected on the single object, by its own methods; an object that no longer has them is left as it is. Measured on an
+ * idle mesh of 16: half the writes, and half the wake-ups, of before; and the errors were 6 % of the processor time of a
+ * council's member.
  */
 
 /** Above this, the copy costs more than the second system call. */

@@ -1,4 +1,4 @@
-/** Slots of the table: digests and node ids alive at once are a few hundred in a busy cell, and some thousands in a large swarm. */
+/** Slots of the table: the digests and names alive at once are a few hundred in a busy cell, thousands in a large swarm. */
 const SLOTS = 8192
 
 interface Slot {

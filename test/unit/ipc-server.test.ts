@@ -5,7 +5,17 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { IpcServer } from '../../node/ipc-server.ts'
 import { openLog } from '../../node/log.ts'
-import { type ClaimsHostEffect, ControlClient, JsonText, SwarmError } from '../../src/index.ts'
+import { LOOK_MS } from '../../node/visit.ts'
+import {
+  type ClaimsHostEffect,
+  type Clock,
+  ControlClient,
+  JsonText,
+  type Millis,
+  realClock,
+  SwarmError,
+} from '../../src/index.ts'
+import { SESSION_LIMITS } from '../../src/ipc/params.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeNode } from '../support/fake-node.ts'
 import { scratchDirectory } from '../support/scratch.ts'
@@ -19,6 +29,7 @@ interface ServeOptions {
   readonly token?: string
   readonly access?: 'owner' | 'group' | 'everyone'
   readonly connectionsMax?: number
+  readonly clock?: Clock
 }
 
 async function serve(options: ServeOptions = {}) {
@@ -32,6 +43,7 @@ async function serve(options: ServeOptions = {}) {
     path,
     node,
     token: options.token,
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
     log,
     metrics: async () => ({ metrics: [] }),
     requestStop: (reason) => stops.push(reason),
@@ -79,8 +91,29 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
 }
 
 afterEach(async () => {
+  vi.useRealTimers()
   vi.restoreAllMocks()
   await Promise.all(servers.splice(0).map((server) => server.stop()))
+})
+
+describe('who does not say hello', () => {
+  it('is let go, also after everybody had left and nothing was looked at any more', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    let passedMs = 0
+    const clock = { ...realClock, now: () => (realClock.now() + passedMs) as Millis }
+    const { path, server } = await serve({ clock })
+    for (let round = 0; round < 2; round++) {
+      const silent = connect(path)
+      await eventually('the connection', () => server.connectionCount === 1)
+      expect(vi.getTimerCount()).toBe(1)
+      passedMs += SESSION_LIMITS.helloTimeoutMs
+      vi.advanceTimersByTime(LOOK_MS)
+      await once(silent.resume(), 'close')
+      await eventually('its end', () => server.connectionCount === 0)
+      vi.advanceTimersByTime(LOOK_MS)
+      expect(vi.getTimerCount()).toBe(0)
+    }
+  })
 })
 
 describe('the socket', () => {

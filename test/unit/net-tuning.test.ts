@@ -248,6 +248,28 @@ describe('events that nobody listens to (P-14)', () => {
     expect([idles(), heard]).toEqual([0, 1])
   })
 
+  it('are not made by any stream of a connection, whoever opened it', async () => {
+    const [ours, theirs] = multiaddrConnectionPair({ delay: 0 })
+    const sender = yamux()().createStreamMuxer(ours)
+    const receiver = yamux()().createStreamMuxer(theirs)
+    for (const muxer of [sender, receiver]) tuneStreams(muxer)
+    receiver.addEventListener('stream', () => {})
+    const opened = await sender.createStream()
+    opened.send(Uint8Array.of(1))
+    await eventually('the stream', () => receiver.streams.length === 1)
+    for (const stream of [opened, ...receiver.streams]) {
+      let made = 0
+      const dispatchEvent = stream.dispatchEvent.bind(stream)
+      stream.dispatchEvent = (event) => {
+        made += 1
+        return dispatchEvent(event)
+      }
+      stream.send(Uint8Array.of(2))
+      expect(made).toBe(0)
+    }
+    for (const muxer of [sender, receiver]) muxer.abort(new Error('over'))
+  })
+
   it('are as they were where a stream works otherwise', () => {
     const other = { send: () => true }
     quietEvents(other)

@@ -322,8 +322,11 @@ export class World {
 
   /** As followers hear it: from somebody, sometimes. */
   #gossip(host: Host, message: Message): void {
-    for (const other of this.hosts) {
-      if (!host.core.members.includes(other.node) && host.random.chance(0.3)) this.#deliver(host, other.node, message)
+    const { members } = host.core
+    // Everyone is a member: nobody is there to hear it.
+    if (members.length === this.#byNode.size) return
+    for (const { node } of this.hosts) {
+      if (!members.includes(node) && host.random.chance(0.3)) this.#deliver(host, node, message)
     }
   }
 

@@ -24,6 +24,7 @@ import type {
   Message,
   Seat,
   SignedRequest,
+  View,
 } from './types.ts'
 
 export interface ConsensusOptions {
@@ -119,6 +120,10 @@ export class ConsensusCore implements Core<Input, Effect> {
 
   get epoch(): Epoch {
     return this.#desks.context.group.epoch
+  }
+
+  get view(): View {
+    return this.#desks.voting.view
   }
 
   /** Whether this node is a member in the current epoch. */

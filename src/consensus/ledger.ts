@@ -161,13 +161,9 @@ export class VoteLedger {
       if (prepare !== undefined) return prepare
       if ((this.#skippedUpTo[seat] ?? 0) < vote.view) return undefined
     }
-    // A skip speaks about views below its own, so a commit is held against the skips of its view and above.
-    const [kind, touches] =
-      vote.kind === 'commit'
-        ? (['skip', (view: View) => view >= vote.view] as const)
-        : (['commit', (view: View) => view > vote.tip && view <= vote.view] as const)
-    for (const [view, other] of this.#pages) {
-      const found = touches(view) ? conflicting(other[kind][seat], vote) : undefined
+    const against = vote.kind === 'commit' ? 'skip' : 'commit'
+    for (const other of this.#pages.values()) {
+      const found = conflicting(other[against][seat], vote)
       if (found !== undefined) return found
     }
     return undefined

@@ -3,9 +3,25 @@ import type { Entry } from './chain.ts'
 import { BLOCK_BYTES_MAX, type ConsensusParams, REQUEST_BYTES_MAX, REQUESTS_PER_BLOCK_MAX } from './params.ts'
 import type { Request, SignedRequest } from './types.ts'
 
+interface Named {
+  readonly client: NodeId
+  readonly session: number
+  readonly nonce: number
+  readonly key: string
+}
+
+/** Places for names given lately: a request is looked for some ten times on its way, and a text is made slowly. */
+const NAMED_MAX = 1024
+const NAMED: (Named | undefined)[] = new Array(NAMED_MAX).fill(undefined)
+
 /** Names a request: what is applied once (B-21). */
 export function requestKey({ client, session, nonce }: Request): string {
-  return `${client} ${session} ${nonce}`
+  const at = (nonce * 64 + client.charCodeAt(client.length - 1) + session) % NAMED_MAX
+  const named = NAMED[at]
+  if (named?.nonce === nonce && named.session === session && named.client === client) return named.key
+  const key = `${client} ${session} ${nonce}`
+  NAMED[at] = { client, session, nonce, key }
+  return key
 }
 
 interface Waiting {

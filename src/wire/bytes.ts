@@ -121,7 +121,7 @@ export class ByteWriter {
       this.#length = this.#start
       return copy
     }
-    const bytes = this.#bytes.subarray(this.#start, this.#length)
+    const bytes = this.view()
     if (this.#bytes.length > SLAB_BYTES) {
       const copy = bytes.slice()
       this.#renew()
@@ -148,7 +148,7 @@ export class ByteWriter {
 
   /** What was written, until something else is. */
   view(): Uint8Array {
-    return this.#bytes.subarray(this.#start, this.#length)
+    return new Uint8Array(this.#bytes.buffer, this.#start, this.length)
   }
 
   #reserve(bytes: number): void {

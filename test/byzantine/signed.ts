@@ -7,16 +7,16 @@ interface InView {
   readonly digests: Digest[]
 }
 
-interface Skipped {
+export interface Skipped {
   readonly epoch: number
   readonly view: number
   readonly tips: number[]
 }
 
 /** Names a view. Numbers are quick keys; what only a liar would say becomes a text. */
-type Place = number | string
+export type Place = number | string
 
-function placeOf(epoch: number, view: number): Place {
+export function placeOf(epoch: number, view: number): Place {
   return epoch < 2 ** 10 && view < 2 ** 20 ? epoch * 2 ** 20 + view : `${epoch} ${view}`
 }
 
@@ -62,11 +62,10 @@ export class Signed {
     for (const { epoch, view, digests } of this.prepares.values()) {
       if (digests.length > 1) found.push(`two prepares in ${epoch} ${view}`)
     }
-    for (const [place, commit] of this.commits) {
-      const { epoch, view, digests } = commit
+    for (const [place, { epoch, view, digests }] of this.commits) {
       if (digests.length > 1) found.push(`two commits in ${epoch} ${view}`)
-      const prepared = this.prepares.get(place)?.digests ?? []
-      if (digests.some((digest) => prepared.some((other) => other !== digest))) {
+      const prepared = this.prepares.get(place)?.digests
+      if (prepared?.some((other) => digests.some((digest) => digest !== other))) {
         found.push(`a prepare and another commit in ${epoch} ${view}`)
       }
       for (const skip of this.skips.values()) {
@@ -80,7 +79,7 @@ export class Signed {
 
 /** Whether a signer has promised, by one of the skips of this view, not to have committed in that one. */
 export function covers(skip: Skipped, epoch: number, view: number): boolean {
-  return skip.epoch === epoch && skip.view >= view && skip.tips.some((tip) => tip < view)
+  return skip.view >= view && skip.epoch === epoch && skip.tips.some((tip) => tip < view)
 }
 
 function addTo<T>(values: T[], value: T): void {

@@ -324,7 +324,9 @@ export class ConsensusCore implements Core<Input, Effect> {
   #onRequests(from: NodeId, requests: readonly SignedRequest[]): void {
     if (!this.#desks.context.member) return
     for (const { request } of requests) this.#desks.pool.broughtBy(request, from)
-    const fresh = requests.filter(({ request }) => request.client !== this.#desks.context.self && this.#desks.judging.isWanted(request))
+    const fresh = requests.filter(
+      ({ request }) => request.client !== this.#desks.context.self && this.#desks.judging.isWanted(request),
+    )
     const claims = fresh.map((signed) => requestClaim(this.#desks.context.group.id, signed))
     if (claims.length === 0) return
     this.#desks.context.inspect(claims, (valid) => {

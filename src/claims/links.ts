@@ -6,6 +6,7 @@ import type { ClaimsMessage } from './messages.ts'
 interface Waiting {
   readonly until: Millis
   readonly message: ClaimsMessage
+  readonly isWanted: () => boolean
 }
 
 /**
@@ -33,8 +34,8 @@ export class Links {
     return this.#up
   }
 
-  /** Sends now, or when there is a link, if that is soon. False when there is no room to wait. */
-  send(to: NodeId, message: ClaimsMessage): boolean {
+  /** Sends now, or when there is a link, if that is soon and it is still wanted. False when there is no room to wait. */
+  send(to: NodeId, message: ClaimsMessage, isWanted: () => boolean = ALWAYS): boolean {
     if (this.#up.has(to)) {
       this.#ground.sendNow(to, message)
       return true
@@ -43,7 +44,7 @@ export class Links {
     if (this.#waiting >= params.outboxMessagesMax) return false
     const until = after(now, params.linkPatienceMs)
     const queue = this.#outbox.get(to) ?? []
-    queue.push({ until, message })
+    queue.push({ until, message, isWanted })
     this.#outbox.set(to, queue)
     this.#waiting += 1
     this.keep(to)
@@ -72,7 +73,9 @@ export class Links {
 
   linkUp(peer: NodeId): void {
     this.#up.add(peer)
-    for (const { until, message } of this.#take(peer)) if (until > this.#ground.now) this.#ground.sendNow(peer, message)
+    for (const { until, message, isWanted } of this.#take(peer)) {
+      if (until > this.#ground.now && isWanted()) this.#ground.sendNow(peer, message)
+    }
   }
 
   linkDown(peer: NodeId): void {
@@ -110,6 +113,8 @@ export class Links {
     this.#ground.emit({ kind: 'event', event: { kind: 'links-wanted', peers } })
   }
 }
+
+const ALWAYS = (): boolean => true
 
 /** A link is wanted for so many patiences after its last use. */
 const LINGER_PATIENCES = 20

@@ -1,5 +1,6 @@
 import type { NodeId } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
+import { type Answer, Appraisal } from './appraisal.ts'
 import { type Group, type Groups, requestOf } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
@@ -10,11 +11,6 @@ import { Resting } from './resting.ts'
 import { type Offered, scoreAll } from './score.ts'
 import type { ClaimsPeers } from './types.ts'
 
-type Answer =
-  | { readonly kind: 'bid'; slots: number; readonly body: BidBody }
-  | { readonly kind: 'hold'; readonly body: BidBody }
-  | { readonly kind: 'decline'; readonly reason: string; readonly final: boolean; readonly retryAfterMs: number }
-
 /** Offers of one group to a few peers, from the asking to the last reservation. */
 interface Round {
   readonly offer: number
@@ -22,7 +18,7 @@ interface Round {
   readonly asked: Map<NodeId, Answer | undefined>
   /** How many could do it, of whom some were asked. */
   readonly eligible: number
-  /** Bids are sealed until it closes; afterwards it waits for reservations to fire. */
+  /** Bids are sealed until the window is over; afterwards the first to bid gets it: who holds it, or answers late. */
   phase: 'open' | 'holding'
   alarm: Alarm | undefined
 }
@@ -56,6 +52,7 @@ export class Rounds {
   readonly #links: Links
   readonly #groups: Groups
   readonly #tracks: Tracks
+  readonly #appraisal: Appraisal
   readonly #hooks: RoundsHooks
   /** Groups that want offers made, by their highest class, first come first. */
   readonly #needy: readonly Set<Group>[] = Array.from({ length: CLASSES_COUNT }, () => new Set<Group>())
@@ -73,6 +70,7 @@ export class Rounds {
     this.#links = parts.links
     this.#groups = parts.groups
     this.#tracks = parts.tracks
+    this.#appraisal = new Appraisal(ground, parts.tracks)
     this.#hooks = parts.hooks
     this.#resting = new Resting(ground, this.#seekAgain)
     // Begins anywhere, so that an answer to an earlier life of this node is not taken for one to this.
@@ -125,16 +123,19 @@ export class Rounds {
     }
     const before = round.asked.get(from)
     if (body.slots === 0) {
-      if (before === undefined) round.asked.set(from, { kind: 'hold', body })
+      if (before === undefined || before.kind === 'silent') round.asked.set(from, { kind: 'hold', body })
+      this.#closeWhenAnswered(round)
     } else if (round.phase === 'open') {
       // A reservation that fires while others still think is a bid like any other.
       round.asked.set(from, { kind: 'bid', slots: body.slots, body })
+      // CL-15: the window that it was asked for is over, and who is late once would be late again.
+      if (before?.kind === 'silent') this.#shut(round)
+      else this.#closeWhenAnswered(round)
     } else {
       this.#award(round, from, body, body.slots)
       if (round.group.ownWaiting === 0) this.#close(round, undefined)
-      else if (!hasHolds(round)) this.#close(round, 'again')
+      else if (!isHopeful(round)) this.#close(round, 'again')
     }
-    this.#closeWhenAnswered(round)
   }
 
   onDecline(from: NodeId, body: BodyOf<'claims.decline'>): void {
@@ -142,15 +143,16 @@ export class Rounds {
     if (round === undefined || !round.asked.has(from)) return
     const reason = body.needs === '' ? body.reason : `${body.reason}: ${body.needs}`
     round.asked.set(from, { kind: 'decline', reason, final: body.final, retryAfterMs: body.retryAfterMs })
-    this.#closeWhenAnswered(round)
+    this.#settle(round, 'rest')
   }
 
   /** The offer did not leave. */
   offerRefused(peer: NodeId, offer: number): void {
     const round = this.#rounds.get(offer)
-    if (round === undefined || round.asked.get(peer) !== undefined) return
+    const answer = round?.asked.get(peer)
+    if (round === undefined || (answer !== undefined && answer.kind !== 'silent')) return
     this.#unreachable(round, peer)
-    this.#closeWhenAnswered(round)
+    this.#settle(round, 'rest')
   }
 
   /** Whatever that peer had of our offers, it has no more. */
@@ -158,21 +160,27 @@ export class Rounds {
     for (const round of [...this.#rounds.values()]) {
       if (!round.asked.has(peer)) continue
       this.#unreachable(round, peer)
-      if (round.phase === 'open') this.#closeWhenAnswered(round)
-      else if (!hasHolds(round)) this.#close(round, 'again')
+      this.#settle(round, 'again')
     }
   }
 
+  /** Somebody who was asked will not bid. */
+  #settle(round: Round, next: 'again' | 'rest'): void {
+    if (round.phase === 'open') this.#closeWhenAnswered(round)
+    else if (!isHopeful(round)) this.#close(round, next)
+  }
+
   /**
-   * News of somebody's agents: whoever found nobody for these skills looks again, some at a time; and whoever waits for
-   * others that hold its offer asks this one again that had said never.
+   * News of somebody's agents: whoever found nobody for these skills looks again, some at a time; whoever waits for others
+   * that hold its offer asks this one again that had said never; and whoever waits for an answer at all asks others, too.
    */
   candidateChanged(node: NodeId, skills: Iterable<string>): void {
     const changed = new Set(skills)
     for (const round of this.#rounds.values()) {
+      if (round.phase === 'open' || !changed.has(round.group.demand.skill)) continue
       const answer = round.asked.get(node)
-      if (answer?.kind !== 'decline' || !answer.final || round.phase === 'open') continue
-      if (changed.has(round.group.demand.skill)) this.#askAgain(round, node)
+      if (answer?.kind === 'decline' && answer.final) this.#askAgain(round, node)
+      else if (answer === undefined && !hasAnswer(round, 'hold')) this.#askOthers(round)
     }
     for (const skill of changed) {
       let woken = 0
@@ -253,11 +261,12 @@ export class Rounds {
   #ask(round: Round, { chosen }: ReturnType<ClaimsPeers['choose']>): void {
     const nodes = chosen.map(({ node }) => node)
     const windowMs = this.#windowMs(nodes)
+    this.#ground.alarms.cancel(round.alarm)
     round.phase = 'open'
     const message = { kind: 'claims.offer' as const, body: this.#offerBody(round, windowMs) }
     for (const node of nodes) {
       round.asked.set(node, undefined)
-      if (!this.#links.send(node, message)) this.#unreachable(round, node)
+      if (!this.#links.send(node, message, () => this.#rounds.has(round.offer))) this.#unreachable(round, node)
     }
     round.alarm = this.#ground.in(windowMs, () => this.#shut(round))
     this.#closeWhenAnswered(round)
@@ -270,10 +279,13 @@ export class Rounds {
     if (!this.#links.send(node, { kind: 'claims.offer', body })) this.#unreachable(round, node)
   }
 
-  /** All who were asked are busy: a few others may not be, whatever their digests say. */
+  /** All who were asked are busy or silent: a few others may not be, whatever their digests say. */
   #widen(round: Round): boolean {
-    const { params } = this.#ground
-    if (round.asked.size >= WIDENINGS_MAX * params.candidatesMax || round.eligible <= round.asked.size) return false
+    return round.eligible > round.asked.size && this.#askOthers(round)
+  }
+
+  #askOthers(round: Round): boolean {
+    if (round.asked.size >= WIDENINGS_MAX * this.#ground.params.candidatesMax) return false
     const choice = this.#choose(round.group, round.asked.keys())
     if (choice.chosen.length === 0) return false
     this.#ask(round, choice)
@@ -329,29 +341,29 @@ export class Rounds {
     this.#ground.alarms.cancel(round.alarm)
     round.phase = 'holding'
     let awarded = 0
-    for (const { node, body, slots } of this.#ranked(round)) {
+    for (const { node, body, slots } of this.#appraisal.ranked(round.group, round.asked)) {
       this.#preferLocal(round.group, body, node)
       if (round.group.ownWaiting === 0) break
       awarded += this.#award(round, node, body, slots)
     }
     awarded += this.#preferLocal(round.group, undefined, undefined)
     this.#releaseBidders(round)
+    for (const [node, answer] of round.asked) if (answer === undefined) round.asked.set(node, SILENT)
     if (round.group.ownWaiting === 0) this.#close(round, undefined)
-    else if (hasHolds(round)) {
-      if (awarded > 0 || !this.#widen(round))
-        round.alarm = this.#ground.in(this.#ground.params.holdMs, () => this.#close(round, 'again'))
-    } else this.#close(round, awarded > 0 ? 'again' : 'rest')
+    else if (!isHopeful(round)) this.#close(round, awarded > 0 ? 'again' : 'rest')
+    else if (awarded > 0 || !this.#widen(round)) this.#await(round)
   }
 
-  #ranked(round: Round): readonly { readonly node: NodeId; readonly body: BidBody; readonly slots: number }[] {
-    const bids: { node: NodeId; body: BidBody; slots: number }[] = []
-    for (const [node, answer] of round.asked)
-      if (answer?.kind === 'bid') bids.push({ node, body: answer.body, slots: answer.slots })
-    const scores = this.#scores(round.group, bids)
-    const order = bids
-      .map((_, i) => i)
-      .sort((a, b) => (scores[b] as number) - (scores[a] as number) || (isBefore(bids, a, b) ? -1 : 1))
-    return order.map((i) => bids[i] as (typeof bids)[number])
+  /** Until somebody who holds the offer has a slot free, or until a bid that is late would have been given up there, too. */
+  #await(round: Round): void {
+    const { holdMs, promiseSlackMs } = this.#ground.params
+    if (hasAnswer(round, 'hold')) round.alarm = this.#ground.in(holdMs, () => this.#close(round, 'again'))
+    else round.alarm = this.#ground.in(promiseSlackMs, () => this.#heardTooLittle(round))
+  }
+
+  #heardTooLittle(round: Round): void {
+    if (hasAnswer(round, 'hold')) this.#await(round)
+    else this.#close(round, 'rest')
   }
 
   /** An idle agent at hand is one bidder among others where wishes or weights count. Returns how many it was given. */
@@ -362,32 +374,13 @@ export class Rounds {
       const local = this.#hooks.localOffer(group)
       if (local === undefined) return given
       if (body !== undefined && node !== undefined) {
-        const [own, other] = scoreAll([local, this.#readBid(group, node, body)], group.demand.objective)
+        const [own, other] = scoreAll([local, this.#appraisal.read(group, node, body)], group.demand.objective)
         if ((own as number) < (other as number)) return given
       }
       this.#hooks.awardHere(group)
       given += 1
     }
     return given
-  }
-
-  /** Bids as outcomes have taught to read them (AGT-7). */
-  #scores(group: Group, bids: readonly { readonly node: NodeId; readonly body: BidBody }[]): readonly number[] {
-    const offered = bids.map(({ node, body }) => this.#readBid(group, node, body))
-    return scoreAll(offered, group.demand.objective)
-  }
-
-  #readBid(group: Group, node: NodeId, body: BidBody): Offered {
-    const track = this.#tracks.find(node, group.demand.skill)
-    const claimed = body.qualityThousandths / 1000
-    return {
-      runMs: (track?.corrected(body.runMs) ?? body.runMs) + (this.#ground.peers.rttMs(node) ?? 0),
-      waitMs: body.waitMs,
-      price: Math.max(0, body.price),
-      quality: track === undefined ? claimed : track.quality(claimed),
-      load: 0,
-      preference: body.preferenceThousandths / 1000,
-    }
   }
 
   #award(round: Round, node: NodeId, body: BidBody, slots: number): number {
@@ -397,7 +390,9 @@ export class Rounds {
     const given =
       count === 0
         ? 0
-        : this.#hooks.award(group, node, round.offer, count, body.runMs, () => this.#placement(round, node, body.claim))
+        : this.#hooks.award(group, node, round.offer, count, body.runMs, () =>
+            this.#appraisal.placement(round, node, body.claim),
+          )
     const answer = round.asked.get(node)
     if (answer?.kind === 'bid') answer.slots = Math.max(0, answer.slots - given)
     if (given < slots && round.phase === 'holding') {
@@ -406,26 +401,6 @@ export class Rounds {
       this.#withdraw(node, round.offer)
     }
     return given
-  }
-
-  #placement(round: Round, node: NodeId, claim: boolean): PlacementBody {
-    const bids: { node: NodeId; body: BidBody }[] = []
-    for (const [peer, answer] of round.asked) if (answer?.kind === 'bid') bids.push({ node: peer, body: answer.body })
-    const scores = this.#scores(round.group, bids)
-    const rows = [...round.asked].map(([peer, answer]) => {
-      const at = bids.findIndex((bid) => bid.node === peer)
-      const body = answer?.kind === 'bid' || answer?.kind === 'hold' ? answer.body : undefined
-      return {
-        node: peer as string,
-        score: at < 0 ? 0 : (scores[at] as number),
-        runMs: body?.runMs ?? 0,
-        waitMs: body?.waitMs ?? 0,
-        price: body?.price ?? 0,
-        answer:
-          answer === undefined ? 'none in time' : answer.kind === 'decline' ? answer.reason.slice(0, 40) : answer.kind,
-      }
-    })
-    return { kind: claim ? 'claim' : 'round', node, agent: '', candidates: round.eligible, bids: rows }
   }
 
   /** Those whose bids were not taken get their slots back. */
@@ -442,8 +417,9 @@ export class Rounds {
     let retryAfterMs: number | undefined
     const declines: string[] = []
     for (const [node, answer] of round.asked) {
-      if (answer?.kind === 'hold' || (answer?.kind === 'bid' && round.phase === 'open'))
-        this.#withdraw(node, round.offer)
+      // Who has not answered yet is told before it answers, so that it keeps no slot in vain.
+      const isPending = answer === undefined || answer.kind === 'hold' || answer.kind === 'silent'
+      if (isPending || (answer.kind === 'bid' && round.phase === 'open')) this.#withdraw(node, round.offer)
       if (answer?.kind === 'decline') {
         declines.push(`${node}: ${answer.reason}`)
         if (answer.final && group.ownWaiting > 0) group.refuse(node)
@@ -489,11 +465,14 @@ function sameCounts(a: Found['obstacles'], b: Found['obstacles']): boolean {
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
 }
 
-function hasHolds(round: Round): boolean {
-  for (const answer of round.asked.values()) if (answer?.kind === 'hold') return true
-  return false
+const SILENT = { kind: 'silent' } as const
+
+/** Whether somebody may still bid. */
+function isHopeful(round: Round): boolean {
+  return hasAnswer(round, 'hold') || hasAnswer(round, 'silent')
 }
 
-function isBefore(bids: readonly { readonly node: NodeId }[], a: number, b: number): boolean {
-  return (bids[a] as { readonly node: NodeId }).node < (bids[b] as { readonly node: NodeId }).node
+function hasAnswer(round: Round, kind: Answer['kind']): boolean {
+  for (const answer of round.asked.values()) if (answer?.kind === kind) return true
+  return false
 }

@@ -24,9 +24,10 @@ const LATENCY_HALF_MS = 50
 const SHARPNESS = 2
 /** Score for load of a node that has not now what is wanted of it. */
 const SHORT_LOAD = 0.25
-/** With so many acquaintances that have room, strangers are asked only for a better score by this factor (D-11). */
-const ACQUAINTANCES_ENOUGH = 2
+/** While an acquaintance has room, strangers are asked only for a better score by this factor (D-11). */
 const STRANGER_GAIN = 1.25
+/** So many of them are drawn at once. */
+const STRANGERS_MAX = 2
 /** Even the worst candidate keeps this weight, so that what digests got wrong can show. */
 const WEIGHT_MIN = 1e-3
 
@@ -204,18 +205,24 @@ function idleness({ slotsFree, slotsTotal, queued }: SkillSummary): number {
  */
 function worthAsking(scored: readonly Candidate[], linked: ReadonlySet<NodeId>): readonly Candidate[] {
   const acquaintances = scored.filter(({ node }) => linked.has(node))
-  if (acquaintances.filter(({ slotsFree }) => slotsFree > 0).length < ACQUAINTANCES_ENOUGH) return scored
+  if (!acquaintances.some(({ slotsFree }) => slotsFree > 0)) return scored
   const best = acquaintances.reduce((most, { score }) => Math.max(most, score), 0)
   return scored.filter(({ node, score }) => linked.has(node) || score > best * STRANGER_GAIN)
 }
 
 /** Weighted sampling without replacement: the d largest of u^(1/w), u uniform (Efraimidis, Spirakis). */
-function draw(scored: readonly Candidate[], { count, random }: CandidateOptions): readonly Candidate[] {
+function draw(scored: readonly Candidate[], { count, linked, random }: CandidateOptions): readonly Candidate[] {
   const keyed = scored.map((candidate) => {
     const weight = Math.max(WEIGHT_MIN, candidate.score ** SHARPNESS)
     return { candidate, key: Math.log(random.float() + Number.MIN_VALUE) / weight }
   })
   keyed.sort((a, b) => b.key - a.key)
-  const chosen = keyed.slice(0, Math.max(0, count)).map(({ candidate }) => candidate)
+  let strangers = 0
+  const chosen: Candidate[] = []
+  for (const { candidate } of keyed) {
+    if (chosen.length >= count) break
+    if (!linked.has(candidate.node)) strangers += 1
+    if (linked.has(candidate.node) || strangers <= STRANGERS_MAX) chosen.push(candidate)
+  }
   return chosen.sort((a, b) => b.score - a.score || (a.node < b.node ? -1 : 1))
 }

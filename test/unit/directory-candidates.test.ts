@@ -149,11 +149,28 @@ describe('D-11: acquaintances before strangers', () => {
     return [...seen].sort()
   }
 
-  test('with two of them that have room nobody else is met', () => {
+  test('while one of them has room nobody else is met', () => {
     expect(drawn(members, ['ann', 'ben'])).toEqual(['ann', 'ben'])
-    expect(drawn(members, ['ann'])).toEqual(['ann', 'ben', 'cid', 'dot', 'eve'])
+    expect(drawn(members, ['ann'])).toEqual(['ann'])
+    expect(drawn(members, [])).toEqual(['ann', 'ben', 'cid', 'dot', 'eve'])
     const busy = directoryEntry('ben', { skills: [skill('echo', { slotsFree: 0 })] })
-    expect(drawn([...members.filter(({ node }) => node !== 'ben'), busy], ['ann', 'ben'])).toContain('eve')
+    expect(drawn([...members.filter(({ node }) => node !== 'ben'), busy], ['ben'])).toContain('eve')
+  })
+
+  test('and two strangers are met at once, at most', () => {
+    const options = { count: 3, random: new Random('two'), rttMs: near }
+    const busy = directoryEntry('ben', { skills: [skill('echo', { slotsFree: 0 })] })
+    const entries = [...members.filter(({ node }) => node !== 'ben'), busy]
+    const { chosen } = chooseCandidates(entries, request(), { ...options, linked: new Set() })
+    expect(chosen).toHaveLength(2)
+    let most = 0
+    for (let i = 0; i < 50; i++) {
+      const linked = new Set(['ben' as NodeId])
+      const nodes = chooseCandidates(entries, request(), { ...options, linked }).chosen.map(({ node }) => node)
+      expect(nodes.filter((node) => node !== 'ben').length).toBeLessThanOrEqual(2)
+      most = Math.max(most, nodes.length)
+    }
+    expect(most).toBe(3)
   })
 
   test('but a stranger who is better by far is', () => {
@@ -164,7 +181,7 @@ describe('D-11: acquaintances before strangers', () => {
 
   test('and who is excluded, though linked, is no reason to leave others out', () => {
     const excluded = new Set(['ben' as NodeId])
-    expect(drawn(members, ['ann', 'ben'], { excluded })).toEqual(['ann', 'cid', 'dot', 'eve'])
+    expect(drawn(members, ['ben'], { excluded })).toEqual(['ann', 'cid', 'dot', 'eve'])
   })
 })
 

@@ -64,6 +64,14 @@ export interface WorldOptions {
   readonly carriage?: 'bytes' | 'objects'
 }
 
+/** A message on its way to a body, if that still lives the life in which it was sent. */
+interface Delivery {
+  readonly from: Host
+  readonly to: Host
+  readonly life: number
+  readonly parcel: Parcel
+}
+
 const NOBODY: readonly Host[] = []
 const NEVER_MS = Number.POSITIVE_INFINITY
 /** How often who is no member asks one what it missed: gossip may be lost. */
@@ -89,7 +97,7 @@ export class World {
   lies = 0
   readonly #params: Partial<ConsensusParams>
   readonly #crypto: Crypto
-  readonly #timeline = new Timeline()
+  readonly #timeline = new Timeline<Delivery | (() => void)>((what) => this.#happen(what))
   /** What was handed over last: most go to several receivers in a row. */
   #parcel: Parcel | undefined
   readonly #byNode = new Map<NodeId, Host[]>()
@@ -360,11 +368,13 @@ export class World {
       const delay = this.#delayOf(from, to, sent)
       if (delay === undefined) continue
       this.messages += 1
-      const { life } = to
-      this.after(delay, () => {
-        if (to.alive && to.life === life) this.#arrive(from, to, parcel)
-      })
+      this.#timeline.at(this.now + delay, { from, to, life: to.life, parcel })
     }
+  }
+
+  #happen(what: Delivery | (() => void)): void {
+    if (typeof what === 'function') what()
+    else if (what.to.alive && what.to.life === what.life) this.#arrive(what)
   }
 
   #delayOf(from: Host, to: Host, sent: Message | Uint8Array): number | undefined {
@@ -374,7 +384,7 @@ export class World {
     return delay === undefined ? undefined : delay + extra
   }
 
-  #arrive(from: Host, to: Host, parcel: Parcel): void {
+  #arrive({ from, to, parcel }: Delivery): void {
     const carried = parcel.open()
     if (!carried.ok) {
       this.watcher.onRefused?.(to, carried.error)

@@ -317,7 +317,7 @@ export class ConsensusCore implements Core<Input, Effect> {
   }
 
   #onDurable(mark: number): void {
-    const seat = this.#desks.context.group.seatOf(this.#desks.context.self)
+    const { seat } = this.#desks.context
     for (const cast of this.#desks.voting.durable(mark)) {
       const { vote } = cast
       if (seat !== undefined && vote.kind === 'checkpoint')

@@ -123,6 +123,7 @@ export class RequestPool {
 
   /** The oldest requests that fit a block and are not in these blocks below it already. */
   select(below: readonly Entry[], counts: (request: Request) => boolean): readonly SignedRequest[] {
+    if (this.#waiting.size === 0) return []
     const taken = keysIn(below)
     const sessions = sessionsIn(below)
     const selected: SignedRequest[] = []

@@ -98,10 +98,11 @@ export class Proposing {
     const { group, hashing, params, rules, self, wall } = this.#context
     const height = (ground.header.height + 1) as Height
     const requests = this.#pool.select(below, (request) => this.#execution.judge(request, height) === undefined)
-    const included = new Set(below.flatMap(({ block }) => block.evidence.map(({ signer }) => signer)))
+    const isIncluded = ({ signer }: Evidence): boolean =>
+      below.some(({ block }) => block.evidence.some((other) => other.signer === signer))
     const evidence = this.#events
       .evidence()
-      .filter(({ signer }) => !included.has(signer))
+      .filter((each) => !isIncluded(each))
       .slice(0, EVIDENCE_PER_BLOCK_MAX)
     // A change of membership waits for a checkpoint, so the segment ends here if it is known to be due (B-24).
     const changes = this.#execution.membersChange(group)

@@ -379,6 +379,6 @@ export class Voting {
 
   /** Whether so many skip our view that one of them must be right. */
   othersSkip(): boolean {
-    return this.ledger.skipping(this.#view).length > this.ledger.group.f
+    return this.ledger.count('skip', this.#view) > this.ledger.group.f
   }
 }

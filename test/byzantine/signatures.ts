@@ -3,6 +3,7 @@ import type { Certificate, Vote } from '../../src/consensus/index.ts'
 import { voteShape } from '../../src/consensus/messages.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
 import { encode, record, text } from '../../src/wire/index.ts'
+import { isSameState } from './signed.ts'
 
 const voteBytes = record({ group: text(64), vote: voteShape })
 
@@ -42,7 +43,9 @@ function bytesOf(vote: Vote): Uint8Array {
 
 function isSame(a: Vote, b: Vote): boolean {
   if (a === b) return true
-  if (a.kind === 'checkpoint' || b.kind === 'checkpoint' || a.view !== b.view || a.epoch !== b.epoch) return false
+  if (a.kind === 'checkpoint' || b.kind === 'checkpoint')
+    return a.kind === 'checkpoint' && b.kind === 'checkpoint' && isSameState(a, b)
+  if (a.view !== b.view || a.epoch !== b.epoch) return false
   if (a.kind === 'skip') return b.kind === 'skip' && a.tip === b.tip
   return a.kind === b.kind && a.digest === b.digest
 }

@@ -1,5 +1,7 @@
 import type { Digest, Vote } from '../../src/consensus/index.ts'
 
+type CheckpointVote = Extract<Vote, { readonly kind: 'checkpoint' }>
+
 /** A view's votes of one kind of one signer. */
 interface InView {
   readonly epoch: number
@@ -25,13 +27,13 @@ export class Signed {
   readonly prepares = new Map<Place, InView>()
   readonly commits = new Map<Place, InView>()
   readonly skips = new Map<Place, Skipped>()
-  readonly #checkpoints = new Map<number, string[]>()
+  readonly #checkpoints = new Map<number, CheckpointVote[]>()
 
   note(vote: Vote): void {
     if (vote.kind === 'checkpoint') {
       const states = this.#checkpoints.get(vote.height)
-      if (states === undefined) this.#checkpoints.set(vote.height, [voteKey(vote)])
-      else addTo(states, voteKey(vote))
+      if (states === undefined) this.#checkpoints.set(vote.height, [vote])
+      else if (!states.some((state) => isSameState(state, vote))) states.push(vote)
       return
     }
     const { epoch, view } = vote
@@ -49,7 +51,9 @@ export class Signed {
   }
 
   has(vote: Vote): boolean {
-    if (vote.kind === 'checkpoint') return this.#checkpoints.get(vote.height)?.includes(voteKey(vote)) === true
+    if (vote.kind === 'checkpoint') {
+      return this.#checkpoints.get(vote.height)?.some((state) => isSameState(state, vote)) === true
+    }
     const place = placeOf(vote.epoch, vote.view)
     if (vote.kind === 'skip') return this.skips.get(place)?.tips.includes(vote.tip) === true
     const table = vote.kind === 'prepare' ? this.prepares : this.commits
@@ -84,6 +88,13 @@ export function covers(skip: Skipped, epoch: number, view: number): boolean {
 
 function addTo<T>(values: T[], value: T): void {
   if (!values.includes(value)) values.push(value)
+}
+
+/** Whether two votes for one height are the same. */
+export function isSameState(a: CheckpointVote, b: CheckpointVote): boolean {
+  if (a === b) return true
+  const about = a.epoch === b.epoch && a.height === b.height && a.digest === b.digest && a.root === b.root
+  return about && a.members.length === b.members.length && a.members.every((node, i) => node === b.members[i])
 }
 
 export function voteKey(vote: Vote): string {

@@ -403,9 +403,11 @@ export class World {
     host.tickAt = at
     const { life } = host
     this.#timeline.at(at, () => {
-      if (host.life !== life || host.tickAt !== at) return
+      if (!host.alive || host.life !== life || host.tickAt !== at) return
       host.tickAt = NEVER_MS
-      this.step(host, TICK)
+      // What it was set for may have come about before, or be due later by now.
+      if (host.core.deadline() <= this.now) this.step(host, TICK)
+      else this.#schedule(host)
     })
   }
 

@@ -141,13 +141,13 @@ export class RequestPool {
 
   /** Who sent these requests; undefined if there are none, or if one is not here. */
   bringersOf(requests: readonly SignedRequest[]): readonly NodeId[] | undefined {
-    const bringers = new Set<NodeId>()
+    const bringers: NodeId[] = []
     for (const { request } of requests) {
       const waiting = this.#waiting.get(requestKey(request))
       if (waiting === undefined) return undefined
-      for (const node of waiting.from) bringers.add(node)
+      for (const node of waiting.from) if (!bringers.includes(node)) bringers.push(node)
     }
-    return bringers.size === 0 ? undefined : [...bringers]
+    return bringers.length === 0 ? undefined : bringers
   }
 
   /** Some of the waiting requests, oldest first, to be passed on. */

@@ -54,7 +54,7 @@ export class Proposing {
   #isMyTurn(): boolean {
     const { view, ballot } = this.#voting
     return (
-      this.#context.group.primaryOf(view) === this.#context.self &&
+      this.#context.seat === this.#voting.primary &&
       ballot.own.prepared < view &&
       !this.#events.abstains()
     )

@@ -132,11 +132,12 @@ export class VoteLedger {
 
   /** Digests with votes in a view, in order of seats. */
   digests(kind: 'prepare' | 'commit', view: View): readonly Digest[] {
-    const digests = new Set<Digest>()
+    const digests: Digest[] = []
     for (const slot of this.#row(kind, view)?.slots ?? []) {
-      if (slot !== undefined && slot.vote.kind !== 'skip') digests.add(slot.vote.digest)
+      if (slot === undefined || slot.vote.kind === 'skip') continue
+      if (!digests.includes(slot.vote.digest)) digests.push(slot.vote.digest)
     }
-    return [...digests]
+    return digests
   }
 
   /** Forgets views below the window. */

@@ -90,8 +90,9 @@ export class Proposing {
   }
 
   deadline(): Millis {
+    if (!this.#isMyTurn() || this.tipFinal) return NEVER
     const at = this.#againAt()
-    return at > this.#context.now && this.#isMyTurn() && !this.tipFinal ? at : NEVER
+    return at > this.#context.now ? at : NEVER
   }
 
   #newBlock(ground: Ground, below: Parameters<RequestPool['select']>[0]): Block | undefined {

@@ -51,8 +51,7 @@ export class Checker implements Watcher {
   readonly #members = new Map<number, readonly NodeId[]>()
   /** Epochs of which honest hosts hold different memberships: more than f are faulty, and seats name nobody any more. */
   readonly #disputed = new Set<number>()
-  readonly #blocks = new Map<Digest, { readonly parent: Digest; readonly height: number; readonly epoch: number }>()
-  readonly #lines = new Map<Digest, Line>()
+  readonly #blocks = new Map<Digest, Proposed>()
   readonly #seen = new Set<object>()
   readonly #believed = new Set<object>()
   readonly #digests = new Map<Header, Digest>()
@@ -90,7 +89,7 @@ export class Checker implements Watcher {
         if (!this.#seen.has(message)) {
           this.#seen.add(message)
           const digest = this.#digestOf(header)
-          this.#blocks.set(digest, { parent: header.parent, height: header.height, epoch: header.epoch })
+          this.#blocks.set(digest, { parent: header.parent, height: header.height, below: undefined })
           const vote: Vote = { kind: 'prepare', epoch: message.epoch, view: message.view, digest }
           this.#onCast(host, host.node, { vote, signature: message.signature }, true)
         }
@@ -317,14 +316,17 @@ export class Checker implements Watcher {
     const committed = this.#certified('commits')
     const prepared = this.#certified('prepares')
     const skipped = this.#skipped()
+    for (const block of this.#blocks.values()) block.below = this.#blocks.get(block.parent)
     for (const { epoch, view, digest } of committed) {
       for (const skips of skipped) {
         if (skips.filter((skip) => covers(skip, epoch, view)).length >= this.#quorum(epoch))
           this.#break('B-5', `epoch ${epoch}: committed in view ${view}, skipped up to ${skips[0]?.view}`)
       }
+      const block = this.#blocks.get(digest)
+      if (block === undefined) continue
       for (const later of prepared) {
         if (later.epoch !== epoch || later.view <= view || later.digest === digest) continue
-        if (this.#descends(this.#lineOf(later.digest), digest) !== false) continue
+        if (standsOn(this.#blocks.get(later.digest), block) !== false) continue
         this.#break('B-5', `epoch ${epoch}: certified in view ${later.view} beside what was committed in view ${view}`)
       }
     }
@@ -375,33 +377,6 @@ export class Checker implements Watcher {
     return [...skipped.values()].filter((skips) => skips.length >= this.#quorum(skips[0]?.epoch ?? 0))
   }
 
-  /** Walked down once for each block that is asked about: many are held against each. */
-  #lineOf(from: Digest): Line {
-    const known = this.#lines.get(from)
-    if (known !== undefined) return known
-    const above = new Map<Digest, number>()
-    let lowest = Number.POSITIVE_INFINITY
-    for (let at = from; !above.has(at); ) {
-      above.set(at, lowest)
-      const block = this.#blocks.get(at)
-      if (block === undefined) break
-      lowest = Math.min(lowest, block.height)
-      at = block.parent
-    }
-    const line = { above, lowest }
-    this.#lines.set(from, line)
-    return line
-  }
-
-  /** Whether a block is or descends from another; undefined if the way is not known. */
-  #descends({ above, lowest }: Line, to: Digest): boolean | undefined {
-    const height = this.#blocks.get(to)?.height
-    const over = above.get(to)
-    if (over !== undefined && (height === undefined || over > height)) return true
-    if (height === undefined) return undefined
-    return lowest <= height ? false : undefined
-  }
-
   /** B-7: nothing above the block that closed an epoch belongs to it. */
   #checkEpochs(): void {
     const epochAt = new Map<number, number>()
@@ -443,10 +418,18 @@ export class Checker implements Watcher {
   }
 }
 
-/** The way down from a block: each block on it with the least height above it, and the least height of all. */
-interface Line {
-  readonly above: ReadonlyMap<Digest, number>
-  readonly lowest: number
+/** A block that somebody proposed, and the one it names as its parent, if that was proposed too. */
+interface Proposed {
+  readonly parent: Digest
+  readonly height: number
+  below: Proposed | undefined
+}
+
+/** Whether a block is or descends from another; undefined if the way is not known. */
+function standsOn(from: Proposed | undefined, to: Proposed): boolean | undefined {
+  let at = from
+  while (at !== undefined && at.height > to.height) at = at.below
+  return at === undefined ? undefined : at === to
 }
 
 interface Certified {

@@ -310,7 +310,7 @@ export class Rounds {
 
   /**
    * A few round trips to the farthest of those asked: what wins is the score, not the fastest answer. Nobody waits for a
-   * link to be made while others are linked: whoever is late bids in the next round.
+   * link to be made while others are linked: whoever is late may still be heard (CL-15).
    */
   #windowMs(asked: readonly NodeId[]): number {
     const { params, peers } = this.#ground

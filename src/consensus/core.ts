@@ -323,22 +323,16 @@ export class ConsensusCore implements Core<Input, Effect> {
   /** Requests of any client, from anyone: worth a place in the pool once their signatures are found good. */
   #onRequests(from: NodeId, requests: readonly SignedRequest[]): void {
     if (!this.#desks.context.member) return
-    const height = (this.#desks.chain.height + 1) as Height
+    for (const { request } of requests) this.#desks.pool.broughtBy(request, from)
     const fresh = requests.filter(
-      ({ request }) =>
-        request.client !== this.#desks.context.self &&
-        this.#desks.pool.hasRoom(request) &&
-        this.#desks.execution.judge(request, height) === undefined &&
-        this.#desks.execution.machine.authorised(request.client),
+      ({ request }) => request.client !== this.#desks.context.self && this.#desks.judging.isWanted(request),
     )
     const claims = fresh.map((signed) => requestClaim(this.#desks.context.group.id, signed))
     if (claims.length === 0) return
     this.#desks.context.inspect(claims, (valid) => {
       for (const [i, signed] of fresh.entries()) {
         if (valid[i] !== true) this.#desks.context.badSignature(from, 'a request')
-        else if (this.#desks.execution.judge(signed.request, (this.#desks.chain.height + 1) as Height) === undefined) {
-          this.#desks.pool.add(signed, from)
-        }
+        else if (this.#desks.judging.isWanted(signed.request)) this.#desks.pool.add(signed, from)
       }
     })
   }
@@ -350,9 +344,10 @@ export class ConsensusCore implements Core<Input, Effect> {
       const before = this.#desks.context.mark
       this.#desks.finalising.run()
       this.#desks.finalising.applyStable()
-      this.#sendRequests()
-      this.#desks.judging.consider()
+      const bundled = this.#bundleRequests()
       this.#desks.proposing.consider()
+      this.#sendRequests(bundled)
+      this.#desks.judging.consider()
       this.#desks.voting.setBusy(this.#busy())
       this.#desks.voting.tick()
       if (this.#desks.context.mark === before) break
@@ -378,13 +373,20 @@ export class ConsensusCore implements Core<Input, Effect> {
     )
   }
 
-  #sendRequests(): void {
+  #bundleRequests(): readonly SignedRequest[] {
     const floor = Math.max(0, this.#desks.chain.height - FLOOR_LAG) as Height
     const bundled = this.#desks.intake.bundle(floor)
-    if (bundled.length === 0) return
     const { member, self } = this.#desks.context
     if (member) for (const signed of bundled) this.#desks.pool.add(signed, self)
-    this.#desks.context.broadcast({ kind: 'request', requests: bundled })
+    return bundled
+  }
+
+  /** To every member (B-12). What this member proposes at once they have from its proposal. */
+  #sendRequests(bundled: readonly SignedRequest[]): void {
+    if (bundled.length === 0) return
+    const proposed = this.#desks.proposing.current?.block.requests ?? []
+    const requests = bundled.filter((signed) => !proposed.includes(signed))
+    if (requests.length > 0) this.#desks.context.broadcast({ kind: 'request', requests })
   }
 
   /** What is held in memory, for tests of the bounds and for metrics (B-9). */

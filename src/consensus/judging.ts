@@ -7,7 +7,7 @@ import type { Execution } from './execution.ts'
 import { PAYLOAD_BYTES_MAX } from './messages.ts'
 import { keysIn, type RequestPool, requestKey } from './pool.ts'
 import { requestClaim, voteClaim } from './statements.ts'
-import type { CastVote, Certificate, Claim, Digest, Height, Proposal, Seat } from './types.ts'
+import type { CastVote, Certificate, Claim, Digest, Height, Proposal, Request, Seat } from './types.ts'
 import type { Voting } from './voting.ts'
 
 /** What judging a proposal needs and brings about elsewhere. */
@@ -166,13 +166,25 @@ export class Judging {
       return
     }
     candidate.checked = true
-    const { checkpoint, skip, tip } = candidate.proposal
+    const { block, checkpoint, skip, tip } = candidate.proposal
+    // B-12: should this view be skipped, any later primary can propose them.
+    for (const signed of block.requests) if (this.isWanted(signed.request)) this.#pool.add(signed, candidate.from)
     if (this.#newCheckpoint(checkpoint)) this.#events.believe(checkpoint)
     for (const certificate of [skip, tip]) {
       if (certificate !== undefined && !this.#voting.believes(certificate)) this.#events.believe(certificate)
     }
     this.#voting.absorb(seat, candidate.cast)
     this.consider()
+  }
+
+  /** Whether a request, its signature apart, is worth a place in the pool. */
+  isWanted(request: Request): boolean {
+    const height = (this.#chain.height + 1) as Height
+    return (
+      this.#pool.hasRoom(request) &&
+      this.#execution.judge(request, height) === undefined &&
+      this.#execution.machine.authorised(request.client)
+    )
   }
 
   /** Prepares the current view's proposal if it is there, good, and not prepared yet. */

@@ -11,14 +11,17 @@ export function requestKey({ client, session, nonce }: Request): string {
 interface Waiting {
   readonly signed: SignedRequest
   readonly bytes: number
-  /** Who sent it first: there its client is likely to wait. */
-  readonly from: NodeId
+  /** Who brought it: there its client is likely to wait. */
+  readonly from: readonly NodeId[]
 }
 
 const NO_SHARE = { requests: 0, bytes: 0 }
 
 /** A client's share of the pool's bytes is one of so many, so that no client crowds out the others. */
 const CLIENTS_SHARING = 12
+
+/** Of those who bring a request so many are told first what becomes of it: the primary it came with, and its client's node. */
+const BRINGERS_MAX = 2
 
 /** What a request takes beside its operations, generously: client, numbers, signature. */
 const SIGNED_OVERHEAD_BYTES = 192
@@ -75,11 +78,19 @@ export class RequestPool {
     const { request } = signed
     if (!this.hasRoom(request)) return false
     const bytes = bytesOf(request)
-    this.#waiting.set(requestKey(request), { signed, bytes, from })
+    this.#waiting.set(requestKey(request), { signed, bytes, from: [from] })
     const share = this.#shareOf(request.client)
     this.#perClient.set(request.client, { requests: share.requests + 1, bytes: share.bytes + bytes })
     this.#bytes += bytes
     return true
+  }
+
+  /** Somebody else brings it as well: its client, perhaps, after a primary that was quicker. */
+  broughtBy(request: Request, from: NodeId): void {
+    const key = requestKey(request)
+    const waiting = this.#waiting.get(key)
+    if (waiting === undefined || waiting.from.length >= BRINGERS_MAX || waiting.from.includes(from)) return
+    this.#waiting.set(key, { ...waiting, from: [...waiting.from, from] })
   }
 
   remove(request: Request): void {
@@ -117,7 +128,7 @@ export class RequestPool {
     for (const { request } of requests) {
       const waiting = this.#waiting.get(requestKey(request))
       if (waiting === undefined) return undefined
-      bringers.add(waiting.from)
+      for (const node of waiting.from) bringers.add(node)
     }
     return bringers.size === 0 ? undefined : [...bringers]
   }

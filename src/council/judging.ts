@@ -10,8 +10,8 @@ import { grantOf, judgeRole, judgeTenant } from './tenancy.ts'
 /** GV-1, GV-4, GV-5: everything about an operation but who proposes it. Changes nothing. */
 export function judge(operation: Operation, bench: Bench): Judgement {
   const { act, expect } = operation
-  const current = revisionOf(act, bench.state)
-  if (expect !== undefined && expect !== current) {
+  const current = expect === undefined ? undefined : revisionOf(act, bench.state)
+  if (expect !== current) {
     const now = current === 0 ? 'it is not there' : `it is at revision ${current}`
     return refuse('STALE', `revision ${expect} was expected but ${now}: look at it again and propose anew`)
   }

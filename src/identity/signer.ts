@@ -29,9 +29,20 @@ export function verifyStatementLater(domain: Domain, swarm: SwarmId, statement: 
 
 /** A-2. Neither part of the prefix can hold a slash or NUL, so no two (domain, swarm, bytes) give the same input. */
 export function signatureInput(domain: Domain, swarm: SwarmId, bytes: Uint8Array): Uint8Array {
-  const prefix = encoder.encode(`swarm-node/1/${domain}/${domain === 'genesis' ? '' : swarm}\0`)
+  const prefix = prefixOf(domain, swarm)
   const input = new Uint8Array(prefix.length + bytes.length)
   input.set(prefix)
   input.set(bytes, prefix.length)
   return input
+}
+
+/** A node signs and checks for one swarm: its prefixes are made once. */
+const prefixes = new Map<Domain, { readonly swarm: SwarmId; readonly bytes: Uint8Array }>()
+
+function prefixOf(domain: Domain, swarm: SwarmId): Uint8Array {
+  const known = prefixes.get(domain)
+  if (known?.swarm === swarm) return known.bytes
+  const bytes = encoder.encode(`swarm-node/1/${domain}/${domain === 'genesis' ? '' : swarm}\0`)
+  prefixes.set(domain, { swarm, bytes })
+  return bytes
 }

@@ -74,7 +74,10 @@ function beforeEnd(stream: MessageStream, run: () => void): void {
   }
 }
 
-/** The decoder of a Noise connection (@libp2p/utils 7, `length-prefixed-decoder.ts`): it stops at a RangeError. */
+/**
+ * The decoder of a Noise connection (@libp2p/utils 7, `length-prefixed-decoder.ts`). It stops at a RangeError, or at a
+ * message that is not all there.
+ */
 interface LengthPrefixedDecoder {
   lengthDecoder(data: Uint8Array | Uint8ArrayList): number
 }
@@ -82,16 +85,14 @@ interface LengthPrefixedDecoder {
 /** Bytes of a Noise message's length. */
 const NOISE_LENGTH_BYTES = 2
 
-/** Nobody sees it: it only ends the decoder's loop. Made once, for making one takes longer than decoding a frame. */
-const INCOMPLETE = new RangeError('the length of the next message has not arrived')
-
-/** Has the end of what has arrived found without a new error each time (P-14). */
+/** Has the end of what has arrived found without an error: to throw one takes longer than to decode a frame (P-14). */
 export function quietDecoder(secured: MessageStream): void {
   const { decoder } = secured as MessageStream & { decoder?: Partial<LengthPrefixedDecoder> }
   const { lengthDecoder } = decoder ?? {}
   if (decoder === undefined || lengthDecoder === undefined) return
   decoder.lengthDecoder = (data) => {
-    if (data.byteLength < NOISE_LENGTH_BYTES) throw INCOMPLETE
+    // Even an empty message would have a length, which is not all there.
+    if (data.byteLength < NOISE_LENGTH_BYTES) return 0
     return lengthDecoder(data)
   }
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { ConsensusParams, Digest, GroupId, LogTrust } from '../consensus/index.ts'
 import type { CouncilFounding } from '../council/types.ts'
 import {
@@ -66,7 +66,7 @@ function groupTerms(terms: Omit<CouncilTerms, 'authority'>, group: GroupId): Gro
 
 /** One for all groups, so that they share what they have hashed. */
 function sha256(bytes: Uint8Array): Digest {
-  return createHash('sha256').update(bytes).digest('hex') as Digest
+  return hash('sha256', bytes, 'hex') as Digest
 }
 
 /** What the genesis says about the first council. */

@@ -127,7 +127,7 @@ export class GroupHost {
         for (const record of rewriting(this.id, effect.records)) this.#append(record, written)
       } else this.#forward(effect, this.#voted > this.#durable && isSending(effect) ? held : effects)
     }
-    for (const decided of decidedBy(events)) this.#append({ kind: 'decided', group: this.id, decided }, written)
+    for (const decided of decidedBy(events)) this.#append(this.log.recordOf(this.id, decided), written)
     for (const event of events) {
       if (event.kind !== 'state-transferred') continue
       // GR-9: the decisions that led to this state were not seen here.

@@ -13,7 +13,7 @@ import {
   logRecordShape,
   type Outcome,
 } from '../consensus/index.ts'
-import type { NodeId } from '../kernel/index.ts'
+import { assert, type NodeId } from '../kernel/index.ts'
 import {
   bytes,
   count,
@@ -54,12 +54,14 @@ const outcomeShape: Shape<Outcome> = variant({
   uncertain: record({ code: text(CODE_BYTES_MAX), missing: list(nodeId as Shape<NodeId>, MISSING_MAX) }),
 }) as Shape<Outcome>
 
-const decidedShape: Shape<Decided> = record({
-  block: blockShape,
+/** What a decision is beside its block's requests and evidence. */
+const aboutDecided = {
   headers: list(headerShape, HEADERS_MAX),
   commit: commitCertificateShape,
   outcomes: list(list(outcomeShape, OPERATIONS_MAX), REQUESTS_MAX),
-})
+}
+const decidedShape: Shape<Decided> = record({ block: blockShape, ...aboutDecided })
+const decidedLoggedShape: Shape<DecidedLogged> = record({ header: headerShape, ...aboutDecided })
 
 /** What stands in a node's log about its groups. */
 export const groupRecords = {
@@ -77,13 +79,19 @@ export const groupRecords = {
     height: count<Height>(),
     why: variant({ snapshot: record({}), bound: record({}) }),
   }),
+  /** As `decided`, of a block that one of the group's records holds already: what was decided is written once. */
+  'decided-logged': record({ group: groupId, decided: decidedLoggedShape }),
 } as const
 
 export type GroupRecord =
   | { readonly kind: 'group' | 'group-draft'; readonly group: GroupId; readonly record: LogRecord }
   | { readonly kind: 'group-rewritten'; readonly group: GroupId; readonly drafts: number }
   | { readonly kind: 'decided'; readonly group: GroupId; readonly decided: Decided }
+  | { readonly kind: 'decided-logged'; readonly group: GroupId; readonly decided: DecidedLogged }
   | ({ readonly kind: 'decisions-from'; readonly group: GroupId } & Complete)
+
+/** A decision whose block's requests and evidence stand in the log under what its header says of them. */
+type DecidedLogged = Omit<Decided, 'block'> & { readonly header: Header }
 
 /** From which height on a log has every decision, and why not from the first. */
 export interface Complete {
@@ -131,13 +139,40 @@ export class GroupLog {
         this.#drafts = []
         return
       case 'decided':
-        this.#decisions.push(record.decided)
-        if (this.#decisions.length > DECISIONS_MAX) this.#forget(this.#decisions.at(-1 - DECISIONS_MAX) as Decided)
+        this.#decided(record.decided)
         return
+      case 'decided-logged': {
+        const { header, ...about } = record.decided
+        const logged = this.#logged(header)
+        assert(logged !== undefined, 'what a decision leaves out stands in the log before it', { ...header })
+        this.#decided({ block: { ...logged, header }, ...about })
+        return
+      }
       case 'decisions-from':
         this.#complete = record
         return
     }
+  }
+
+  /** The record of a decision, as short as what stands in the log allows. */
+  recordOf(group: GroupId, decided: Decided): GroupRecord {
+    const { block, ...about } = decided
+    if (this.#logged(block.header) === undefined) return { kind: 'decided', group, decided }
+    return { kind: 'decided-logged', group, decided: { header: block.header, ...about } }
+  }
+
+  #decided(decided: Decided): void {
+    this.#decisions.push(decided)
+    if (this.#decisions.length > DECISIONS_MAX) this.#forget(this.#decisions.at(-1 - DECISIONS_MAX) as Decided)
+  }
+
+  /** A block that is in force in the log with what this header stands above. The latest are asked for. */
+  #logged({ payload }: Header): Block | undefined {
+    for (let i = this.#records.length - 1; i >= 0; i--) {
+      const block = blockIn(this.#records[i])
+      if (block?.header.payload === payload) return block
+    }
+    return undefined
   }
 
   /** The records that say the same to a new log. */
@@ -154,6 +189,11 @@ export class GroupLog {
     // To move hundreds of places for each costs more than to take the record in.
     if (this.#decisions.length >= 2 * DECISIONS_MAX) this.#decisions = this.#decisions.slice(-DECISIONS_MAX)
   }
+}
+
+function blockIn(record: LogRecord | undefined): Block | undefined {
+  if (record?.kind === 'proposal') return record.proposal.block
+  return record?.kind === 'block' ? record.block : undefined
 }
 
 /** What a node's log says of all its groups. */

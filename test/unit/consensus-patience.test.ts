@@ -15,6 +15,11 @@ const primaryOfOne = () => {
   return first === a ? four : solo(first, 4)
 }
 
+const otherThanPrimary = () => {
+  const { primary } = solo('a', 4).core.status()
+  return solo(primary === a ? b : a, 4)
+}
+
 /** The first proposal of the primary of view 1 of four. */
 function proposalOf(primary: ReturnType<typeof solo>): Proposal {
   const effects = primary.step({ kind: 'submit', id: 1, operation: operation('w:1') })
@@ -25,13 +30,26 @@ function proposalOf(primary: ReturnType<typeof solo>): Proposal {
 
 describe('what is worth waiting for', () => {
   it('B-31 operations of one moment travel in one request', () => {
-    const primary = primaryOfOne()
+    const other = otherThanPrimary()
     const submit = (id: number, more: boolean) =>
-      messagesIn(primary.step({ kind: 'submit', id, operation: operation(`w:${id}`), more })).flatMap((message) =>
+      messagesIn(other.step({ kind: 'submit', id, operation: operation(`w:${id}`), more })).flatMap((message) =>
         message.kind === 'request' ? message.requests.map(({ request: { operations } }) => operations) : [],
       )
     expect([...submit(1, true), ...submit(2, true)]).toEqual([])
     expect(submit(3, false)).toEqual([[operation('w:1'), operation('w:2'), operation('w:3')]])
+  })
+
+  it('B-31 what a primary is asked for and proposes at once travels in its proposal only, and others can propose it then', () => {
+    const primary = primaryOfOne()
+    const effects = primary.step({ kind: 'submit', id: 1, operation: operation('w:1') })
+    expect(messagesIn(effects).map(({ kind }) => kind)).toEqual(['status', 'proposal'])
+    const later = primary.step({ kind: 'submit', id: 2, operation: operation('w:2') })
+    expect(messagesIn(later).map(({ kind }) => kind)).toEqual(['request'])
+
+    const member = otherThanPrimary()
+    const proposal = messagesIn(effects).find(({ kind }) => kind === 'proposal') as Proposal
+    member.hear(primary.core.status().primary, proposal)
+    expect(member.core.load().requests).toBe(1)
   })
 
   it('B-29 tells at once of a commit who brought the requests, and the others after a pause; all if that is not known', () => {
@@ -44,19 +62,30 @@ describe('what is worth waiting for', () => {
         effect.kind === 'broadcast' && votesIn([effect]).some(({ kind }) => kind === 'commit') ? [effect.to] : [],
       )
     const pause = consensusParams(PARAMS).commitWaitMs / 2
-    const told = (heard: boolean) => {
+    const told = (when: 'before' | 'after' | 'never') => {
       const member = solo(self, 4)
-      if (heard) member.hear(bringer, { kind: 'request', requests: proposal.block.requests })
+      const request: Message = { kind: 'request', requests: proposal.block.requests }
+      if (when === 'before') member.hear(bringer, request)
       const votes = votesIn(member.hear(from, proposal))
+      if (when === 'after') member.hear(bringer, request)
       const prepared = votes.find(({ kind }) => kind === 'prepare')
       if (prepared?.kind !== 'prepare') throw new Error('no prepare')
       const effects = member.hear(other, { kind: 'votes', votes: [cast(other, prepared)] })
       return { atOnce: toldOf(effects), soon: toldOf(member.wait(pause - 1)), later: toldOf(member.wait(1)) }
     }
     const others = nodes(4).filter((node) => node !== self)
-    const rest = others.filter((node) => node !== bringer)
-    expect(told(true)).toEqual({ atOnce: [[bringer]], soon: [], later: [rest] })
-    expect(told(false)).toEqual({ atOnce: [others], soon: [], later: [] })
+    const but = (...waiting: readonly NodeId[]) => others.filter((node) => !waiting.includes(node))
+    expect(told('before')).toEqual({ atOnce: [[bringer]], soon: [], later: [but(bringer)] })
+    // It came with the primary's proposal: the primary may have it from its own client, or from who speaks up later.
+    expect(told('never')).toEqual({ atOnce: [[from]], soon: [], later: [but(from)] })
+    expect(told('after')).toEqual({ atOnce: [but(other)], soon: [], later: [[other]] })
+    // A pool too small for the request.
+    const small = { ...PARAMS, openNoncesMax: 1, requestsInFlightMax: 1, poolRequestsMax: 1 }
+    const crowded = solo(self, 4, { params: small })
+    crowded.step({ kind: 'submit', id: 9, operation: operation('w:9') })
+    const [prepared] = votesIn(crowded.hear(from, proposal))
+    if (prepared?.kind !== 'prepare') throw new Error('no prepare')
+    expect(toldOf(crowded.hear(other, { kind: 'votes', votes: [cast(other, prepared)] }))).toEqual([others])
   })
 
   it('B-29 everybody tells everybody of the same views, so that votes for one of them meet', () => {

@@ -48,6 +48,22 @@ describe('the council in a node', () => {
     }
   })
 
+  it('GR-12 writes what was decided once, and reads the same decisions back', () => {
+    const world = founded()
+    for (let i = 0; i < 80; i++) world.propose('a', act.tenant(`t${i}`))
+    const { effects, log } = world.nodes.get('a') ?? { effects: [], log: new GroupLog() }
+    const records = groupRecordsOf(effects)
+    expect(new Set(records.map(({ kind }) => kind))).not.toContain('decided')
+    const again = new GroupLog()
+    for (const record of records) again.take(record)
+    expect(again.decisions).toHaveLength(80)
+    expect(again.decisions).toEqual(log.decisions)
+    // A log that does not hold the block is given all of it.
+    const [first] = log.decisions
+    if (first === undefined) throw new Error('nothing decided')
+    expect(new GroupLog().recordOf(COUNCIL, first)).toEqual({ kind: 'decided', group: COUNCIL, decided: first })
+  })
+
   it('GR-9 says from which height on its decisions are complete, over restarts and compactions', () => {
     const world = founded('b')
     for (let i = 0; i < 5; i++) world.propose('a', act.tenant(`t${i}`))
@@ -395,5 +411,5 @@ describe('who sits in the council', () => {
 })
 
 function tenantsIn(records: readonly { readonly kind: string }[]): number {
-  return records.filter(({ kind }) => kind === 'decided').length
+  return records.filter(({ kind }) => kind === 'decided' || kind === 'decided-logged').length
 }

@@ -109,7 +109,7 @@ export class CouncilView implements CouncilHandle {
     // What is refused as far as this node knows need not cost the council a decision.
     const { as, refused } = desk.voiceFor(operation)
     if (refused !== undefined) return this.#outcome(refused)
-    const outcome = await proposals.make((id) => runtime.propose({ group: COUNCIL, id, operation, as }))
+    const outcome = await proposals.make((id) => runtime.propose(COUNCIL, { id, operation, as }))
     return this.#outcome(outcome)
   }
 

@@ -214,7 +214,10 @@ export class World {
   /** Submits an operation, or a register's in words, at a host; returns the id under which its outcome is told. */
   submit(host: Host, what: string | Uint8Array): number {
     const id = ++this.#submits
-    this.step(host, { kind: 'submit', id, operation: typeof what === 'string' ? operation(what) : what })
+    this.step(host, {
+      kind: 'submit',
+      submissions: [{ id, operation: typeof what === 'string' ? operation(what) : what }],
+    })
     return id
   }
 

@@ -161,7 +161,7 @@ export class ConsensusCore implements Core<Input, Effect> {
     this.#take(input)
     // Most messages do not complete anything yet: then there is nothing to settle.
     if (!this.#desks.context.changed && awaitsChecks(input)) return this.#desks.context.take()
-    if (input.kind !== 'submit' || input.more !== true) this.#settle()
+    this.#settle()
     this.#deadline = undefined
     return this.#desks.context.take()
   }
@@ -181,7 +181,7 @@ export class ConsensusCore implements Core<Input, Effect> {
         this.#desks.context.conclude(input.id, input.valid)
         return
       case 'submit':
-        this.#desks.intake.submit(input.id, input.operation, input.as)
+        for (const submission of input.submissions) this.#desks.intake.submit(submission)
         return
       case 'follow':
         this.#desks.syncing.follow(input.peer, this.epoch, this.height)

@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 import { OPERATIONS_PER_REQUEST_MAX, REQUEST_BYTES_MAX } from './params.ts'
 import { requestKey } from './pool.ts'
 import { requestBytes } from './statements.ts'
-import type { Decision, Height, Outcome, Request, SignedRequest } from './types.ts'
+import type { Decision, Height, Outcome, Request, SignedRequest, Submission } from './types.ts'
 
 interface Submitted {
   readonly id: number
@@ -69,7 +69,7 @@ export class Intake {
     return count
   }
 
-  submit(id: number, operation: Uint8Array, as: NodeId = this.#context.self): void {
+  submit({ id, operation, as = this.#context.self }: Submission): void {
     const voice = this.#voiceOf(as)
     if (voice === undefined) {
       this.#end(id, { kind: 'refused', code: 'UNAUTHORISED', reason: `this node holds no key of ${as}` })

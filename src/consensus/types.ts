@@ -210,6 +210,14 @@ export interface Claim {
 /** What a host says of the log that it hands in (B-20). */
 export type LogTrust = 'intact' | 'suspect' | 'vouched'
 
+/** An operation of a local client. */
+export interface Submission {
+  readonly id: number
+  readonly operation: Uint8Array
+  /** In whose name: this node's, unless it is one of the core's other `clients`. */
+  readonly as?: NodeId
+}
+
 export type Input =
   /** Decoded and within its size; `from` is who the link proved it to be. No signature has been checked. */
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
@@ -217,16 +225,8 @@ export type Input =
   | { readonly kind: 'durable'; readonly mark: number }
   /** The answer to a `verify`, in its order. */
   | { readonly kind: 'verified'; readonly id: number; readonly valid: readonly boolean[] }
-  /** An operation of the local client; answered by `outcome` with the same id. */
-  | {
-      readonly kind: 'submit'
-      readonly id: number
-      readonly operation: Uint8Array
-      /** In whose name: this node's, unless it is one of the core's other `clients`. */
-      readonly as?: NodeId
-      /** Others follow at once, and want to travel with it: only the last of them leads on. */
-      readonly more?: boolean
-    }
+  /** Operations of one moment, to travel together (B-31); each is answered by `outcome` with its id. */
+  | { readonly kind: 'submit'; readonly submissions: readonly Submission[] }
   /** This peer may have more than we do: ask it for what comes after ours. A member or anyone else; what it sends proves itself. */
   | { readonly kind: 'follow'; readonly peer: NodeId }
   /** There is reason to think that our log is not all that we ever wrote: abstain until it is safe (B-20). */

@@ -62,7 +62,7 @@ export class Table<K extends string, V> {
 
   /** @throws InvariantError if the table is full: machines refuse before they change anything */
   set(key: K, value: V): void {
-    assert(this.#rows.has(key) || !this.full, 'a table has room for what is put into it', { rowsMax: this.rowsMax })
+    assert(!this.full || this.#rows.has(key), 'a table has room for what is put into it', { rowsMax: this.rowsMax })
     this.#rows.set(key, value)
     this.#changed()
   }

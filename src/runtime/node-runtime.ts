@@ -1,3 +1,4 @@
+import type { GroupId } from '../consensus/index.ts'
 import type { TicketLedger } from '../identity/index.ts'
 import type { NodeId, Result } from '../kernel/index.ts'
 import type { MemberFacts } from '../membership/index.ts'
@@ -8,8 +9,8 @@ import type {
   IssueRequest,
   LoadSample,
   NodeRecord,
+  Proposal,
   Swarm,
-  SwarmInput,
 } from '../swarm/index.ts'
 import { coreRecords, SwarmHost, type SwarmHostOptions } from '../swarm/index.ts'
 import type { LogPort, LogRefusal, NetworkPort } from '../wire/index.ts'
@@ -43,8 +44,6 @@ export interface NodeRuntimeOptions {
   fatal(cause: unknown): void
 }
 
-type Proposal = Omit<Extract<SwarmInput, { kind: 'propose' }>, 'kind' | 'more'>
-
 /** How often the process's own load is measured, and with it the wall clock told and the log's size looked at. */
 const SAMPLE_INTERVAL_MS = 2000
 
@@ -60,7 +59,7 @@ export class NodeRuntime {
   #sampler: NodeJS.Timeout | undefined
   #load: LoadSample
   #snapshotBytes = 0
-  #proposals: Proposal[] = []
+  #proposals = new Map<GroupId, Proposal[]>()
   #halted = false
 
   constructor(options: NodeRuntimeOptions) {
@@ -128,17 +127,17 @@ export class NodeRuntime {
   }
 
   /** Has a group decide on an operation, together with all that is proposed in this turn of the loop. */
-  propose(proposal: Proposal): void {
-    this.#proposals.push(proposal)
-    if (this.#proposals.length === 1) setImmediate(() => this.#guard(() => this.#proposeAll()))
+  propose(group: GroupId, proposal: Proposal): void {
+    if (this.#proposals.size === 0) setImmediate(() => this.#guard(() => this.#proposeAll()))
+    const proposals = this.#proposals.get(group)
+    if (proposals === undefined) this.#proposals.set(group, [proposal])
+    else proposals.push(proposal)
   }
 
   #proposeAll(): void {
-    const proposals = this.#proposals
-    this.#proposals = []
-    for (const [i, proposal] of proposals.entries()) {
-      this.host.input({ ...proposal, kind: 'propose', more: proposals[i + 1]?.group === proposal.group })
-    }
+    const all = this.#proposals
+    this.#proposals = new Map()
+    for (const [group, proposals] of all) this.host.input({ kind: 'propose', group, proposals })
   }
 
   /** Says good-bye to the swarm, so that nobody has to find out. */

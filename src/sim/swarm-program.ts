@@ -1,4 +1,4 @@
-import type { Outcome } from '../consensus/index.ts'
+import type { GroupId, Outcome } from '../consensus/index.ts'
 import type { Certificate, Role } from '../identity/types.ts'
 import type { ErrorCode, Incarnation, NodeId, OrgId, SwarmId, WallMillis } from '../kernel/index.ts'
 import type { MemberFacts, MembershipOptions, MembershipView } from '../membership/index.ts'
@@ -12,9 +12,9 @@ import {
   encodeNodeRecord,
   GroupLogs,
   type NodeRecord,
+  type Proposal,
   type Swarm,
   SwarmHost,
-  type SwarmInput,
 } from '../swarm/index.ts'
 import type { Lane, LinkDownReason, MessageKind, PeerCredentials } from '../wire/index.ts'
 import type { SimKeys } from './keys.ts'
@@ -101,8 +101,8 @@ export class SwarmProgram implements MembershipProgram {
   }
 
   /** Somebody at this node proposes something to a group. */
-  propose(proposal: Omit<Extract<SwarmInput, { readonly kind: 'propose' }>, 'kind'>): void {
-    this.#driver.input({ kind: 'propose', ...proposal })
+  propose(group: GroupId, proposal: Proposal): void {
+    this.#driver.input({ kind: 'propose', group, proposals: [proposal] })
   }
 
   /** An agent, a client or an operator says something. */

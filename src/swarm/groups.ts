@@ -106,7 +106,7 @@ export class Groups {
     if (hosted === undefined) return
     if (said.kind === 'settled') this.#step(now, hosted.host, { kind: 'durable', mark: said.mark }, effects)
     else if (said.kind === 'verified') this.#step(now, hosted.host, said, effects)
-    else this.#step(now, hosted.host, { ...said, kind: 'submit' }, effects)
+    else this.#step(now, hosted.host, { kind: 'submit', submissions: said.proposals }, effects)
   }
 
   /** Links that the groups need: a member to all the others, a follower to one member, whichever it has. */

@@ -16,4 +16,4 @@ export {
 export type { GroupTerms } from './open-group.ts'
 export { decodeNodeRecord, encodeNodeRecord, type NodeRecord } from './records.ts'
 export { coreRecords, Swarm, type SwarmCores } from './swarm.ts'
-export type { ClaimsHostEffect, ClaimsHostInput, LoadSample, SwarmEffect, SwarmInput } from './types.ts'
+export type { ClaimsHostEffect, ClaimsHostInput, LoadSample, Proposal, SwarmEffect, SwarmInput } from './types.ts'

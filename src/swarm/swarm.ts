@@ -303,9 +303,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       [this.cell, this.#custodians],
     ] as const) {
       if (desk === undefined || clerk === undefined) continue
-      for (const operation of clerk.proposals(now)) {
-        this.#groups.tell(now, { kind: 'propose', group: desk.host.id, id: 0, operation, as: desk.self }, effects)
-      }
+      const proposals = clerk.proposals(now).map((operation) => ({ id: 0, operation, as: desk.self }))
+      if (proposals.length > 0) this.#groups.tell(now, { kind: 'propose', group: desk.host.id, proposals }, effects)
     }
   }
 

@@ -1,5 +1,5 @@
 import type { ClaimsEffect, ClaimsInput } from '../claims/index.ts'
-import type { Claim, GroupId, Outcome } from '../consensus/index.ts'
+import type { Claim, GroupId, Outcome, Submission } from '../consensus/index.ts'
 import type { NodeId } from '../kernel/index.ts'
 import type { MembershipEffect, MembershipInput } from '../membership/index.ts'
 import type { RenewalEffect, RenewalInput } from '../renewal/index.ts'
@@ -19,6 +19,9 @@ export interface LoadSample {
 /** Why validators turn a node away that was a member. */
 export type ShutOut = 'revoked' | 'unvouched'
 
+/** An operation for a group, in this node's name or in that of a key it holds. */
+export type Proposal = Required<Submission>
+
 /** What happens to a node. Messages arrive decoded, within their size and rate; signatures are the cores' to ask for. */
 export type SwarmInput =
   | { readonly kind: 'tick' }
@@ -30,16 +33,8 @@ export type SwarmInput =
   | { readonly kind: 'settled'; readonly group: GroupId; readonly mark: number }
   /** The answer to a `verify`, in its order. */
   | { readonly kind: 'verified'; readonly group: GroupId; readonly id: number; readonly valid: readonly boolean[] }
-  /** An operation for a group, in this node's name or in that of a key it holds; answered by `decided` with the same id. */
-  | {
-      readonly kind: 'propose'
-      readonly group: GroupId
-      readonly id: number
-      readonly operation: Uint8Array
-      readonly as: NodeId
-      /** Others follow at once: the group decides on them together. */
-      readonly more?: boolean
-    }
+  /** Operations that a group is to decide on together; each is answered by `decided` with its id. */
+  | { readonly kind: 'propose'; readonly group: GroupId; readonly proposals: readonly Proposal[] }
   /** That message did not leave: its lane is full, or the link is gone. */
   | { readonly kind: 'refused'; readonly peer: NodeId; readonly message: Message }
   /** That peer does not talk to this node: its certificate was revoked, or the key that signed it was withdrawn. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RunningNode } from '../../node/local-swarm.ts'
 import type { ControlClient, CouncilStatusReport } from '../../src/index.ts'
-import { benchArguments } from './arguments.ts'
+import { commandArguments } from '../support/arguments.ts'
 import { type CouncilSwarm, withCouncil } from './council-swarm.ts'
 import { type Figure, latencyOf, sum, tableOf } from './figures.ts'
 import { EtcdCluster } from './peers/etcd.ts'
@@ -27,11 +27,12 @@ const ACTION = 'a'.repeat(52)
 /** Until the code of all members is compiled, as etcd's is from the start: so many decisions, or as many as fit. */
 const WARM_UP_COMMITS = 3_000
 const WARM_UP_MS = 30_000
+const WARM_UP_TOGETHER_MS = 5_000
 const HOUR_MS = 3_600_000
 const COUNCIL_TIMEOUT_MS = 180_000
 const POLL_MS = 20
 
-const { values } = benchArguments({
+const { values } = commandArguments({
   options: {
     members: { type: 'string', default: '4,7,10,16' },
     commits: { type: 'string', default: '500' },
@@ -131,18 +132,11 @@ async function sequential(council: CouncilSwarm, part: string, peer: Peer | unde
 }
 
 async function throughput(council: CouncilSwarm, part: string, peer: Peer | undefined): Promise<readonly Figure[]> {
-  const { client } = council
+  // What many at once take is compiled only now.
+  await decideTogether(council, WARM_UP_TOGETHER_MS)
   const before = cpuMs(council)
   const startedAt = performance.now()
-  const until = startedAt + seconds * 1000
-  let decided = 0
-  const run = async (who: number): Promise<void> => {
-    while (performance.now() < until) {
-      await decide(client, who)
-      decided += 1
-    }
-  }
-  await Promise.all(Array.from({ length: CLIENTS }, (_, who) => run(who)))
+  const decided = await decideTogether(council, seconds * 1000)
   const value = decided / ((performance.now() - startedAt) / 1000)
   const judged = part === 'council of 4' ? { target: { atLeast: 3 }, judged: 'ratio' as const } : {}
   const beside = peer === undefined ? undefined : { name: 'etcd', value: peer.rate }
@@ -151,6 +145,20 @@ async function throughput(council: CouncilSwarm, part: string, peer: Peer | unde
     { part, what: `${part}, commits with ${CLIENTS} clients`, value, unit: '/s', peer: beside, ...judged },
     { part, what: `${part}, processor time of one of those`, value: cpuEach, unit: 'ms' },
   ]
+}
+
+/** How much all clients together had decided in so long, each with one operation on its way. */
+async function decideTogether({ client }: CouncilSwarm, forMs: number): Promise<number> {
+  const until = performance.now() + forMs
+  let decided = 0
+  const run = async (who: number): Promise<void> => {
+    while (performance.now() < until) {
+      await decide(client, who)
+      decided += 1
+    }
+  }
+  await Promise.all(Array.from({ length: CLIENTS }, (_, who) => run(who)))
+  return decided
 }
 
 /** Processor time of all members so far. */

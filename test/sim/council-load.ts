@@ -387,7 +387,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     const id = this.#asked
     const { group, operation } = asked
     this.#proposed.set(id, asked)
-    this.#later(machine, 0, (program) => program.propose({ group, id, operation, as }))
+    this.#later(machine, 0, (program) => program.propose(group, { id, operation, as }))
   }
 
   /** By the load; or by a validator whose recruiter takes somebody in or lets somebody go. */

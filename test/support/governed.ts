@@ -148,7 +148,7 @@ export class GovernedWorld {
   propose(by: string, act: Act, id = 1): void {
     const operation = encodeOperation({ expect: undefined, act })
     const as = this.nodes.get(by)?.desk.voiceFor(operation).as ?? node(by)
-    this.tell(by, { kind: 'propose', group: COUNCIL, id, operation, as })
+    this.tell(by, { kind: 'propose', group: COUNCIL, proposals: [{ id, operation, as }] })
   }
 
   /** Time goes on by so much, in steps of the soonest deadline. */

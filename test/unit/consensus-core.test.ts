@@ -32,7 +32,7 @@ const [a, b, c, d] = nodes(4) as [NodeId, NodeId, NodeId, NodeId]
 
 /** The first proposal of b, primary of view 1 of four. */
 function proposalOf(primary: ReturnType<typeof solo>, text = 'w:1'): Proposal {
-  const effects = primary.step({ kind: 'submit', id: 1, operation: operation(text) })
+  const effects = primary.step({ kind: 'submit', submissions: [{ id: 1, operation: operation(text) }] })
   const proposal = messagesIn(effects).find((message) => message.kind === 'proposal')
   if (proposal?.kind !== 'proposal') throw new Error('no proposal')
   return proposal
@@ -46,7 +46,7 @@ const primaryOfOne = () => {
 describe('a member', () => {
   it('decides alone when it is alone', () => {
     const one = solo('a', 1)
-    const effects = one.step({ kind: 'submit', id: 7, operation: operation('w:1') })
+    const effects = one.step({ kind: 'submit', submissions: [{ id: 7, operation: operation('w:1') }] })
     expect(effects).toContainEqual({
       kind: 'outcome',
       id: 7,
@@ -58,14 +58,14 @@ describe('a member', () => {
   it('tells why an operation was refused, and changes nothing', () => {
     const one = solo('a', 1)
     const before = one.machine.fingerprint
-    const effects = one.step({ kind: 'submit', id: 7, operation: operation('no') })
+    const effects = one.step({ kind: 'submit', submissions: [{ id: 7, operation: operation('no') }] })
     expect(effects).toContainEqual({
       kind: 'outcome',
       id: 7,
       outcome: { kind: 'refused', code: 'BAD_REQUEST', reason: 'no' },
     })
     expect(one.machine.fingerprint).toBe(before)
-    const huge = one.step({ kind: 'submit', id: 8, operation: new Uint8Array(40_000) })
+    const huge = one.step({ kind: 'submit', submissions: [{ id: 8, operation: new Uint8Array(40_000) }] })
     expect(huge).toContainEqual(expect.objectContaining({ outcome: expect.objectContaining({ code: 'TOO_LARGE' }) }))
   })
 
@@ -73,7 +73,7 @@ describe('a member', () => {
     const [key, stranger] = ['k', 's'] as [NodeId, NodeId]
     const one = solo('a', 1, { clients: [fakeSigner(key)] })
     const effects = [a, key, key, a].flatMap((as, id) =>
-      one.step({ kind: 'submit', id, operation: operation(`w:${id}`), as }),
+      one.step({ kind: 'submit', submissions: [{ id, operation: operation(`w:${id}`), as }] }),
     )
     const requests = effects.flatMap((effect) =>
       effect.kind === 'event' && effect.event.kind === 'finalised'
@@ -82,7 +82,7 @@ describe('a member', () => {
     )
     expect(requests).toEqual([`${a}1`, `${key}1`, `${key}2`, `${a}2`])
     expect(effects.filter((effect) => effect.kind === 'outcome' && effect.outcome.kind === 'applied')).toHaveLength(4)
-    const refused = one.step({ kind: 'submit', id: 9, operation: operation('w:9'), as: stranger })
+    const refused = one.step({ kind: 'submit', submissions: [{ id: 9, operation: operation('w:9'), as: stranger }] })
     expect(refused).toContainEqual(
       expect.objectContaining({ outcome: expect.objectContaining({ code: 'UNAUTHORISED' }) }),
     )
@@ -90,7 +90,7 @@ describe('a member', () => {
 
   it('B-19 writes a vote down before it sends it', () => {
     const primary = primaryOfOne()
-    const effects = primary.step({ kind: 'submit', id: 1, operation: operation('w:1') })
+    const effects = primary.step({ kind: 'submit', submissions: [{ id: 1, operation: operation('w:1') }] })
     const kinds = effects.map((effect) => (effect.kind === 'broadcast' ? effect.message.kind : effect.kind))
     expect(kinds.indexOf('persist')).toBeGreaterThanOrEqual(0)
     expect(kinds.lastIndexOf('persist')).toBeLessThan(kinds.indexOf('proposal'))
@@ -98,7 +98,10 @@ describe('a member', () => {
 
   it('B-19 does not count its own vote before it is durable', () => {
     const one = solo('a', 1)
-    const effects = one.core.step(0 as Millis, { kind: 'submit', id: 1, operation: operation('w:1') })
+    const effects = one.core.step(0 as Millis, {
+      kind: 'submit',
+      submissions: [{ id: 1, operation: operation('w:1') }],
+    })
     expect(effects.some((effect) => effect.kind === 'persist')).toBe(true)
     expect(one.core.height).toBe(0)
     expect(one.core.status().view).toBe(1)
@@ -107,14 +110,17 @@ describe('a member', () => {
   it('same inputs, same effects', () => {
     const run = (): readonly Effect[] => {
       const primary = primaryOfOne()
-      return [...primary.step({ kind: 'submit', id: 1, operation: operation('w:1') }), ...primary.wait(500)]
+      return [
+        ...primary.step({ kind: 'submit', submissions: [{ id: 1, operation: operation('w:1') }] }),
+        ...primary.wait(500),
+      ]
     }
     expect(run()).toEqual(run())
   })
 
   it('says who is missing when there is no quorum', () => {
     const late = solo('a', 4, { params: { submitTimeoutMs: 1_000 } })
-    late.step({ kind: 'submit', id: 9, operation: operation('w:1') })
+    late.step({ kind: 'submit', submissions: [{ id: 9, operation: operation('w:1') }] })
     expect(late.wait(1_500)).toContainEqual({
       kind: 'outcome',
       id: 9,
@@ -224,7 +230,9 @@ describe('views', () => {
     const committed = certificate('commit', 1, prepared.digest, [1, 2, 3])
     primary.hear(other, { kind: 'certificates', certificates: [committed] })
     expect(primary.core.height).toBe(1)
-    const request = messagesIn(primary.step({ kind: 'submit', id: 2, operation: operation('w:2') }))[0]
+    const request = messagesIn(
+      primary.step({ kind: 'submit', submissions: [{ id: 2, operation: operation('w:2') }] }),
+    )[0]
     if (request?.kind !== 'request') throw new Error('no request')
     const behind = solo(self, 4)
     behind.hear(from, request)
@@ -236,7 +244,7 @@ describe('views', () => {
     const sizes = (count: number) => {
       let sent = 0
       for (let i = 0; i < count; i++) {
-        const effects = member.step({ kind: 'submit', id: i, operation: operation(`w:${i}`) })
+        const effects = member.step({ kind: 'submit', submissions: [{ id: i, operation: operation(`w:${i}`) }] })
         for (const message of messagesIn(effects)) if (message.kind === 'request') sent += 1
       }
       return sent

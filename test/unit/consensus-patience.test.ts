@@ -22,7 +22,7 @@ const otherThanPrimary = () => {
 
 /** The first proposal of the primary of view 1 of four. */
 function proposalOf(primary: ReturnType<typeof solo>): Proposal {
-  const effects = primary.step({ kind: 'submit', id: 1, operation: operation('w:1') })
+  const effects = primary.step({ kind: 'submit', submissions: [{ id: 1, operation: operation('w:1') }] })
   const proposal = messagesIn(effects).find((message) => message.kind === 'proposal')
   if (proposal?.kind !== 'proposal') throw new Error('no proposal')
   return proposal
@@ -31,19 +31,18 @@ function proposalOf(primary: ReturnType<typeof solo>): Proposal {
 describe('what is worth waiting for', () => {
   it('B-31 operations of one moment travel in one request', () => {
     const other = otherThanPrimary()
-    const submit = (id: number, more: boolean) =>
-      messagesIn(other.step({ kind: 'submit', id, operation: operation(`w:${id}`), more })).flatMap((message) =>
-        message.kind === 'request' ? message.requests.map(({ request: { operations } }) => operations) : [],
-      )
-    expect([...submit(1, true), ...submit(2, true)]).toEqual([])
-    expect(submit(3, false)).toEqual([[operation('w:1'), operation('w:2'), operation('w:3')]])
+    const submissions = [1, 2, 3].map((id) => ({ id, operation: operation(`w:${id}`) }))
+    const requests = messagesIn(other.step({ kind: 'submit', submissions })).flatMap((message) =>
+      message.kind === 'request' ? message.requests.map(({ request: { operations } }) => operations) : [],
+    )
+    expect(requests).toEqual([[operation('w:1'), operation('w:2'), operation('w:3')]])
   })
 
   it('B-31 what a primary is asked for and proposes at once travels in its proposal only, and others can propose it then', () => {
     const primary = primaryOfOne()
-    const effects = primary.step({ kind: 'submit', id: 1, operation: operation('w:1') })
+    const effects = primary.step({ kind: 'submit', submissions: [{ id: 1, operation: operation('w:1') }] })
     expect(messagesIn(effects).map(({ kind }) => kind)).toEqual(['status', 'proposal'])
-    const later = primary.step({ kind: 'submit', id: 2, operation: operation('w:2') })
+    const later = primary.step({ kind: 'submit', submissions: [{ id: 2, operation: operation('w:2') }] })
     expect(messagesIn(later).map(({ kind }) => kind)).toEqual(['request'])
 
     const member = otherThanPrimary()
@@ -82,7 +81,7 @@ describe('what is worth waiting for', () => {
     // A pool too small for the request.
     const small = { ...PARAMS, openNoncesMax: 1, requestsInFlightMax: 1, poolRequestsMax: 1 }
     const crowded = solo(self, 4, { params: small })
-    crowded.step({ kind: 'submit', id: 9, operation: operation('w:9') })
+    crowded.step({ kind: 'submit', submissions: [{ id: 9, operation: operation('w:9') }] })
     const [prepared] = votesIn(crowded.hear(from, proposal))
     if (prepared?.kind !== 'prepare') throw new Error('no prepare')
     expect(toldOf(crowded.hear(other, { kind: 'votes', votes: [cast(other, prepared)] }))).toEqual([others])

@@ -121,14 +121,11 @@ describe('a node whose log fails (U-5)', () => {
   it('U-11 what is proposed in one turn of the loop is handed to its group together', async () => {
     const proposing = node()
     for (const [id, group] of ['g', 'g', 'h'].entries()) {
-      proposing.propose({ id, group: group as GroupId, operation: new Uint8Array(1), as: 'self' as NodeId })
+      proposing.propose(group as GroupId, { id, operation: new Uint8Array(1), as: 'self' as NodeId })
     }
     expect(inputs).toEqual([])
     await new Promise(setImmediate)
-    expect(inputs.map((input) => input.kind === 'propose' && [input.id, input.more])).toEqual([
-      [0, true],
-      [1, false],
-      [2, false],
-    ])
+    const handed = inputs.map((input) => input.kind === 'propose' && input.proposals.map(({ id }) => id))
+    expect(handed).toEqual([[0, 1], [2]])
   })
 })

@@ -90,7 +90,7 @@ describe('who is a custodian of the cell', () => {
     expect(custodiansAt(world, 'a')).toBe('a b c d e')
     const journal = 'a/tasks' as JournalName
     const open = encodeCellOperation({ kind: 'open', journal, inSync: [node('a'), node('e')] })
-    world.tell('a', { kind: 'propose', group: FIRST_CELL, id: 1, operation: open, as: node('a') })
+    world.tell('a', { kind: 'propose', group: FIRST_CELL, proposals: [{ id: 1, operation: open, as: node('a') }] })
     expect(world.outcomes).toMatchObject([{ outcome: { kind: 'applied' } }])
     world.stop('e')
     world.pass(150_000)
@@ -98,7 +98,11 @@ describe('who is a custodian of the cell', () => {
     const expected = world.nodes.get('a')?.cell.state.journals.get(journal)?.epoch
     if (expected === undefined) throw new Error('the journal is open')
     const alone = { kind: 'configure', journal, expect: expected, primary: node('a'), inSync: [node('a')] } as const
-    world.tell('a', { kind: 'propose', group: FIRST_CELL, id: 2, operation: encodeCellOperation(alone), as: node('a') })
+    world.tell('a', {
+      kind: 'propose',
+      group: FIRST_CELL,
+      proposals: [{ id: 2, operation: encodeCellOperation(alone), as: node('a') }],
+    })
     world.pass(150_000)
     expect(custodiansAt(world, 'a')).toBe('a b c d')
   })
@@ -116,7 +120,11 @@ describe('who is a custodian of the cell', () => {
     world.pass(30_000)
     const say = (by: string, operation: Parameters<typeof encodeCellOperation>[0]) => {
       const as = node(by)
-      world.tell(by, { kind: 'propose', group: FIRST_CELL, id: 1, operation: encodeCellOperation(operation), as })
+      world.tell(by, {
+        kind: 'propose',
+        group: FIRST_CELL,
+        proposals: [{ id: 1, operation: encodeCellOperation(operation), as }],
+      })
     }
     // Moved when it held nothing; now it alone holds a journal, which is to be declared lost.
     say('a', { kind: 'custodians', add: [], remove: [node('d')], lost: false })

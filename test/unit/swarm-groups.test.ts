@@ -59,8 +59,14 @@ describe('the council in a node', () => {
     expect(again.decisions).toHaveLength(80)
     expect(again.decisions).toEqual(log.decisions)
     // A log that does not hold the block is given all of it.
-    const [first] = log.decisions
-    if (first === undefined) throw new Error('nothing decided')
+    const [first, second] = log.decisions
+    if (first === undefined || second === undefined) throw new Error('nothing decided')
+    // Of several blocks that became final at once, each decision finds its own.
+    const several = new GroupLog()
+    for (const { block } of [first, second])
+      several.take({ kind: 'group', group: COUNCIL, record: { kind: 'block', block } })
+    for (const decided of [first, second]) several.take(several.recordOf(COUNCIL, decided))
+    expect(several.decisions).toEqual([first, second])
     expect(new GroupLog().recordOf(COUNCIL, first)).toEqual({ kind: 'decided', group: COUNCIL, decided: first })
   })
 

@@ -235,12 +235,12 @@ export class World {
     let durable = 0
     for (let next = 0; ; ) {
       durable = Math.max(durable, this.#take(host, effects, later))
-      if (next === later.length && durable > 0) {
-        if (this.options.countsOwn !== false) later.push({ kind: 'durable', mark: durable })
+      let input = later[next]
+      if (input !== undefined) next += 1
+      else if (durable > 0 && this.options.countsOwn !== false) {
+        input = { kind: 'durable', mark: durable }
         durable = 0
-      }
-      const input = later[next++]
-      if (input === undefined) return
+      } else return
       effects = host.core.step(this.now as Millis, input)
     }
   }

@@ -120,7 +120,7 @@ export class Chain {
     this.#finalHeights.set(entry.digest, height)
     this.#finalDigests.set(height, entry.digest)
     this.#open.delete(entry.digest)
-    for (const [digest, { block }] of this.#open) if (block.header.height <= height) this.#drop(digest)
+    for (const { digest, block } of this.#open.values()) if (block.header.height <= height) this.#drop(digest)
   }
 
   /** What finalised the block at a height; kept as long as the block. */

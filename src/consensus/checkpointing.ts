@@ -107,13 +107,13 @@ export class Checkpointing {
     const looked = unchecked.slice(0, missing)
     const claims = looked.map((slot) => voteClaim(group.id, group.members[slot.seat] as NodeId, slot))
     const asked = this.#context.inspect(claims, (valid) => {
-      for (const [i, slot] of looked.entries()) {
+      looked.forEach((slot, i) => {
         if (valid[i] === true) slot.state = 'good'
         else {
           this.#ledger.drop(slot)
           this.#context.badSignature(group.members[slot.seat] as NodeId, 'a checkpoint')
         }
-      }
+      })
       if (this.#context.group === group) this.#count(vote)
     })
     if (asked) for (const slot of looked) slot.state = 'checking'

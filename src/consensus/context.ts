@@ -9,7 +9,7 @@ import type { Rules } from './rules.ts'
 import { voteBytes } from './statements.ts'
 import type { CastVote, Claim, ConsensusObservation, Digest, Effect, Event, Message, Seat, Vote } from './types.ts'
 
-const NO_EFFECTS: readonly Effect[] = []
+const NO_EFFECTS: Effect[] = []
 
 /** What every desk of one core shares: who we are, what time it is, and the list of effects of the current step. */
 export class Context {
@@ -21,7 +21,7 @@ export class Context {
   /** Blocks above the stable checkpoint that the log holds already. */
   readonly logged = new Set<Digest>()
   readonly #inspection: Inspection
-  #effects: Effect[] = []
+  #effects = NO_EFFECTS
   /** How many of them are signature checks. */
   #asked = 0
   #mark = 0
@@ -92,8 +92,14 @@ export class Context {
     this.#clock = { wall, at: this.now }
   }
 
+  /** Most steps that ask for something ask for one thing: a list that has grown has room for many. */
+  #put(effect: Effect): void {
+    if (this.#effects === NO_EFFECTS) this.#effects = [effect]
+    else this.#effects.push(effect)
+  }
+
   send(to: NodeId, message: Message): void {
-    if (to !== this.self) this.#effects.push({ kind: 'send', to, message })
+    if (to !== this.self) this.#put({ kind: 'send', to, message })
   }
 
   /** To all other members of the epoch. */
@@ -103,19 +109,19 @@ export class Context {
 
   /** To some of the other members. */
   tell(to: readonly NodeId[], message: Message): void {
-    if (to.length > 0) this.#effects.push({ kind: 'broadcast', to, message })
+    if (to.length > 0) this.#put({ kind: 'broadcast', to, message })
   }
 
   /** The mark after which the record is durable. */
   persist(record: LogRecord): number {
     this.#mark += 1
-    this.#effects.push({ kind: 'persist', mark: this.#mark, record })
+    this.#put({ kind: 'persist', mark: this.#mark, record })
     return this.#mark
   }
 
   compact(records: readonly LogRecord[]): void {
     this.#mark += 1
-    this.#effects.push({ kind: 'compact', mark: this.#mark, records })
+    this.#put({ kind: 'compact', mark: this.#mark, records })
   }
 
   sign(vote: Vote): CastVote {
@@ -130,7 +136,7 @@ export class Context {
     }
     const id = this.#inspection.open(claims, conclude)
     if (id === undefined) return false
-    this.#effects.push({ kind: 'verify', id, claims })
+    this.#put({ kind: 'verify', id, claims })
     this.#asked += 1
     return true
   }
@@ -140,7 +146,7 @@ export class Context {
   }
 
   penalise(peer: NodeId, points: number, reason: string): void {
-    if (peer !== this.self) this.#effects.push({ kind: 'penalise', peer, points, reason })
+    if (peer !== this.self) this.#put({ kind: 'penalise', peer, points, reason })
   }
 
   badSignature(from: NodeId, what: string): void {
@@ -154,15 +160,15 @@ export class Context {
   }
 
   effect(effect: Effect): void {
-    this.#effects.push(effect)
+    this.#put(effect)
   }
 
   emit(event: Event): void {
-    this.#effects.push({ kind: 'event', event })
+    this.#put({ kind: 'event', event })
   }
 
   observe(observation: ConsensusObservation): void {
-    this.#effects.push({ kind: 'observe', observation })
+    this.#put({ kind: 'observe', observation })
   }
 
   /** Whether this step has asked for anything but signatures to be checked. */
@@ -172,9 +178,8 @@ export class Context {
 
   /** Hands over what the step has asked for, in order. */
   take(): readonly Effect[] {
-    if (this.#effects.length === 0) return NO_EFFECTS
     const effects = this.#effects
-    this.#effects = []
+    this.#effects = NO_EFFECTS
     this.#asked = 0
     return effects
   }

@@ -335,10 +335,10 @@ export class ConsensusCore implements Core<Input, Effect> {
     const claims = fresh.map((signed) => requestClaim(this.#desks.context.group.id, signed))
     if (claims.length === 0) return
     this.#desks.context.inspect(claims, (valid) => {
-      for (const [i, signed] of fresh.entries()) {
+      fresh.forEach((signed, i) => {
         if (valid[i] !== true) this.#desks.context.badSignature(from, 'a request')
         else if (this.#desks.judging.isWanted(signed.request)) this.#desks.pool.add(signed, from)
-      }
+      })
     })
   }
 

@@ -60,7 +60,7 @@ export class Voting {
   readonly #beliefs: Beliefs
   readonly #patience: Patience
   readonly #last = new Map<Vote['kind'], CastVote>()
-  readonly #waiting: { readonly mark: number; readonly cast: CastVote }[] = []
+  #waiting: { readonly mark: number; readonly cast: CastVote }[] = []
   #view: View
   /** Whose turn it is. */
   #primary: Seat
@@ -211,14 +211,14 @@ export class Voting {
     const claims = slots.map((slot) => voteClaim(id, members[slot.seat] as NodeId, slot))
     const asked = this.#context.inspect(claims, (valid) => {
       if (this.#context.group !== this.ledger.group) return
-      for (const [i, slot] of slots.entries()) {
+      slots.forEach((slot, i) => {
         if (valid[i] === true) {
           slot.state = 'good'
-          continue
+          return
         }
         this.ledger.drop(slot)
         this.#context.badSignature(members[slot.seat] as NodeId, `a ${slot.vote.kind}`)
-      }
+      })
       recount()
     })
     if (asked) for (const slot of slots) slot.state = 'checking'
@@ -351,10 +351,9 @@ export class Voting {
 
   durable(mark: number): readonly CastVote[] {
     const casts: CastVote[] = []
-    while (this.#waiting[0] !== undefined && this.#waiting[0].mark <= mark) {
-      const waiting = this.#waiting.shift()
-      if (waiting !== undefined) casts.push(waiting.cast)
-    }
+    for (const waiting of this.#waiting) if (waiting.mark <= mark) casts.push(waiting.cast)
+    // Marks ascend.
+    this.#waiting = this.#waiting.slice(casts.length)
     const seat = this.ledger.group.seatOf(this.#context.self)
     if (seat !== undefined) for (const cast of casts) this.absorb(seat, cast)
     return casts

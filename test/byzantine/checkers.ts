@@ -217,7 +217,9 @@ export class Checker implements Watcher {
       this.#decided.add(place)
       this.decisions.push({ at: this.#world.now, epoch, view })
     }
-    for (const [i, signed] of requests.entries()) this.#onApplied(host, signed, decision, i)
+    requests.forEach((signed, i) => {
+      this.#onApplied(host, signed, decision, i)
+    })
   }
 
   /** Whether two honest members finalised different blocks. */

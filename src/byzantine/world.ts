@@ -32,7 +32,6 @@ export const PARAMS: Partial<ConsensusParams> = {
   replyIntervalMs: 5,
   submitTimeoutMs: 60_000,
   segmentBlocksMax: 5,
-  reserveAfterViews: 2,
 }
 
 /** What the network does to a message: its delay in ms, or undefined if it is lost. */

@@ -1,6 +1,6 @@
 import { assert } from '../kernel/index.ts'
 import type { OwnVotes, Rules } from './rules.ts'
-import type { Digest, Epoch, PrepareVote, View, Vote } from './types.ts'
+import type { Digest, Epoch, View, Vote } from './types.ts'
 
 const NONE = 0 as View
 
@@ -20,7 +20,7 @@ export class Ballot {
   }
 
   /** Each returns the vote to be made durable and then sent, or nothing if the rules forbid it. */
-  prepare(view: View, digest: Digest): PrepareVote | undefined {
+  prepare(view: View, digest: Digest): Vote | undefined {
     if (!this.#rules.mayPrepare(this.#own, view)) return undefined
     return this.#cast({ kind: 'prepare', epoch: this.epoch, view, digest })
   }
@@ -53,7 +53,7 @@ export class Ballot {
     return vote.view <= (vote.kind === 'commit' ? own.committed : own.skipped)
   }
 
-  #cast<V extends Vote>(vote: V): V {
+  #cast(vote: Vote): Vote {
     this.remember(vote)
     return vote
   }

@@ -214,7 +214,6 @@ export class ConsensusCore implements Core<Input, Effect> {
     this.#desks.transfer.tick()
     this.#desks.recovery.tick()
     if (!this.#desks.syncing.dueToRepeat(this.#desks.voting.pace.timeoutMs())) return
-    this.#desks.voting.disturbed()
     this.#desks.finalising.sweepPool()
     this.#desks.syncing.repeat(
       this.#desks.voting,

@@ -209,7 +209,7 @@ export class Judging {
     if (vote === undefined) return
     this.#context.logged.add(this.#chain.add(candidate.proposal.block).digest)
     this.#context.persist({ kind: 'proposal', proposal: candidate.proposal })
-    this.#voting.prepare(vote)
+    this.#voting.cast(vote)
   }
 
   #judge({ proposal, digest }: Candidate): Verdict {

@@ -20,9 +20,6 @@ const SLOW_SHARE = 8
 /** However quick views are, a time-out is this share of the configured one: a disk or a processor may pause. */
 const QUICK_SHARE = 3
 
-/** So many times the usual time is enough for nearly all views. */
-const RESERVE_RATIO = 2
-
 /**
  * How long to wait for a view (B-28), and for whom not at all (B-26). Only pace: nothing here can make a vote wrong.
  * One per epoch.
@@ -64,11 +61,6 @@ export class Pace {
    */
   commitWaitMs(): number {
     return Math.max(this.#params.commitWaitMs, Math.min(this.#usualMs ?? 0, this.timeoutMs() / 2))
-  }
-
-  /** How long those in reserve give the others (B-32): twice what a view takes, and never so long that it shows. */
-  reserveWaitMs(): number {
-    return Math.min(RESERVE_RATIO * (this.#usualMs ?? 0), this.#params.commitWaitMs / 2)
   }
 
   get #failures(): number {

@@ -83,8 +83,6 @@ export interface ConsensusParams {
   readonly inspectionsMax: number
   /** Turns that a primary is sat out after its nth skip in a row: 2^n - 1, at most this (B-26). */
   readonly sitOutTurnsMax: number
-  /** Views that go by undisturbed before those in reserve keep their prepares back (B-32). */
-  readonly reserveAfterViews: number
   /** How far ahead of our wall clock a block's time may be. Only delays a block, never decides one. */
   readonly clockToleranceMs: number
 }
@@ -111,7 +109,6 @@ export const CONSENSUS_DEFAULTS: ConsensusParams = {
   submitsMax: 16_384,
   inspectionsMax: 1_024,
   sitOutTurnsMax: 63,
-  reserveAfterViews: 16,
   clockToleranceMs: 60_000,
 }
 

@@ -11,7 +11,7 @@ const NOBODY: readonly NodeId[] = []
  */
 export class Patience {
   readonly #context: Context
-  #casts: readonly CastVote[] = []
+  #cast: CastVote | undefined
   #untold = NOBODY
   #until = NEVER
 
@@ -19,12 +19,12 @@ export class Patience {
     this.#context = context
   }
 
-  /** Tells those who wait, everybody if that is not known, and remembers the others. The last vote is the commit. */
-  tell(casts: readonly CastVote[], view: View, awaiting: readonly NodeId[] | undefined): void {
+  /** Tells those who wait, everybody if that is not known, and remembers the others. */
+  tell(cast: CastVote, view: View, awaiting: readonly NodeId[] | undefined): void {
     const { others, now, params } = this.#context
     const all = awaiting === undefined || view % COMMIT_VIEWS_MAX === 0
     this.#untold = all ? NOBODY : others.filter((node) => !awaiting.includes(node))
-    this.#casts = casts
+    this.#cast = cast
     this.#until = this.#untold.length === 0 ? NEVER : after(now, params.commitWaitMs / 2)
     this.#send(all ? others : others.filter((node) => awaiting.includes(node)))
   }
@@ -41,6 +41,6 @@ export class Patience {
   }
 
   #send(to: readonly NodeId[]): void {
-    this.#context.tell(to, { kind: 'votes', votes: this.#casts })
+    if (this.#cast !== undefined) this.#context.tell(to, { kind: 'votes', votes: [this.#cast] })
   }
 }

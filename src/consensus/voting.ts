@@ -8,14 +8,12 @@ import { type Tally, type ViewVote, VoteLedger } from './ledger.ts'
 import { Pace } from './pace.ts'
 import { Patience } from './patience.ts'
 import type { Resumed } from './replay.ts'
-import { Reserve } from './reserve.ts'
 import { voteClaim } from './statements.ts'
 import type {
   CastVote,
   CommitCertificate,
   Digest,
   Evidence,
-  PrepareVote,
   Seat,
   SkipCertificate,
   TipCertificate,
@@ -29,13 +27,6 @@ export interface Tip {
   readonly digest: Digest
   /** Absent on the epoch's anchor. */
   readonly certificate: TipCertificate | undefined
-}
-
-interface Waiting {
-  readonly mark: number
-  readonly cast: CastVote
-  /** Whether others hear of it by what was sent with it. */
-  told: boolean
 }
 
 /** What moving through the views brings about elsewhere. */
@@ -68,10 +59,8 @@ export class Voting {
   readonly anchor: Digest
   readonly #beliefs: Beliefs
   readonly #patience: Patience
-  readonly #reserve: Reserve
   readonly #last = new Map<Vote['kind'], CastVote>()
-  /** Own votes that are not durable yet, in order. */
-  readonly #waiting: Waiting[] = []
+  readonly #waiting: { readonly mark: number; readonly cast: CastVote }[] = []
   #view: View
   #tip: Tip
   #skip: SkipCertificate | undefined
@@ -89,7 +78,6 @@ export class Voting {
     this.pace = new Pace(params, rules, group.size, group.q)
     this.#beliefs = new Beliefs(params.viewsBehindMax + params.viewsAheadMax)
     this.#patience = new Patience(context)
-    this.#reserve = new Reserve(context, this.pace)
     this.anchor = anchor
     this.#view = 1 as View
     this.#tip = { view: 0 as View, digest: anchor, certificate: undefined }
@@ -140,20 +128,15 @@ export class Voting {
     // `vote` is the one that is cast: the caller has seen that it is no checkpoint.
     if (!this.inWindow(vote.view)) {
       if (vote.view > this.#view) this.#events.onAhead(from)
-      else this.#onBehind(from)
+      else this.#events.onBehind(from)
       return false
     }
     // Its skip is of no use to us before we know the certificate that it names (B-16).
     if (vote.kind === 'skip' && vote.tip > this.#tip.view) this.#events.onAhead(from)
     const isNew = this.#add(seat, cast, false)
-    if (vote.view < this.#view && this.#tellsOfLag(vote, isNew)) this.#onBehind(from)
+    if (vote.view < this.#view && this.#tellsOfLag(vote, isNew)) this.#events.onBehind(from)
     this.#count(vote)
     return isNew
-  }
-
-  #onBehind(from: NodeId): void {
-    this.#reserve.disturbed()
-    this.#events.onBehind(from)
   }
 
   /** The slowest always votes after the others have gone on: that it is behind shows only if it repeats itself. */
@@ -245,14 +228,12 @@ export class Voting {
       // What moves us must outlive us: a later skip names it (B-16), and it proves to others where we are (B-20).
       this.#context.persist({ kind: 'certificate', certificate })
     }
-    // B-32: the view does not need it any more.
-    const prepare = this.#takeLate(view) ?? this.#reserve.certified(view)
     if (!this.#events.abstains(view)) {
       const commit = this.ballot.commit(view, digest, this.#view)
       if (commit !== undefined) {
         const cast = this.#context.sign(commit)
         this.castAs(cast)
-        this.#patience.tell(prepare === undefined ? [cast] : [prepare, cast], view, this.#events.awaiting(digest))
+        this.#patience.tell(cast, view, this.#events.awaiting(digest))
       }
     }
     if (view < this.#view) return
@@ -262,24 +243,12 @@ export class Voting {
     this.#enter((view + 1) as View)
   }
 
-  /** Our prepare in a view, if it was too late to be durable and told before the view was certified. */
-  #takeLate(view: View): CastVote | undefined {
-    const late = this.#waiting.find(
-      ({ cast: { vote }, told }) => !told && vote.kind === 'prepare' && vote.view === view,
-    )
-    if (late === undefined) return undefined
-    late.told = true
-    this.#reserve.certified(view)
-    return late.cast
-  }
-
   /** A believed skip certificate; its tip has been believed before it. */
   skipped(certificate: SkipCertificate): void {
     const { view } = certificate
     this.#beliefs.take(certificate)
     if (view < this.#view) return
     this.#skip = certificate
-    this.#reserve.disturbed()
     this.#context.persist({ kind: 'certificate', certificate })
     const primary = this.ledger.group.primarySeat(view)
     this.pace.skipped(primary, this.#satOut && view === this.#view)
@@ -330,7 +299,7 @@ export class Voting {
 
   /** When there will be something to do although nothing has happened. */
   deadline(): Millis {
-    return earliest(this.timeoutAt(), earliest(this.#patience.deadline(), this.#reserve.deadline()))
+    return earliest(this.timeoutAt(), this.#patience.deadline())
   }
 
   /** When this view will have taken too long. */
@@ -343,7 +312,6 @@ export class Voting {
   /** Skips the view if its time is up. */
   tick(): void {
     this.#patience.tick()
-    this.#reserve.tick()
     if (this.#context.now < this.timeoutAt()) return
     const skip = this.ballot.skip(this.#view, this.#tip.view)
     if (skip === undefined) return
@@ -363,22 +331,8 @@ export class Voting {
 
   /** As {@link cast}, for a vote that is sent otherwise. */
   castAs(cast: CastVote): void {
-    this.#write(cast, true)
-  }
-
-  /** As {@link cast}, for a prepare: told when it is durable, if it is needed then (B-32). */
-  prepare(vote: PrepareVote): void {
-    this.#write(this.#context.sign(vote), false)
-  }
-
-  #write(cast: CastVote, told: boolean): void {
     this.#last.set(cast.vote.kind, cast)
-    this.#waiting.push({ mark: this.#context.persist({ kind: 'vote', cast }), cast, told })
-  }
-
-  /** Nothing moves: whoever kept quiet because all went well speaks. */
-  disturbed(): void {
-    this.#reserve.disturbed()
+    this.#waiting.push({ mark: this.#context.persist({ kind: 'vote', cast }), cast })
   }
 
   /** Whether a vote of ours becomes durable with this mark. */
@@ -390,9 +344,8 @@ export class Voting {
   durable(mark: number): readonly CastVote[] {
     const casts: CastVote[] = []
     while (this.#waiting[0] !== undefined && this.#waiting[0].mark <= mark) {
-      const { cast, told } = this.#waiting.shift() as Waiting
-      casts.push(cast)
-      if (!told && cast.vote.kind === 'prepare') this.#reserve.offer(cast, cast.vote.view)
+      const waiting = this.#waiting.shift()
+      if (waiting !== undefined) casts.push(waiting.cast)
     }
     const seat = this.ledger.group.seatOf(this.#context.self)
     if (seat !== undefined) for (const cast of casts) this.absorb(seat, cast)

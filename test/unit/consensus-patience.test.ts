@@ -97,7 +97,7 @@ describe('what is worth waiting for', () => {
     }
     const patience = new Patience(context as unknown as Context)
     for (let n = 1; n <= 2 * COMMIT_VIEWS_MAX; n++) {
-      patience.tell([cast(a, { kind: 'commit', epoch: EPOCH, view: view(n), digest: digest('block') })], view(n), [b])
+      patience.tell(cast(a, { kind: 'commit', epoch: EPOCH, view: view(n), digest: digest('block') }), view(n), [b])
       patience.tick()
     }
     expect(told.flatMap((to, i) => (to.length === 3 ? [i + 1] : []))).toEqual([COMMIT_VIEWS_MAX, 2 * COMMIT_VIEWS_MAX])

@@ -194,12 +194,11 @@ export class Rounds {
     }
   }
 
-  /** For `why`. */
-  describe(group: Group): { readonly asked: number; readonly holding: number } {
+  /** For `why`: how many were asked, of whom so many hold the offer, and so many have not answered in time. */
+  describe(group: Group): { readonly asked: number; readonly holding: number; readonly silent: number } {
     const round = group.quest.kind === 'round' ? this.#rounds.get(group.quest.offer) : undefined
-    if (round === undefined) return { asked: 0, holding: 0 }
-    const holding = [...round.asked.values()].filter((answer) => answer?.kind === 'hold').length
-    return { asked: round.asked.size, holding }
+    if (round === undefined) return { asked: 0, holding: 0, silent: 0 }
+    return { asked: round.asked.size, holding: countOf(round, 'hold'), silent: countOf(round, 'silent') }
   }
 
   /** The highest class first, but now and then the lowest, so that none waits for ever (T-11). */
@@ -310,7 +309,7 @@ export class Rounds {
 
   /**
    * A few round trips to the farthest of those asked: what wins is the score, not the fastest answer. Nobody waits for a
-   * link to be made while others are linked: whoever is late bids in the next round.
+   * link to be made while others are linked: whoever is late may still be heard (CL-15).
    */
   #windowMs(asked: readonly NodeId[]): number {
     const { params, peers } = this.#ground
@@ -473,6 +472,11 @@ function isHopeful(round: Round): boolean {
 }
 
 function hasAnswer(round: Round, kind: Answer['kind']): boolean {
-  for (const answer of round.asked.values()) if (answer?.kind === kind) return true
-  return false
+  return countOf(round, kind) > 0
+}
+
+function countOf(round: Round, kind: Answer['kind']): number {
+  let count = 0
+  for (const answer of round.asked.values()) if (answer?.kind === kind) count += 1
+  return count
 }

@@ -152,10 +152,14 @@ export class Why {
   }
 
   #peers(group: Group, canHere: boolean): readonly ReasonRow[] {
-    const { asked, holding } = this.#rounds.describe(group)
+    const { asked, holding, silent } = this.#rounds.describe(group)
     if (holding > 0)
       return [reason('RESERVED', `${holding} busy peers keep a place for it`, { holding: String(holding) })]
-    if (asked > 0) return [reason('OFFERED', `${asked} peers are asked for bids`, { asked: String(asked) })]
+    if (asked > 0) {
+      const late = silent === 0 ? '' : `; ${silent} have not answered in time, and may still`
+      const data = { asked: String(asked), silent: String(silent) }
+      return [reason('OFFERED', `${asked} peers are asked for bids${late}`, data)]
+    }
     const { lastSearch, lastDeclines } = group
     if (lastSearch === undefined) return []
     const reasons = lastDeclines.slice(0, 8).map((text) => reason('DECLINED', text.slice(0, 300).toWellFormed(), {}))

@@ -1,4 +1,4 @@
-import { benchArguments } from './arguments.ts'
+import { commandArguments } from '../support/arguments.ts'
 import { BenchClient, BenchDaemon } from './work-daemon.ts'
 
 /**
@@ -8,7 +8,7 @@ import { BenchClient, BenchDaemon } from './work-daemon.ts'
  * stated for 1,000,000), --window N (tasks in flight, 256), --volatile (not written to disk), --profile DIR (--cpu-prof).
  */
 
-const { values: options } = benchArguments({
+const { values: options } = commandArguments({
   options: {
     idle: { type: 'string', default: '10000' },
     count: { type: 'string', default: '100000' },

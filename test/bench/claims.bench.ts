@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { benchArguments } from './arguments.ts'
+import { commandArguments } from '../support/arguments.ts'
 import { durableLatency, durableThroughput } from './claims/durable.ts'
 import { localClaims } from './claims/local.ts'
 import { remoteClaims } from './claims/remote.ts'
@@ -17,7 +17,7 @@ import { type Figure, tableOf } from './figures.ts'
  * bench; their clients are installed into a cache when first wanted.
  */
 
-const { values } = benchArguments({
+const { values } = commandArguments({
   allowNegative: true,
   options: {
     only: { type: 'string' },

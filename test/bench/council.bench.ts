@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RunningNode } from '../../node/local-swarm.ts'
 import type { ControlClient, CouncilStatusReport } from '../../src/index.ts'
-import { benchArguments } from './arguments.ts'
+import { commandArguments } from '../support/arguments.ts'
 import { type CouncilSwarm, withCouncil } from './council-swarm.ts'
 import { type Figure, latencyOf, sum, tableOf } from './figures.ts'
 import { EtcdCluster } from './peers/etcd.ts'
@@ -32,7 +32,7 @@ const HOUR_MS = 3_600_000
 const COUNCIL_TIMEOUT_MS = 180_000
 const POLL_MS = 20
 
-const { values } = benchArguments({
+const { values } = commandArguments({
   options: {
     members: { type: 'string', default: '4,7,10,16' },
     commits: { type: 'string', default: '500' },

@@ -13,7 +13,7 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { LocalSwarm, type RunningNode } from '../../node/local-swarm.ts'
-import { benchArguments } from './arguments.ts'
+import { commandArguments } from '../support/arguments.ts'
 import { cpuSeconds } from './processor.ts'
 
 /** What must be reached (the issue that built this); printed beside what was measured, never asserted. */
@@ -41,7 +41,7 @@ interface Figures {
   readonly rssMiBMax: number
 }
 
-const { values } = benchArguments({
+const { values } = commandArguments({
   options: {
     nodes: { type: 'string', default: '7,30' },
     runs: { type: 'string', default: '5' },

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { RunningNode } from '../../node/local-swarm.ts'
 import { statusOf } from '../../node/spawn-daemon.ts'
 import type { ControlClient, CouncilStatusReport } from '../../src/index.ts'
-import { benchArguments } from './arguments.ts'
+import { commandArguments } from '../support/arguments.ts'
 import { type CouncilSwarm, connectTo, killProcess, seat, withCouncil } from './council-swarm.ts'
 import { type Figure, latencyOf, tableOf } from './figures.ts'
 import type { RogueOrders, RogueReport } from './rogue-child.ts'
@@ -32,7 +32,7 @@ const WAIT_MS = 60_000
 /** Each decision changes something: another expiry. */
 let ttlMs = 3_600_000
 
-const { values } = benchArguments({
+const { values } = commandArguments({
   options: {
     part: { type: 'string', default: 'revocation,flood,equivocation' },
     members: { type: 'string', default: '4' },

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { benchArguments } from './arguments.ts'
+import { commandArguments } from '../support/arguments.ts'
 import { type Figure, median, tableOf } from './figures.ts'
 import { startBullMq } from './peers/bullmq.ts'
 import { EtcdCluster } from './peers/etcd.ts'
@@ -21,7 +21,7 @@ const CLIENTS_COUNTS = [64, 256]
 const IN_FLIGHT_COUNTS = [256, 1_000, 2_000]
 const PER_SECOND = 50
 
-const { values } = benchArguments({
+const { values } = commandArguments({
   options: {
     only: { type: 'string' },
     seconds: { type: 'string', default: '5' },

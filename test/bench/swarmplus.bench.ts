@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { omniscientWaitsMs } from '../sim/omniscient.ts'
 import { spreadOf, textOf } from '../sim/replay-table.ts'
 import { SWARMPLUS_SETS, type SwarmplusSet, swarmplus, type Workload } from '../sim/workloads.ts'
-import { benchArguments } from './arguments.ts'
+import { commandArguments } from '../support/arguments.ts'
 import { JobSwarm, type Pass } from './swarmplus/job-swarm.ts'
 
 /**
@@ -15,7 +15,7 @@ import { JobSwarm, type Pass } from './swarmplus/job-swarm.ts'
  * [--passes 2] [--json]. With fewer processes than nodes several agents share one. In the first pass nodes meet.
  */
 
-const { values } = benchArguments({
+const { values } = commandArguments({
   options: {
     set: { type: 'string', default: 'mesh-10-100' },
     /** At most so many; all the nodes of a set have one each when there are enough. */

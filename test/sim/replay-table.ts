@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { commandArguments } from '../support/arguments.ts'
 import { omniscientWaitsMs } from './omniscient.ts'
 import { type Replay, replay } from './replay.ts'
 import { total } from './traffic.ts'
@@ -6,9 +6,17 @@ import { arrivals, SWARMPLUS_SETS, type SwarmplusSet, spread, swarmplus, type Wo
 
 export const REPLAYS = ['swarmplus', 'arrivals', 'spread'] as const
 
+/** Lines of a help text. */
+export const REPLAY_HELP = `  ${'swarmplus'.padEnd(12)} SWARM+'s jobs on its fleet (--set ${SWARMPLUS_SETS.join('|')}, --service flat|wall|none, --slots N)
+  ${'arrivals'.padEnd(12)} a day of an LLM service (--count N, --compress TIMES)
+  ${'spread'.padEnd(12)} tasks where nobody has their skill (--nodes N, --rate PER_SECOND, --count N)
+  ${''.padEnd(12)} these three: --seed S, --wan, --kill NODES, --json`
+
+const NUMBERS = ['slots', 'nodes', 'rate', 'count', 'compress', 'kill'] as const
+
 /** `npm run sim -- swarmplus|arrivals|spread …`: prints one table. Returns the exit code. */
 export function runReplay(name: string, args: readonly string[]): number {
-  const { values } = parseArgs({
+  const { values } = commandArguments({
     args: [...args],
     options: {
       set: { type: 'string', default: 'mesh-10-100' },
@@ -22,8 +30,18 @@ export function runReplay(name: string, args: readonly string[]): number {
       kill: { type: 'string', default: '0' },
       wan: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   })
+  if (values.help) {
+    console.log(REPLAY_HELP)
+    return 0
+  }
+  const wrong = NUMBERS.find((name) => values[name] !== undefined && !(Number(values[name]) >= 0))
+  if (wrong !== undefined) {
+    console.error(`--${wrong} wants a number: ${values[wrong]}`)
+    return 2
+  }
   const { seed } = values
   const count = values.count === undefined ? undefined : Number(values.count)
   let workload: Workload

@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util'
 import { FAULT_KINDS, type RunResult } from '../../src/sim/index.ts'
+import { commandArguments } from '../support/arguments.ts'
 import { CAMPAIGNS, type Campaign, campaignOf } from './campaigns.ts'
 import { runPlanted } from './planted-table.ts'
-import { REPLAYS, runReplay } from './replay-table.ts'
+import { REPLAY_HELP, REPLAYS, runReplay } from './replay-table.ts'
 import { run } from './wiring.ts'
 
 /** Command line of the simulator: `npm run sim -- NAME [options]`. Exit 0: all held; 1: a violation; 2: bad usage. */
@@ -12,6 +12,7 @@ const HELP = `usage: npm run sim -- NAME [--count N] [--seed S] [--nodes N] [--t
 ${CAMPAIGNS.map(({ name, help, count }) => `  ${name.padEnd(12)} ${help} (${count} seeds)`).join('\n')}
   ${'consensus'.padEnd(12)} one group and its liars: B-1 to B-13 (--kind, --seconds, --replay KIND:SEED, --bugs)
   ${'planted'.padEnd(12)} every seeded bug (or those named after it), and the first seed that finds it
+${REPLAY_HELP}
 
   --count N   that many seeds, from --seed on (default: see above, from 1)
   --seed S    without --count: this seed only
@@ -37,7 +38,7 @@ interface Totals {
 function main(): number {
   const [command = '', ...rest] = process.argv.slice(2)
   if (REPLAYS.some((each) => each === command)) return runReplay(command, rest)
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = commandArguments({
     allowPositionals: true,
     options: {
       count: { type: 'string' },

@@ -149,6 +149,11 @@ describe('CL-15: answers after the window', () => {
     const task = world.submit('n0')
     world.run(600)
     expect(world.report('n0', task).state).toBe('waiting')
+    expect(world.reasons('n0', task)).toContainEqual({
+      code: 'OFFERED',
+      message: '1 peers are asked for bids; 1 have not answered in time, and may still',
+      data: { asked: '1', silent: '1' },
+    })
     world.resume('n1')
     world.run(50)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n1' }, executions: 1 })

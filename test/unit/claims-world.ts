@@ -187,8 +187,13 @@ export class World {
 
   /** Codes of the reasons why a task waits. */
   why(id: string, task: string): readonly string[] {
+    return this.reasons(id, task).map(({ code }) => code)
+  }
+
+  /** The reasons with their words. */
+  reasons(id: string, task: string): readonly { readonly code: string }[] {
     const outcome = this.replies.get(this.ask(id, { kind: 'why', task }))
-    return outcome?.ok === true && outcome.value.kind === 'why' ? outcome.value.reasons.map(({ code }) => code) : []
+    return outcome?.ok === true && outcome.value.kind === 'why' ? outcome.value.reasons : []
   }
 
   done(ran: Ran, output = 'ok'): void {

@@ -1,7 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 
-/** The arguments of a bench; with wrong ones the process says so in a sentence, and ends with 2. */
-export function benchArguments<const T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
+/** The arguments of a bench or a campaign; with wrong ones the process says so in a sentence, and ends with 2. */
+export function commandArguments<const T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
   try {
     return parseArgs(config)
   } catch (cause) {

@@ -1,24 +1,29 @@
-interface Scheduled {
+interface Scheduled<T> {
   readonly at: number
   readonly order: number
-  readonly run: () => void
+  readonly what: T
 }
 
 /** Virtual time in milliseconds and what is to happen in it, in order of time and then of asking. */
-export class Timeline {
+export class Timeline<T> {
   now = 0
   events = 0
-  readonly #heap: Scheduled[] = []
+  readonly #heap: Scheduled<T>[] = []
+  readonly #happen: (what: T) => void
   #order = 0
 
-  at(at: number, run: () => void): void {
-    const item = { at, order: this.#order++, run }
+  constructor(happen: (what: T) => void) {
+    this.#happen = happen
+  }
+
+  at(at: number, what: T): void {
+    const item = { at, order: this.#order++, what }
     const heap = this.#heap
     let i = heap.length
     heap.push(item)
     while (i > 0) {
       const parent = (i - 1) >> 1
-      const above = heap[parent] as Scheduled
+      const above = heap[parent] as Scheduled<T>
       // Whoever came earlier has the lower order, so equals stay above.
       if (above.at <= at) break
       heap[i] = above
@@ -35,7 +40,7 @@ export class Timeline {
       this.#pop()
       this.now = next.at
       this.events += 1
-      next.run()
+      this.#happen(next.what)
     }
     return true
   }
@@ -48,7 +53,7 @@ export class Timeline {
     for (;;) {
       let child = 2 * i + 1
       if (child >= heap.length) break
-      let least = heap[child] as Scheduled
+      let least = heap[child] as Scheduled<T>
       const right = heap[child + 1]
       if (right !== undefined && before(right, least)) {
         child += 1
@@ -62,6 +67,6 @@ export class Timeline {
   }
 }
 
-function before(a: Scheduled, b: Scheduled): boolean {
+function before(a: Scheduled<unknown>, b: Scheduled<unknown>): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order)
 }

@@ -64,6 +64,14 @@ export interface WorldOptions {
   readonly carriage?: 'bytes' | 'objects'
 }
 
+/** A message on its way to a body, if that still lives the life in which it was sent. */
+interface Delivery {
+  readonly from: Host
+  readonly to: Host
+  readonly life: number
+  readonly parcel: Parcel
+}
+
 const NOBODY: readonly Host[] = []
 const NEVER_MS = Number.POSITIVE_INFINITY
 /** How often who is no member asks one what it missed: gossip may be lost. */
@@ -89,7 +97,7 @@ export class World {
   lies = 0
   readonly #params: Partial<ConsensusParams>
   readonly #crypto: Crypto
-  readonly #timeline = new Timeline()
+  readonly #timeline = new Timeline<Delivery | (() => void)>((what) => this.#happen(what))
   /** What was handed over last: most go to several receivers in a row. */
   #parcel: Parcel | undefined
   readonly #byNode = new Map<NodeId, Host[]>()
@@ -325,8 +333,11 @@ export class World {
 
   /** As followers hear it: from somebody, sometimes. */
   #gossip(host: Host, message: Message): void {
-    for (const other of this.hosts) {
-      if (!host.core.members.includes(other.node) && host.random.chance(0.3)) this.#deliver(host, other.node, message)
+    const { members } = host.core
+    // Everyone is a member: nobody is there to hear it.
+    if (members.length === this.#byNode.size) return
+    for (const { node } of this.hosts) {
+      if (!members.includes(node) && host.random.chance(0.3)) this.#deliver(host, node, message)
     }
   }
 
@@ -360,11 +371,13 @@ export class World {
       const delay = this.#delayOf(from, to, sent)
       if (delay === undefined) continue
       this.messages += 1
-      const { life } = to
-      this.after(delay, () => {
-        if (to.alive && to.life === life) this.#arrive(from, to, parcel)
-      })
+      this.#timeline.at(this.now + delay, { from, to, life: to.life, parcel })
     }
+  }
+
+  #happen(what: Delivery | (() => void)): void {
+    if (typeof what === 'function') what()
+    else if (what.to.alive && what.to.life === what.life) this.#arrive(what)
   }
 
   #delayOf(from: Host, to: Host, sent: Message | Uint8Array): number | undefined {
@@ -374,7 +387,7 @@ export class World {
     return delay === undefined ? undefined : delay + extra
   }
 
-  #arrive(from: Host, to: Host, parcel: Parcel): void {
+  #arrive({ from, to, parcel }: Delivery): void {
     const carried = parcel.open()
     if (!carried.ok) {
       this.watcher.onRefused?.(to, carried.error)
@@ -393,9 +406,11 @@ export class World {
     host.tickAt = at
     const { life } = host
     this.#timeline.at(at, () => {
-      if (host.life !== life || host.tickAt !== at) return
+      if (!host.alive || host.life !== life || host.tickAt !== at) return
       host.tickAt = NEVER_MS
-      this.step(host, TICK)
+      // What it was set for may have come about before, or be due later by now.
+      if (host.core.deadline() <= this.now) this.step(host, TICK)
+      else this.#schedule(host)
     })
   }
 

@@ -71,7 +71,7 @@ export class Believing {
     if (certificate.kind === 'skip' && certificate.tip !== undefined && !this.#desks.voting.believes(certificate.tip)) {
       this.believe(certificate.tip)
     }
-    const self = this.#desks.context.group.seatOf(this.#desks.context.self)
+    const self = this.#desks.context.seat
     for (const { seat, cast } of votesOf(certificate)) {
       if (
         seat === self &&

@@ -191,7 +191,8 @@ export class Chain {
 
 /** The ground after one more block. */
 export function onto(ground: Ground, entry: Entry): Ground {
-  return { digest: entry.digest, header: entry.block.header, ...segmentWith(ground, entry.bytes) }
+  const { segmentBlocks, segmentBytes } = segmentWith(ground, entry.bytes)
+  return { digest: entry.digest, header: entry.block.header, segmentBlocks, segmentBytes }
 }
 
 /** How long a segment is with a block of this weight on this ground. */

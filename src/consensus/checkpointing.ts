@@ -94,6 +94,7 @@ export class Checkpointing {
     if (vote.height <= this.#stable.height) return
     const { group } = this.#context
     const slots = this.#ledger.tally(vote)
+    if (slots.length < group.q) return
     const good = slots.filter((slot) => slot.state === 'good')
     if (good.length >= group.q) {
       const signatures = good.slice(0, group.q).map(({ seat, signature }) => ({ seat, signature }))

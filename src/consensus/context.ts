@@ -7,7 +7,7 @@ import type { ConsensusParams } from './params.ts'
 import type { LogRecord } from './records.ts'
 import type { Rules } from './rules.ts'
 import { voteBytes } from './statements.ts'
-import type { CastVote, Claim, ConsensusObservation, Digest, Effect, Event, Message, Vote } from './types.ts'
+import type { CastVote, Claim, ConsensusObservation, Digest, Effect, Event, Message, Seat, Vote } from './types.ts'
 
 const NO_EFFECTS: readonly Effect[] = []
 
@@ -26,7 +26,7 @@ export class Context {
   #asked = 0
   #mark = 0
   #others: readonly NodeId[] = []
-  #member = false
+  #seat: Seat | undefined
   #group: Group
   #clock: { readonly wall: number; readonly at: Millis } | undefined
   now = 0 as Millis
@@ -56,7 +56,7 @@ export class Context {
   set group(group: Group) {
     this.#group = group
     this.#others = group.members.filter((node) => node !== this.self)
-    this.#member = group.seatOf(this.self) !== undefined
+    this.#seat = group.seatOf(this.self)
   }
 
   get others(): readonly NodeId[] {
@@ -64,7 +64,12 @@ export class Context {
   }
 
   get member(): boolean {
-    return this.#member
+    return this.#seat !== undefined
+  }
+
+  /** Ours in the current epoch. */
+  get seat(): Seat | undefined {
+    return this.#seat
   }
 
   /** The mark of what was last written. */

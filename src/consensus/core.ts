@@ -24,6 +24,7 @@ import type {
   Message,
   Seat,
   SignedRequest,
+  View,
 } from './types.ts'
 
 export interface ConsensusOptions {
@@ -119,6 +120,10 @@ export class ConsensusCore implements Core<Input, Effect> {
 
   get epoch(): Epoch {
     return this.#desks.context.group.epoch
+  }
+
+  get view(): View {
+    return this.#desks.voting.view
   }
 
   /** Whether this node is a member in the current epoch. */
@@ -312,7 +317,7 @@ export class ConsensusCore implements Core<Input, Effect> {
   }
 
   #onDurable(mark: number): void {
-    const seat = this.#desks.context.group.seatOf(this.#desks.context.self)
+    const { seat } = this.#desks.context
     for (const cast of this.#desks.voting.durable(mark)) {
       const { vote } = cast
       if (seat !== undefined && vote.kind === 'checkpoint')
@@ -339,6 +344,7 @@ export class ConsensusCore implements Core<Input, Effect> {
 
   /** Runs everything that can go on, until nothing moves. */
   #settle(): void {
+    let busy = false
     for (let round = 0; round < ROUNDS_PER_STEP; round++) {
       // Whatever moves us is written down, so nothing written means that nothing moved.
       const before = this.#desks.context.mark
@@ -348,12 +354,13 @@ export class ConsensusCore implements Core<Input, Effect> {
       this.#desks.proposing.consider()
       this.#sendRequests(bundled)
       this.#desks.judging.consider()
-      this.#desks.voting.setBusy(this.#busy())
+      busy = this.#busy()
+      this.#desks.voting.setBusy(busy)
       this.#desks.voting.tick()
       if (this.#desks.context.mark === before) break
     }
     this.#desks.syncing.settle(
-      this.#busy() || this.#desks.intake.pending > 0,
+      busy || this.#desks.intake.pending > 0,
       this.#desks.moved,
       this.#desks.voting.pace.timeoutMs(),
     )

@@ -119,8 +119,10 @@ export class Execution {
     const windows = this.#windows.save()
     const convicted = [...this.#convicted].sort()
     const frame = encode(frameShape, { epoch: group.epoch, height, at, convicted, windows: windows.length })
-    const chunks = [frame, ...windows.map((piece) => encode(clientsShape, piece)), ...this.#machine.snapshot()]
-    const digests = chunks.map((chunk) => this.#hashing.chunk(chunk))
+    const own = [frame, ...windows.map((piece) => encode(clientsShape, piece))]
+    const chunks = [...own, ...this.#machine.snapshot()]
+    // Only the machine may hand out pieces again.
+    const digests = chunks.map((chunk, i) => (i < own.length ? this.#hashing.bytes(chunk) : this.#hashing.chunk(chunk)))
     const members = this.nextMembers(group)
     const root = this.#hashing.root(digests)
     return { vote: { kind: 'checkpoint', epoch: group.epoch, height, digest, root, members }, chunks, digests }

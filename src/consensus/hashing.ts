@@ -3,6 +3,8 @@ import { digestShape, headerShape, payloadShape } from './messages.ts'
 import { CHUNKS_MAX } from './params.ts'
 import type { Block, Digest, Header } from './types.ts'
 
+const chunksShape = list(digestShape, CHUNKS_MAX)
+
 /** SHA-256 of bytes as hex: given by the host, since cores do not reach for cryptography. Pure, and keeps no hold of the bytes. */
 export type HashFunction = (bytes: Uint8Array) => Digest
 
@@ -54,7 +56,7 @@ export class Hashing {
 
   /** The root of a state: the hash of the list of its chunks' hashes (B-23). */
   root(chunks: readonly Digest[]): Digest {
-    return this.bytes(encodeForCopy(list(digestShape, CHUNKS_MAX), chunks))
+    return this.bytes(encodeForCopy(chunksShape, chunks))
   }
 
   #of<T extends object>(value: T, shape: Shape<T>): Known {

@@ -45,7 +45,8 @@ const OPERATION_OVERHEAD_BYTES = 4
 export class Intake {
   readonly #context: Context
   readonly #session: number
-  readonly #voices: ReadonlyMap<NodeId, Voice>
+  /** One, or few. */
+  readonly #voices: readonly Voice[]
 
   /** `session` must be larger at every start of these clients (B-21). */
   constructor(context: Context, session: number, clients: readonly Signer[]) {
@@ -55,17 +56,21 @@ export class Intake {
     const voiceOf = (client: Signer): Voice => {
       return { client, queue: new BoundedQueue<Submitted>(submitsMax), flights: new Map(), nonce: 0 }
     }
-    this.#voices = new Map(clients.map((client) => [client.node, voiceOf(client)]))
+    this.#voices = clients.map(voiceOf)
+  }
+
+  #voiceOf(client: NodeId): Voice | undefined {
+    return this.#voices.find((voice) => voice.client.node === client)
   }
 
   get pending(): number {
     let count = 0
-    for (const { queue, flights } of this.#voices.values()) count += queue.size + flights.size
+    for (const { queue, flights } of this.#voices) count += queue.size + flights.size
     return count
   }
 
   submit({ id, operation, as = this.#context.self }: Submission): void {
-    const voice = this.#voices.get(as)
+    const voice = this.#voiceOf(as)
     if (voice === undefined) {
       this.#end(id, { kind: 'refused', code: 'UNAUTHORISED', reason: `this node holds no key of ${as}` })
     } else if (operation.length > OPERATION_BYTES_MAX) {
@@ -82,7 +87,7 @@ export class Intake {
   /** Requests to send now. */
   bundle(floor: Height): readonly SignedRequest[] {
     let bundled: SignedRequest[] | undefined
-    for (const voice of this.#voices.values()) {
+    for (const voice of this.#voices) {
       while (this.#isDue(voice)) {
         bundled ??= []
         bundled.push(this.#next(voice, floor))
@@ -129,12 +134,12 @@ export class Intake {
 
   /** Own requests not yet final, to be sent again. */
   flying(): readonly SignedRequest[] {
-    return [...this.#voices.values()].flatMap(({ flights }) => [...flights.values()].map(({ signed }) => signed))
+    return this.#voices.flatMap(({ flights }) => [...flights.values()].map(({ signed }) => signed))
   }
 
   finalised(decision: Decision): void {
     for (const { request, outcomes, refused } of decision.results) {
-      const flights = this.#voices.get(request.client)?.flights
+      const flights = this.#voiceOf(request.client)?.flights
       const flight = flights?.get(requestKey(request))
       if (flight === undefined || refused === 'replayed') continue
       flights?.delete(requestKey(request))
@@ -147,7 +152,7 @@ export class Intake {
 
   /** After a snapshot: what became of requests that the state says were used is not known one by one. */
   transferred(used: (request: Request) => boolean): void {
-    for (const { flights } of this.#voices.values()) {
+    for (const { flights } of this.#voices) {
       for (const [key, flight] of [...flights]) {
         if (!used(flight.request)) continue
         flights.delete(key)
@@ -159,7 +164,7 @@ export class Intake {
   deadline(): Millis {
     let first = NEVER
     const { submitTimeoutMs } = this.#context.params
-    for (const { queue, flights } of this.#voices.values()) {
+    for (const { queue, flights } of this.#voices) {
       const oldest = queue.peek()
       if (oldest !== undefined) first = earliest(first, after(oldest.at, submitTimeoutMs))
       for (const { submits } of flights.values()) {
@@ -175,7 +180,7 @@ export class Intake {
    */
   expire(missing: readonly NodeId[]): void {
     const before = this.#context.now - this.#context.params.submitTimeoutMs
-    for (const { queue, flights } of this.#voices.values()) {
+    for (const { queue, flights } of this.#voices) {
       for (const flight of flights.values()) {
         const late = flight.submits.filter((submitted) => submitted.at <= before)
         if (late.length === 0) continue

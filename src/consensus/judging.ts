@@ -189,8 +189,8 @@ export class Judging {
 
   /** Prepares the current view's proposal if it is there, good, and not prepared yet. */
   consider(): void {
-    const { view, ballot } = this.#voting
-    const candidate = this.#candidates.get(this.#context.group.primarySeat(view))
+    const { view, primary, ballot } = this.#voting
+    const candidate = this.#candidates.get(primary)
     if (candidate === undefined || !candidate.checked || candidate.proposal.view !== view) return
     if (ballot.own.prepared >= view && ballot.own.preparedDigest === candidate.digest) return
     if (this.#events.abstains()) return
@@ -201,7 +201,7 @@ export class Judging {
     }
     if (verdict.kind === 'early') return
     if (verdict.kind === 'bad') {
-      this.#candidates.delete(this.#context.group.primarySeat(view))
+      this.#candidates.delete(primary)
       this.#context.refuse(candidate.from, 20, verdict.why)
       return
     }

@@ -13,21 +13,30 @@ export interface Slot {
   state: 'unchecked' | 'checking' | 'good'
 }
 
-type Row = (Slot | undefined)[]
+/** The votes of one kind in one view, by seat. */
+interface Row {
+  readonly slots: (Slot | undefined)[]
+  /** Places taken, so that a vote which cannot complete anything costs no counting. */
+  cast: number
+  /** What is certified here already, so that further votes for it need no counting. */
+  certified: Digest | undefined
+}
+
 interface Page {
+  readonly view: View
   readonly prepare: Row
   readonly commit: Row
   readonly skip: Row
-  /** Places taken, so that a vote which cannot complete anything costs no counting. */
-  readonly cast: { prepare: number; commit: number; skip: number }
-  /** What is certified here already, so that further votes for it need no counting. */
-  readonly certified: { prepare: Digest | undefined; commit: Digest | undefined }
 }
 
 /** What became of a vote: `conflict` names an earlier vote of that seat that no correct member would have signed too. */
 export type Added =
   | { readonly kind: 'added' | 'known' | 'outside' }
   | { readonly kind: 'conflict'; readonly earlier: CastVote }
+
+const ADDED: Added = { kind: 'added' }
+const KNOWN: Added = { kind: 'known' }
+const OUTSIDE: Added = { kind: 'outside' }
 
 /** Votes of one kind in one view for one thing, when there may be enough. */
 export interface Tally {
@@ -45,6 +54,8 @@ export interface Tally {
 export class VoteLedger {
   readonly group: Group
   readonly #pages = new Map<View, Page>()
+  /** The page asked for last: most questions in a row are about one view. */
+  #open: Page | undefined
   readonly #rules: Rules
   /** Highest view that each seat has skipped, ever: most never skip, and then nothing can contradict a commit. */
   readonly #skippedUpTo: View[] = []
@@ -61,134 +72,132 @@ export class VoteLedger {
   /** Takes a vote whose view the caller has found to be inside the window. `good`: its signature is known to be. */
   add(seat: Seat, cast: CastVote, good: boolean): Added {
     const { vote } = cast
-    if (vote.kind === 'checkpoint') return { kind: 'outside' }
+    if (vote.kind === 'checkpoint') return OUTSIDE
     const page = this.#page(vote.view)
-    const held = page[vote.kind][seat]
+    const row = rowOf(page, vote.kind)
+    const held = row.slots[seat]
     if (held !== undefined) {
       if (!sameVote(held.vote, vote)) {
-        return conflict(held.vote, vote) ? { kind: 'conflict', earlier: held } : { kind: 'known' }
+        return conflict(held.vote, vote) ? { kind: 'conflict', earlier: held } : KNOWN
       }
-      if (good && held.state !== 'good')
-        page[vote.kind][seat] = { seat, vote, signature: cast.signature, state: 'good' }
-      return { kind: 'known' }
+      if (good && held.state !== 'good') row.slots[seat] = { seat, vote, signature: cast.signature, state: 'good' }
+      return KNOWN
     }
-    page[vote.kind][seat] = { seat, vote, signature: cast.signature, state: good ? 'good' : 'unchecked' }
-    page.cast[vote.kind] += 1
+    row.slots[seat] = { seat, vote, signature: cast.signature, state: good ? 'good' : 'unchecked' }
+    row.cast += 1
     if (vote.kind === 'skip' && vote.view > (this.#skippedUpTo[seat] ?? 0)) this.#skippedUpTo[seat] = vote.view
     const earlier = this.#contradicted(seat, vote, page)
-    return earlier === undefined ? { kind: 'added' } : { kind: 'conflict', earlier }
+    return earlier === undefined ? ADDED : { kind: 'conflict', earlier }
   }
 
-  /** The vote held for a place. */
-  held(kind: ViewVote['kind'], view: View, seat: Seat): Slot | undefined {
-    return this.#pages.get(view)?.[kind][seat]
+  /** Votes of a kind in a view, whatever for. */
+  count(kind: ViewVote['kind'], view: View): number {
+    return this.#row(kind, view)?.cast ?? 0
   }
 
-  /** Whether a quorum's worth of votes of a kind is there in a view, whatever for. */
+  /** Whether a quorum's worth of them is there. */
   mayComplete(kind: ViewVote['kind'], view: View): boolean {
-    return (this.#pages.get(view)?.cast[kind] ?? 0) >= this.group.q
+    return this.count(kind, view) >= this.group.q
   }
 
   /** Votes for a block in a view. Counted by digest: others in the same view are others' votes. */
   tally(kind: 'prepare' | 'commit', view: View, digest: Digest): Tally {
     return tallyOf(
-      this.#pages.get(view)?.[kind] ?? [],
+      this.#row(kind, view)?.slots ?? [],
       (vote) => vote.kind !== 'skip' && this.#rules.counts(vote.digest, digest),
     )
   }
 
   /** Skips of a view whose tips are no higher than a certificate that we can show (B-16). */
   skips(view: View, tipMax: View): Tally {
-    return tallyOf(this.#pages.get(view)?.skip ?? [], (vote) => vote.kind === 'skip' && vote.tip <= tipMax)
-  }
-
-  /** Members that skip a view, whatever their tips. */
-  skipping(view: View): readonly Slot[] {
-    return present(this.#pages.get(view)?.skip ?? [])
+    return tallyOf(this.#row('skip', view)?.slots ?? [], (vote) => vote.kind === 'skip' && vote.tip <= tipMax)
   }
 
   isCertified(kind: 'prepare' | 'commit', view: View, digest: Digest): boolean {
-    return this.#pages.get(view)?.certified[kind] === digest
+    return this.#row(kind, view)?.certified === digest
   }
 
   setCertified(kind: 'prepare' | 'commit', view: View, digest: Digest): void {
-    const page = this.#pages.get(view)
-    if (page !== undefined) page.certified[kind] = digest
+    const row = this.#row(kind, view)
+    if (row !== undefined) row.certified = digest
   }
 
   /** A vote whose signature was found bad was never cast. */
   drop(slot: Slot): void {
-    const { kind, view } = slot.vote
-    const page = this.#pages.get(view)
-    if (page === undefined || page[kind][slot.seat] !== slot) return
-    page[kind][slot.seat] = undefined
-    page.cast[kind] -= 1
+    const row = this.#row(slot.vote.kind, slot.vote.view)
+    if (row === undefined || row.slots[slot.seat] !== slot) return
+    row.slots[slot.seat] = undefined
+    row.cast -= 1
   }
 
   /** Digests with votes in a view, in order of seats. */
   digests(kind: 'prepare' | 'commit', view: View): readonly Digest[] {
-    const digests = new Set<Digest>()
-    for (const slot of this.#pages.get(view)?.[kind] ?? []) {
-      if (slot !== undefined && slot.vote.kind !== 'skip') digests.add(slot.vote.digest)
+    const digests: Digest[] = []
+    for (const slot of this.#row(kind, view)?.slots ?? []) {
+      if (slot === undefined || slot.vote.kind === 'skip') continue
+      if (!digests.includes(slot.vote.digest)) digests.push(slot.vote.digest)
     }
-    return [...digests]
+    return digests
   }
 
   /** Forgets views below the window. */
   prune(below: View): void {
+    this.#open = undefined
     for (const view of this.#pages.keys()) if (view < below) this.#pages.delete(view)
   }
 
+  #row(kind: ViewVote['kind'], view: View): Row | undefined {
+    const page = this.#find(view)
+    return page === undefined ? undefined : rowOf(page, kind)
+  }
+
+  #find(view: View): Page | undefined {
+    if (this.#open?.view !== view) this.#open = this.#pages.get(view)
+    return this.#open
+  }
+
   #page(view: View): Page {
-    let page = this.#pages.get(view)
-    if (page === undefined) {
-      page = {
-        prepare: [],
-        commit: [],
-        skip: [],
-        cast: { prepare: 0, commit: 0, skip: 0 },
-        certified: { prepare: undefined, commit: undefined },
-      }
-      this.#pages.set(view, page)
-    }
+    const found = this.#find(view)
+    if (found !== undefined) return found
+    const page = { view, prepare: newRow(), commit: newRow(), skip: newRow() }
+    this.#pages.set(view, page)
     return page
   }
 
   #contradicted(seat: Seat, vote: ViewVote, page: Page): Slot | undefined {
-    if (vote.kind === 'prepare') return conflicting(page.commit[seat], vote)
+    if (vote.kind === 'prepare') return conflicting(page.commit.slots[seat], vote)
     if (vote.kind === 'commit') {
-      const prepare = conflicting(page.prepare[seat], vote)
+      const prepare = conflicting(page.prepare.slots[seat], vote)
       if (prepare !== undefined) return prepare
       if ((this.#skippedUpTo[seat] ?? 0) < vote.view) return undefined
     }
-    // A skip speaks about views below its own, so a commit is held against the skips of its view and above.
-    const [kind, touches] =
-      vote.kind === 'commit'
-        ? (['skip', (view: View) => view >= vote.view] as const)
-        : (['commit', (view: View) => view > vote.tip && view <= vote.view] as const)
-    for (const [view, other] of this.#pages) {
-      const found = touches(view) ? conflicting(other[kind][seat], vote) : undefined
+    const against = vote.kind === 'commit' ? 'skip' : 'commit'
+    for (const other of this.#pages.values()) {
+      const found = conflicting(rowOf(other, against).slots[seat], vote)
       if (found !== undefined) return found
     }
     return undefined
   }
 }
 
+function newRow(): Row {
+  return { slots: [], cast: 0, certified: undefined }
+}
+
+function rowOf(page: Page, kind: ViewVote['kind']): Row {
+  if (kind === 'prepare') return page.prepare
+  return kind === 'commit' ? page.commit : page.skip
+}
+
 function conflicting(slot: Slot | undefined, vote: ViewVote): Slot | undefined {
   return slot !== undefined && conflict(slot.vote, vote) ? slot : undefined
 }
 
-function present(row: Row): Slot[] {
-  const slots: Slot[] = []
-  for (const slot of row) if (slot !== undefined) slots.push(slot)
-  return slots
-}
-
-function tallyOf(row: Row, counts: (vote: ViewVote) => boolean): Tally {
+function tallyOf(slots: Row['slots'], counts: (vote: ViewVote) => boolean): Tally {
   const good: Slot[] = []
   const unchecked: Slot[] = []
   let checking = 0
-  for (const slot of row) {
+  for (const slot of slots) {
     if (slot === undefined || !counts(slot.vote)) continue
     if (slot.state === 'good') good.push(slot)
     else if (slot.state === 'unchecked') unchecked.push(slot)

@@ -35,6 +35,8 @@ export class Pace {
   #strikes = 0
   /** What views take here: the median over primaries; undefined before half of them have had one. */
   #usualMs: number | undefined
+  /** Asked for several times in every step, changed with views and decisions only. */
+  #timeoutMs: number | undefined
 
   constructor(params: ConsensusParams, rules: Rules, size: number, q: number) {
     this.#params = params
@@ -48,6 +50,11 @@ export class Pace {
    * of all before the next that everybody hears of (B-29), unless something went wrong.
    */
   timeoutMs(): number {
+    this.#timeoutMs ??= this.#workOut()
+    return this.#timeoutMs
+  }
+
+  #workOut(): number {
     const { viewTimeoutMs, viewTimeoutMaxMs } = this.#params
     const usual = this.#usualMs
     // Whoever takes longer than this is slow, and would be sat out for it.
@@ -68,6 +75,7 @@ export class Pace {
   }
 
   finalised(): void {
+    this.#timeoutMs = undefined
     this.#certified = 0
     this.#skipped = 0
   }
@@ -78,6 +86,7 @@ export class Pace {
    */
   certified(primary: Seat, tookMs: number | undefined): void {
     const record = this.#seats[primary]
+    this.#timeoutMs = undefined
     this.#certified += 1
     if (record === undefined) return
     if (tookMs !== undefined) {
@@ -110,6 +119,7 @@ export class Pace {
   skipped(primary: Seat, satOut: boolean): void {
     const record = this.#seats[primary]
     if (record === undefined || satOut) return
+    this.#timeoutMs = undefined
     this.#skipped += 1
     this.#strike(record)
   }

@@ -120,15 +120,16 @@ export const CONSENSUS_DEFAULTS: ConsensusParams = {
 export function consensusParams(changes: Partial<ConsensusParams> = {}): ConsensusParams {
   const p = { ...CONSENSUS_DEFAULTS, ...changes }
   for (const [name, value] of Object.entries(p)) assert(value > 0, 'a consensus parameter is positive', { name, value })
+  const details = { ...p }
   // Otherwise a primary would be skipped while it waits to be useful.
-  assert(p.commitWaitMs * 2 <= p.viewTimeoutMs, 'commits are awaited for half a view at most', { ...p })
-  assert(p.viewTimeoutMs <= p.viewTimeoutMaxMs, 'time-outs grow', { ...p })
+  assert(p.commitWaitMs * 2 <= p.viewTimeoutMs, 'commits are awaited for half a view at most', details)
+  assert(p.viewTimeoutMs <= p.viewTimeoutMaxMs, 'time-outs grow', details)
   // A segment is held whole, and the one before it for members that lag.
-  assert(p.chainBytesMax >= 2 * (p.segmentBytes + BLOCK_BYTES_MAX), 'two segments fit in memory', { ...p })
+  assert(p.chainBytesMax >= 2 * (p.segmentBytes + BLOCK_BYTES_MAX), 'two segments fit in memory', details)
   // A client whose window is open must not be forgotten.
-  assert(p.requestHeightsMax > p.segmentBlocksMax, 'requests outlive a segment', { ...p })
-  assert(p.openNoncesMax >= p.requestsInFlightMax, 'a client fits its window', { ...p })
+  assert(p.requestHeightsMax > p.segmentBlocksMax, 'requests outlive a segment', details)
+  assert(p.openNoncesMax >= p.requestsInFlightMax, 'a client fits its window', details)
   // The pool gives each client a twelfth of its bytes.
-  assert(p.poolBytesMax >= 12 * REQUEST_BYTES_MAX, 'a client fits its share of the pool', { ...p })
+  assert(p.poolBytesMax >= 12 * REQUEST_BYTES_MAX, 'a client fits its share of the pool', details)
   return p
 }

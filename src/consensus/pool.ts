@@ -3,9 +3,25 @@ import type { Entry } from './chain.ts'
 import { BLOCK_BYTES_MAX, type ConsensusParams, REQUEST_BYTES_MAX, REQUESTS_PER_BLOCK_MAX } from './params.ts'
 import type { Request, SignedRequest } from './types.ts'
 
+interface Named {
+  readonly client: NodeId
+  readonly session: number
+  readonly nonce: number
+  readonly key: string
+}
+
+/** Places for names given lately: a request is looked for some ten times on its way, and a text is made slowly. */
+const NAMED_MAX = 1024
+const NAMED: (Named | undefined)[] = new Array(NAMED_MAX).fill(undefined)
+
 /** Names a request: what is applied once (B-21). */
 export function requestKey({ client, session, nonce }: Request): string {
-  return `${client} ${session} ${nonce}`
+  const at = (nonce * 64 + client.charCodeAt(client.length - 1) + session) % NAMED_MAX
+  const named = NAMED[at]
+  if (named?.nonce === nonce && named.session === session && named.client === client) return named.key
+  const key = `${client} ${session} ${nonce}`
+  NAMED[at] = { client, session, nonce, key }
+  return key
 }
 
 interface Waiting {
@@ -107,6 +123,7 @@ export class RequestPool {
 
   /** The oldest requests that fit a block and are not in these blocks below it already. */
   select(below: readonly Entry[], counts: (request: Request) => boolean): readonly SignedRequest[] {
+    if (this.#waiting.size === 0) return []
     const taken = keysIn(below)
     const sessions = sessionsIn(below)
     const selected: SignedRequest[] = []
@@ -124,13 +141,13 @@ export class RequestPool {
 
   /** Who sent these requests; undefined if there are none, or if one is not here. */
   bringersOf(requests: readonly SignedRequest[]): readonly NodeId[] | undefined {
-    const bringers = new Set<NodeId>()
+    const bringers: NodeId[] = []
     for (const { request } of requests) {
       const waiting = this.#waiting.get(requestKey(request))
       if (waiting === undefined) return undefined
-      for (const node of waiting.from) bringers.add(node)
+      for (const node of waiting.from) if (!bringers.includes(node)) bringers.push(node)
     }
-    return bringers.size === 0 ? undefined : [...bringers]
+    return bringers.length === 0 ? undefined : bringers
   }
 
   /** Some of the waiting requests, oldest first, to be passed on. */

@@ -54,7 +54,7 @@ export class Proposing {
   #isMyTurn(): boolean {
     const { view, ballot } = this.#voting
     return (
-      this.#context.group.primaryOf(view) === this.#context.self &&
+      this.#context.seat === this.#voting.primary &&
       ballot.own.prepared < view &&
       !this.#events.abstains()
     )
@@ -90,18 +90,20 @@ export class Proposing {
   }
 
   deadline(): Millis {
+    if (!this.#isMyTurn() || this.tipFinal) return NEVER
     const at = this.#againAt()
-    return at > this.#context.now && this.#isMyTurn() && !this.tipFinal ? at : NEVER
+    return at > this.#context.now ? at : NEVER
   }
 
   #newBlock(ground: Ground, below: Parameters<RequestPool['select']>[0]): Block | undefined {
     const { group, hashing, params, rules, self, wall } = this.#context
     const height = (ground.header.height + 1) as Height
     const requests = this.#pool.select(below, (request) => this.#execution.judge(request, height) === undefined)
-    const included = new Set(below.flatMap(({ block }) => block.evidence.map(({ signer }) => signer)))
+    const isIncluded = ({ signer }: Evidence): boolean =>
+      below.some(({ block }) => block.evidence.some((other) => other.signer === signer))
     const evidence = this.#events
       .evidence()
-      .filter(({ signer }) => !included.has(signer))
+      .filter((each) => !isIncluded(each))
       .slice(0, EVIDENCE_PER_BLOCK_MAX)
     // A change of membership waits for a checkpoint, so the segment ends here if it is known to be due (B-24).
     const changes = this.#execution.membersChange(group)

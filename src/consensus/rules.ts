@@ -67,7 +67,7 @@ export interface Rules {
 
 export const RULES: Rules = {
   quorum,
-  distinct: (seats) => new Set(seats).size,
+  distinct: (seats) => seats.filter((seat, i) => seats.indexOf(seat) === i).length,
   counts: (voted, wanted) => voted === wanted,
   primarySeat: (epoch, view, memberCount) => ((epoch + view) % memberCount) as Seat,
   mayPrepare: (own, view) => view > own.prepared,
@@ -89,7 +89,7 @@ export const RULES: Rules = {
   refusesReplay: () => true,
   abstains: (view, proven) => view <= proven + 1,
   membershipStep: (f) => Math.max(1, f),
-  timeoutMs: (baseMs, maxMs, failures) => Math.min(maxMs, baseMs * 2 ** Math.min(failures, 16)),
+  timeoutMs: (baseMs, maxMs, failures) => Math.min(maxMs, baseMs * (1 << Math.min(failures, 16))),
   sitOutMax: (memberCount, q) => memberCount - q,
   mindsOwnGhost: () => true,
 }

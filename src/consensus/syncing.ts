@@ -7,9 +7,9 @@ import type { Voting } from './voting.ts'
 
 /** What a peer last said of itself, or showed by a vote. */
 export interface Heard {
-  readonly epoch: Epoch
-  readonly height: Height
-  readonly at: Millis
+  epoch: Epoch
+  height: Height
+  at: Millis
 }
 
 /** Peers remembered: members and followers nearby. */
@@ -41,7 +41,7 @@ export class Syncing {
     this.#statusAt = context.now
   }
 
-  heard(node: NodeId): Heard | undefined {
+  heard(node: NodeId): Readonly<Heard> | undefined {
     return this.#heard.get(node)
   }
 
@@ -56,11 +56,17 @@ export class Syncing {
     if (status.epoch > epoch || status.height > height) this.askBlocks(from, epoch, height)
   }
 
-  /** It committed to a block, so it holds everything below. */
+  /** It committed to a block, so it holds everything below. Said so often that it keeps its place among the peers. */
   onCommit(from: NodeId, epoch: Epoch, below: Height): void {
-    const before = this.#heard.get(from)
-    const height = before?.epoch === epoch && before.height > below ? before.height : below
-    this.#heard.set(from, { epoch, height, at: this.#context.now })
+    const { now } = this.#context
+    const heard = this.#heard.get(from)
+    if (heard === undefined) {
+      this.#heard.set(from, { epoch, height: below, at: now })
+      return
+    }
+    if (heard.epoch !== epoch || heard.height < below) heard.height = below
+    heard.epoch = epoch
+    heard.at = now
   }
 
   /** Asks one peer for the blocks after ours; at most one such question is open. */

@@ -16,6 +16,7 @@ export function conflict(a: Vote, b: Vote): boolean {
 }
 
 export function sameCheckpoint(a: CheckpointVote, b: CheckpointVote): boolean {
+  if (a === b) return true
   return (
     a.epoch === b.epoch &&
     a.height === b.height &&

@@ -62,6 +62,8 @@ export class Voting {
   readonly #last = new Map<Vote['kind'], CastVote>()
   readonly #waiting: { readonly mark: number; readonly cast: CastVote }[] = []
   #view: View
+  /** Whose turn it is. */
+  #primary: Seat
   #tip: Tip
   #skip: SkipCertificate | undefined
   #committed: CommitCertificate | undefined
@@ -80,12 +82,17 @@ export class Voting {
     this.#patience = new Patience(context)
     this.anchor = anchor
     this.#view = 1 as View
+    this.#primary = group.primarySeat(this.#view)
     this.#tip = { view: 0 as View, digest: anchor, certificate: undefined }
     this.#enteredAt = context.now
   }
 
   get view(): View {
     return this.#view
+  }
+
+  get primary(): Seat {
+    return this.#primary
   }
 
   get tip(): Tip {
@@ -278,7 +285,8 @@ export class Voting {
     const oldest = view - this.#context.params.viewsBehindMax
     this.ledger.prune(oldest as View)
     this.#beliefs.prune(Math.min(oldest, this.#tip.view) as View)
-    this.#satOut = this.pace.sitsOut(this.ledger.group.primarySeat(view))
+    this.#primary = this.ledger.group.primarySeat(view)
+    this.#satOut = this.pace.sitsOut(this.#primary)
     this.#events.onView()
     // Votes for this view may have come before us.
     for (const digest of this.ledger.digests('prepare', view)) this.#countDigest('prepare', view, digest)
@@ -366,6 +374,7 @@ export class Voting {
     }
     const { prepared, committed, skipped } = this.ballot.own
     this.#view = Math.max(1, prepared, committed + 1, skipped, (tip?.view ?? 0) + 1, (skip?.view ?? 0) + 1) as View
+    this.#primary = this.ledger.group.primarySeat(this.#view)
     this.#skip = skip
     if (tip !== undefined) {
       this.#tip = { view: tip.view, digest: tip.digest, certificate: tip }
@@ -379,6 +388,6 @@ export class Voting {
 
   /** Whether so many skip our view that one of them must be right. */
   othersSkip(): boolean {
-    return this.ledger.skipping(this.#view).length > this.ledger.group.f
+    return this.ledger.count('skip', this.#view) > this.ledger.group.f
   }
 }

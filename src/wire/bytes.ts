@@ -13,6 +13,8 @@ let slabUsed = 0
 /** Appends canonical bytes to a buffer that grows by doubling. Values out of their shape's range are our own bug. */
 export class ByteWriter {
   #bytes: Uint8Array
+  /** That of the bytes: asking them for it takes longer than most values do. */
+  #buffer: ArrayBufferLike
   #view: DataView
   /** Where what is being written begins: what is before was taken, and belongs to others. */
   #start = 0
@@ -20,7 +22,8 @@ export class ByteWriter {
 
   constructor(capacityBytes = 256) {
     this.#bytes = new Uint8Array(capacityBytes)
-    this.#view = new DataView(this.#bytes.buffer)
+    this.#buffer = this.#bytes.buffer
+    this.#view = new DataView(this.#buffer)
   }
 
   get length(): number {
@@ -121,7 +124,7 @@ export class ByteWriter {
       this.#length = this.#start
       return copy
     }
-    const bytes = this.#bytes.subarray(this.#start, this.#length)
+    const bytes = this.view()
     if (this.#bytes.length > SLAB_BYTES) {
       const copy = bytes.slice()
       this.#renew()
@@ -148,7 +151,7 @@ export class ByteWriter {
 
   /** What was written, until something else is. */
   view(): Uint8Array {
-    return this.#bytes.subarray(this.#start, this.#length)
+    return new Uint8Array(this.#buffer, this.#start, this.length)
   }
 
   #reserve(bytes: number): void {
@@ -169,6 +172,7 @@ export class ByteWriter {
 
   #use(bytes: Uint8Array): void {
     this.#bytes = bytes
+    this.#buffer = bytes.buffer
     this.#view = new DataView(bytes.buffer)
     this.#start = 0
     this.#length = 0
@@ -181,6 +185,7 @@ export class ByteWriter {
  */
 export class ByteReader {
   readonly #bytes: Uint8Array
+  #buffer: ArrayBufferLike | undefined
   #offset = 0
   #fault: string | undefined
 
@@ -249,7 +254,8 @@ export class ByteReader {
   /** A view of the next bytes, not a copy: whoever keeps it keeps the whole frame. */
   raw(length: number): Uint8Array {
     if (!this.#has(length)) return new Uint8Array(0)
-    const bytes = this.#bytes.subarray(this.#offset, this.#offset + length)
+    this.#buffer ??= this.#bytes.buffer
+    const bytes = new Uint8Array(this.#buffer, this.#bytes.byteOffset + this.#offset, length)
     this.#offset += length
     return bytes
   }

@@ -11,11 +11,11 @@ import type {
   SignedRequest,
   Vote,
 } from '../../src/consensus/index.ts'
-import { headerShape, requestShape, voteShape } from '../../src/consensus/messages.ts'
+import { headerShape, requestShape } from '../../src/consensus/messages.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
-import { encode, encodeForCopy, record, text } from '../../src/wire/index.ts'
-
-import { covers, Signed, voteKey } from './signed.ts'
+import { encodeForCopy, record, text } from '../../src/wire/index.ts'
+import { isSignedBy, votesIn } from './signatures.ts'
+import { covers, type Place, placeOf, Signed, type Skipped, voteKey } from './signed.ts'
 
 /** A broken clause, and how it showed. */
 export interface Violation {
@@ -25,7 +25,6 @@ export interface Violation {
 
 // The checkers share the wire shapes with the core, so that they see the same bytes, and nothing else: thresholds,
 // conflicts and descent are worked out here anew.
-const voteBytes = record({ group: text(64), vote: voteShape })
 const requestBytes = record({ group: text(64), request: requestShape })
 
 /** As the world sets it. */
@@ -52,14 +51,13 @@ export class Checker implements Watcher {
   readonly #members = new Map<number, readonly NodeId[]>()
   /** Epochs of which honest hosts hold different memberships: more than f are faulty, and seats name nobody any more. */
   readonly #disputed = new Set<number>()
-  readonly #blocks = new Map<Digest, { readonly parent: Digest; readonly height: number; readonly epoch: number }>()
-  readonly #lines = new Map<Digest, Line>()
+  readonly #blocks = new Map<Digest, Proposed>()
   readonly #seen = new Set<object>()
   readonly #believed = new Set<object>()
   readonly #digests = new Map<Header, Digest>()
   /** Requests whose signature was looked at, with their names. */
   readonly #requests = new Map<SignedRequest, string>()
-  readonly #decided = new Set<string>()
+  readonly #decided = new Set<Place>()
   /** Views with a decision of their own, when an honest host first knew (B-11). */
   readonly decisions: { readonly at: number; readonly epoch: number; readonly view: number }[] = []
   readonly #tooMany: boolean
@@ -91,7 +89,7 @@ export class Checker implements Watcher {
         if (!this.#seen.has(message)) {
           this.#seen.add(message)
           const digest = this.#digestOf(header)
-          this.#blocks.set(digest, { parent: header.parent, height: header.height, epoch: header.epoch })
+          this.#blocks.set(digest, { parent: header.parent, height: header.height, below: undefined })
           const vote: Vote = { kind: 'prepare', epoch: message.epoch, view: message.view, digest }
           this.#onCast(host, host.node, { vote, signature: message.signature }, true)
         }
@@ -214,8 +212,9 @@ export class Checker implements Watcher {
     }
     this.#fingerprint(host, height)
     const { epoch, view } = decision.certificate
-    if (decision.certificate.digest === digest && !this.#decided.has(`${epoch} ${view}`)) {
-      this.#decided.add(`${epoch} ${view}`)
+    const place = placeOf(epoch, view)
+    if (decision.certificate.digest === digest && !this.#decided.has(place)) {
+      this.#decided.add(place)
       this.decisions.push({ at: this.#world.now, epoch, view })
     }
     for (const [i, signed] of requests.entries()) this.#onApplied(host, signed, decision, i)
@@ -316,92 +315,81 @@ export class Checker implements Watcher {
   #checkCertificates(): void {
     const committed = this.#certified('commits')
     const prepared = this.#certified('prepares')
+    const skipped = this.#skipped()
+    for (const block of this.#blocks.values()) block.below = this.#blocks.get(block.parent)
     for (const { epoch, view, digest } of committed) {
-      const n = this.#members.get(epoch)?.length ?? 1
-      for (const [skipped, signers] of this.#skippers(epoch, view)) {
-        if (signers >= needed(n))
-          this.#break('B-5', `epoch ${epoch}: committed in view ${view}, skipped up to ${skipped}`)
+      for (const skips of skipped) {
+        if (skips.filter((skip) => covers(skip, epoch, view)).length >= this.#quorum(epoch))
+          this.#break('B-5', `epoch ${epoch}: committed in view ${view}, skipped up to ${skips[0]?.view}`)
       }
+      const block = this.#blocks.get(digest)
+      if (block === undefined) continue
       for (const later of prepared) {
         if (later.epoch !== epoch || later.view <= view || later.digest === digest) continue
-        if (this.#descends(this.#lineOf(later.digest), digest) !== false) continue
+        if (standsOn(this.#blocks.get(later.digest), block) !== false) continue
         this.#break('B-5', `epoch ${epoch}: certified in view ${later.view} beside what was committed in view ${view}`)
       }
     }
   }
 
-  #certified(kind: 'prepares' | 'commits'): { epoch: number; view: number; digest: Digest }[] {
-    const counts = new Map<string, { epoch: number; view: number; digest: Digest; signers: number }>()
+  #quorum(epoch: number): number {
+    return needed(this.#members.get(epoch)?.length ?? 1)
+  }
+
+  #isMember(signer: NodeId, epoch: number): boolean {
+    return this.#members.get(epoch)?.includes(signer) === true
+  }
+
+  /** What a quorum has signed votes for. */
+  #certified(kind: 'prepares' | 'commits'): readonly Certified[] {
+    const certified: Certified[] = []
+    const found = new Map<Digest, Certified[]>()
     for (const [signer, signed] of this.#signed) {
       for (const { epoch, view, digests } of signed[kind].values()) {
-        if (this.#members.get(epoch)?.includes(signer) !== true) continue
+        if (!this.#isMember(signer, epoch)) continue
         for (const digest of digests) {
-          const key = `${epoch} ${view} ${digest}`
-          const entry = counts.get(key) ?? { epoch, view, digest, signers: 0 }
-          entry.signers += 1
-          counts.set(key, entry)
+          const places = found.get(digest) ?? []
+          if (places.length === 0) found.set(digest, places)
+          let place = places.find((other) => other.view === view && other.epoch === epoch)
+          if (place === undefined) {
+            place = { epoch, view, digest, signers: 0 }
+            places.push(place)
+          }
+          place.signers += 1
+          if (place.signers === this.#quorum(epoch)) certified.push(place)
         }
       }
     }
-    return [...counts.values()].filter(({ epoch, signers }) => signers >= needed(this.#members.get(epoch)?.length ?? 1))
+    return certified
   }
 
-  /** For each view u at or above: how many signed a skip of u that covers the view. */
-  #skippers(epoch: number, view: number): Map<number, number> {
-    const counts = new Map<number, number>()
+  /** The views that a quorum has skipped: what each of the members signed. */
+  #skipped(): readonly (readonly Skipped[])[] {
+    const skipped = new Map<Place, Skipped[]>()
     for (const [signer, signed] of this.#signed) {
-      if (this.#members.get(epoch)?.includes(signer) !== true) continue
-      for (const skip of signed.skips.values()) {
-        if (covers(skip, epoch, view)) counts.set(skip.view, (counts.get(skip.view) ?? 0) + 1)
+      for (const [place, skip] of signed.skips) {
+        if (!this.#isMember(signer, skip.epoch)) continue
+        const others = skipped.get(place)
+        if (others === undefined) skipped.set(place, [skip])
+        else others.push(skip)
       }
     }
-    return counts
-  }
-
-  /** Walked down once for each block that is asked about: many are held against each. */
-  #lineOf(from: Digest): Line {
-    const known = this.#lines.get(from)
-    if (known !== undefined) return known
-    const above = new Map<Digest, number>()
-    let lowest = Number.POSITIVE_INFINITY
-    for (let at = from; !above.has(at); ) {
-      above.set(at, lowest)
-      const block = this.#blocks.get(at)
-      if (block === undefined) break
-      lowest = Math.min(lowest, block.height)
-      at = block.parent
-    }
-    const line = { above, lowest }
-    this.#lines.set(from, line)
-    return line
-  }
-
-  /** Whether a block is or descends from another; undefined if the way is not known. */
-  #descends({ above, lowest }: Line, to: Digest): boolean | undefined {
-    const height = this.#blocks.get(to)?.height
-    const over = above.get(to)
-    if (over !== undefined && (height === undefined || over > height)) return true
-    if (height === undefined) return undefined
-    return lowest <= height ? false : undefined
+    return [...skipped.values()].filter((skips) => skips.length >= this.#quorum(skips[0]?.epoch ?? 0))
   }
 
   /** B-7: nothing above the block that closed an epoch belongs to it. */
   #checkEpochs(): void {
-    for (const [index, finals] of this.#finals) {
-      let epoch = 0
-      for (const [, { block }] of [...finals].sort(([a], [b]) => a - b)) {
-        if (block.header.epoch < epoch) this.#break('B-7', `host ${index} finalised in a closed epoch`)
-        epoch = block.header.epoch
-      }
-    }
     const epochAt = new Map<number, number>()
-    for (const finals of this.#finals.values()) {
-      for (const [height, { block }] of finals) {
+    for (const [index, finals] of this.#finals) {
+      let before = 0
+      for (const height of [...finals.keys()].sort((a, b) => a - b)) {
+        const epoch = finals.get(height)?.block.header.epoch ?? 0
+        if (epoch < before) this.#break('B-7', `host ${index} finalised in a closed epoch`)
+        before = epoch
         const known = epochAt.get(height)
-        if (known !== undefined && known !== block.header.epoch && !this.#tooMany) {
-          this.#break('B-7', `height ${height} belongs to epochs ${known} and ${block.header.epoch}`)
-        }
-        epochAt.set(height, block.header.epoch)
+        if (known !== undefined && known !== epoch && !this.#tooMany)
+          this.#break('B-7', `height ${height} belongs to epochs ${known} and ${epoch}`)
+        epochAt.set(height, epoch)
       }
     }
   }
@@ -430,52 +418,23 @@ export class Checker implements Watcher {
   }
 }
 
-/** The way down from a block: each block on it with the least height above it, and the least height of all. */
-interface Line {
-  readonly above: ReadonlyMap<Digest, number>
-  readonly lowest: number
+/** A block that somebody proposed, and the one it names as its parent, if that was proposed too. */
+interface Proposed {
+  readonly parent: Digest
+  readonly height: number
+  below: Proposed | undefined
 }
 
-interface Entry {
-  readonly seat: number
-  readonly vote: Vote
-  readonly signature: Uint8Array
+/** Whether a block is or descends from another; undefined if the way is not known. */
+function standsOn(from: Proposed | undefined, to: Proposed): boolean | undefined {
+  let at = from
+  while (at !== undefined && at.height > to.height) at = at.below
+  return at === undefined ? undefined : at === to
 }
 
-function votesIn(certificate: Certificate): readonly Entry[] {
-  if (certificate.kind === 'skip') {
-    const { epoch, view } = certificate
-    return certificate.votes.map(({ seat, tip, signature }) => ({
-      seat,
-      vote: { kind: 'skip', epoch, view, tip },
-      signature,
-    }))
-  }
-  const vote: Vote =
-    certificate.kind === 'checkpoint'
-      ? certificate.vote
-      : { kind: certificate.kind, epoch: certificate.epoch, view: certificate.view, digest: certificate.digest }
-  return certificate.signatures.map(({ seat, signature }) => ({ seat, vote, signature }))
-}
-
-/** What was encoded last of each kind: most votes are the same as the one before but for their signer. */
-const LAST = new Map<Vote['kind'], { readonly vote: Vote; readonly bytes: Uint8Array }>()
-
-function bytesOf(vote: Vote): Uint8Array {
-  const last = LAST.get(vote.kind)
-  if (last !== undefined && isSame(last.vote, vote)) return last.bytes
-  const bytes = encode(voteBytes, { group: GROUP, vote })
-  LAST.set(vote.kind, { vote, bytes })
-  return bytes
-}
-
-function isSame(a: Vote, b: Vote): boolean {
-  if (a === b) return true
-  if (a.kind === 'checkpoint' || b.kind === 'checkpoint' || a.view !== b.view || a.epoch !== b.epoch) return false
-  if (a.kind === 'skip') return b.kind === 'skip' && a.tip === b.tip
-  return a.kind === b.kind && a.digest === b.digest
-}
-
-function isSignedBy(signer: NodeId, vote: Vote, signature: Uint8Array): boolean {
-  return verifies({ domain: 'consensus-vote', statement: { signer, bytes: bytesOf(vote), signature } })
+interface Certified {
+  readonly epoch: number
+  readonly view: number
+  readonly digest: Digest
+  signers: number
 }

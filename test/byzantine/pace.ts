@@ -52,7 +52,7 @@ function measure({ seed, size, lie, route, warmUpMs, measuredMs }: Course): Meas
     },
   }
   keepBusy(world)
-  const view = (): number => world.honest[0]?.core.status().view ?? 0
+  const view = (): number => world.honest[0]?.core.view ?? 0
   world.run(warmUpMs, () => false, Number.POSITIVE_INFINITY)
   const before = view()
   world.run(warmUpMs + measuredMs, () => false, Number.POSITIVE_INFINITY)

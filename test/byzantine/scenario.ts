@@ -238,7 +238,7 @@ export function roundOf(from: Host, message: Envelope['message']): number {
     const vote = message.votes[0]?.vote
     if (vote !== undefined && vote.kind !== 'checkpoint') return vote.view
   }
-  return from.core.status().view
+  return from.core.view
 }
 
 /** Up to f members lie in named ways, all the time. */

@@ -1,5 +1,7 @@
 import type { Digest, Vote } from '../../src/consensus/index.ts'
 
+type CheckpointVote = Extract<Vote, { readonly kind: 'checkpoint' }>
+
 /** A view's votes of one kind of one signer. */
 interface InView {
   readonly epoch: number
@@ -7,16 +9,16 @@ interface InView {
   readonly digests: Digest[]
 }
 
-interface Skipped {
+export interface Skipped {
   readonly epoch: number
   readonly view: number
   readonly tips: number[]
 }
 
 /** Names a view. Numbers are quick keys; what only a liar would say becomes a text. */
-type Place = number | string
+export type Place = number | string
 
-function placeOf(epoch: number, view: number): Place {
+export function placeOf(epoch: number, view: number): Place {
   return epoch < 2 ** 10 && view < 2 ** 20 ? epoch * 2 ** 20 + view : `${epoch} ${view}`
 }
 
@@ -25,13 +27,13 @@ export class Signed {
   readonly prepares = new Map<Place, InView>()
   readonly commits = new Map<Place, InView>()
   readonly skips = new Map<Place, Skipped>()
-  readonly #checkpoints = new Map<number, string[]>()
+  readonly #checkpoints = new Map<number, CheckpointVote[]>()
 
   note(vote: Vote): void {
     if (vote.kind === 'checkpoint') {
       const states = this.#checkpoints.get(vote.height)
-      if (states === undefined) this.#checkpoints.set(vote.height, [voteKey(vote)])
-      else addTo(states, voteKey(vote))
+      if (states === undefined) this.#checkpoints.set(vote.height, [vote])
+      else if (!states.some((state) => isSameState(state, vote))) states.push(vote)
       return
     }
     const { epoch, view } = vote
@@ -49,7 +51,9 @@ export class Signed {
   }
 
   has(vote: Vote): boolean {
-    if (vote.kind === 'checkpoint') return this.#checkpoints.get(vote.height)?.includes(voteKey(vote)) === true
+    if (vote.kind === 'checkpoint') {
+      return this.#checkpoints.get(vote.height)?.some((state) => isSameState(state, vote)) === true
+    }
     const place = placeOf(vote.epoch, vote.view)
     if (vote.kind === 'skip') return this.skips.get(place)?.tips.includes(vote.tip) === true
     const table = vote.kind === 'prepare' ? this.prepares : this.commits
@@ -62,11 +66,10 @@ export class Signed {
     for (const { epoch, view, digests } of this.prepares.values()) {
       if (digests.length > 1) found.push(`two prepares in ${epoch} ${view}`)
     }
-    for (const [place, commit] of this.commits) {
-      const { epoch, view, digests } = commit
+    for (const [place, { epoch, view, digests }] of this.commits) {
       if (digests.length > 1) found.push(`two commits in ${epoch} ${view}`)
-      const prepared = this.prepares.get(place)?.digests ?? []
-      if (digests.some((digest) => prepared.some((other) => other !== digest))) {
+      const prepared = this.prepares.get(place)?.digests
+      if (prepared?.some((other) => digests.some((digest) => digest !== other))) {
         found.push(`a prepare and another commit in ${epoch} ${view}`)
       }
       for (const skip of this.skips.values()) {
@@ -80,11 +83,18 @@ export class Signed {
 
 /** Whether a signer has promised, by one of the skips of this view, not to have committed in that one. */
 export function covers(skip: Skipped, epoch: number, view: number): boolean {
-  return skip.epoch === epoch && skip.view >= view && skip.tips.some((tip) => tip < view)
+  return skip.view >= view && skip.epoch === epoch && skip.tips.some((tip) => tip < view)
 }
 
 function addTo<T>(values: T[], value: T): void {
   if (!values.includes(value)) values.push(value)
+}
+
+/** Whether two votes for one height are the same. */
+export function isSameState(a: CheckpointVote, b: CheckpointVote): boolean {
+  if (a === b) return true
+  const about = a.epoch === b.epoch && a.height === b.height && a.digest === b.digest && a.root === b.root
+  return about && a.members.length === b.members.length && a.members.every((node, i) => node === b.members[i])
 }
 
 export function voteKey(vote: Vote): string {

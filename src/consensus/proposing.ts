@@ -53,11 +53,7 @@ export class Proposing {
 
   #isMyTurn(): boolean {
     const { view, ballot } = this.#voting
-    return (
-      this.#context.seat === this.#voting.primary &&
-      ballot.own.prepared < view &&
-      !this.#events.abstains()
-    )
+    return this.#context.seat === this.#voting.primary && ballot.own.prepared < view && !this.#events.abstains()
   }
 
   /** Proposes if it is our turn and there is reason to. */

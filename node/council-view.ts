@@ -116,7 +116,7 @@ export class CouncilView implements CouncilHandle {
   proof({ height }: ParamsOf<'council.proof'>): CouncilProofFile {
     const { desk, founding } = this.#parts
     const { core, log } = desk.host
-    const decided = log.decisions.find(({ block }) => block.header.height === height)
+    const decided = log.decisionAt(height)
     if (decided === undefined) {
       throw new SwarmError('NOT_FOUND', unknownDecision(height, log.complete))
     }

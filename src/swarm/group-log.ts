@@ -17,6 +17,7 @@ import { assert, type NodeId } from '../kernel/index.ts'
 import {
   bytes,
   count,
+  decode,
   encode,
   type Height,
   list,
@@ -30,6 +31,8 @@ import {
 
 /** Decisions that a node can show; of more, the oldest is forgotten. */
 const DECISIONS_MAX = 512
+/** Of these so many are at hand. The others are kept as bytes: as objects, the collector would look through each of them. */
+const RECENT_MAX = 64
 /** Headers between a decision and the certificate above it. */
 const HEADERS_MAX = 256
 const REQUESTS_MAX = 1024
@@ -107,7 +110,8 @@ export interface Complete {
 export class GroupLog {
   #records: LogRecord[] = []
   #drafts: LogRecord[] = []
-  #decisions: Decided[] = []
+  #recent: Decided[] = []
+  #packed: Packed[] = []
   #complete: Complete | undefined
 
   /** All that was said since the last rewriting. */
@@ -115,9 +119,26 @@ export class GroupLog {
     return this.#records
   }
 
-  /** The latest decisions, oldest first. */
+  /** The latest decisions, oldest first. To read one or the last few of them costs less. */
   get decisions(): readonly Decided[] {
-    return this.#decisions.slice(-DECISIONS_MAX)
+    return [...this.#packed.map(unpacked), ...this.#recent]
+  }
+
+  get lastDecision(): Decided | undefined {
+    return this.#recent.at(-1)
+  }
+
+  decisionAt(height: number): Decided | undefined {
+    const recent = this.#recent.find(({ block }) => block.header.height === height)
+    if (recent !== undefined) return recent
+    const packed = this.#packed.find((each) => each.height === height)
+    return packed === undefined ? undefined : unpacked(packed)
+  }
+
+  /** Those after one that was the last when it was asked for. */
+  decisionsAfter(last: Decided | undefined): readonly Decided[] {
+    const at = last === undefined ? -1 : this.#recent.lastIndexOf(last)
+    return at < 0 ? this.decisions : this.#recent.slice(at + 1)
   }
 
   /** GR-9: undefined if no decision is missing. */
@@ -162,8 +183,10 @@ export class GroupLog {
   }
 
   #decided(decided: Decided): void {
-    this.#decisions.push(decided)
-    if (this.#decisions.length > DECISIONS_MAX) this.#forget(this.#decisions.at(-1 - DECISIONS_MAX) as Decided)
+    this.#recent.push(decided)
+    if (this.#recent.length <= RECENT_MAX) return
+    this.#packed.push(packedOf(this.#recent.shift() as Decided))
+    if (this.#packed.length > DECISIONS_MAX - RECENT_MAX) this.#forget(this.#packed.shift() as Packed)
   }
 
   /** A block that is in force in the log with what this header stands above. The latest are asked for. */
@@ -183,12 +206,26 @@ export class GroupLog {
     return [...records, ...decisions, ...complete]
   }
 
-  #forget({ block }: Decided): void {
-    const height = (block.header.height + 1) as Height
+  #forget(forgotten: Packed): void {
+    const height = (forgotten.height + 1) as Height
     if (height > (this.#complete?.height ?? 0)) this.#complete = { height, why: { kind: 'bound' } }
-    // To move hundreds of places for each costs more than to take the record in.
-    if (this.#decisions.length >= 2 * DECISIONS_MAX) this.#decisions = this.#decisions.slice(-DECISIONS_MAX)
   }
+}
+
+/** A decision that is shown rarely. */
+interface Packed {
+  readonly height: Height
+  readonly bytes: Uint8Array
+}
+
+function packedOf(decided: Decided): Packed {
+  return { height: decided.block.header.height, bytes: encode(decidedShape, decided) }
+}
+
+function unpacked({ bytes }: Packed): Decided {
+  const decoded = decode(decidedShape, bytes)
+  assert(decoded.ok, 'a decision that was packed can be read')
+  return decoded.value
 }
 
 function blockIn(record: LogRecord | undefined): Block | undefined {

@@ -54,7 +54,7 @@ export class CouncilLiar {
     const process = this.#sim.processOf(machine)
     if (port === undefined || council === undefined || process?.paused !== false) return
     const { core, log } = council.host
-    const decided = log.decisions.at(-1)
+    const decided = log.lastDecision
     if (decided === undefined) return
     const stable = core.status().checkpoint?.height ?? core.height
     const message = this.#draw(decided, { height: core.height, epoch: core.epoch, stable }, core.handovers.at(-1))

@@ -92,10 +92,10 @@ export class GroupChecker<V> implements Checker<SwarmProgram> {
     const known = this.#readings.get(machine.index)
     const reading = known ?? { height: -1, epoch: 0, last: undefined }
     this.#readings.set(machine.index, reading)
-    const last = log.decisions.at(-1)
+    const last = log.lastDecision
     if (core.height === reading.height && core.epoch === reading.epoch && last === reading.last) return
     if (core.epoch !== reading.epoch) this.#onEpoch(machine, read)
-    this.#onDecisions(machine, log.decisions, reading.last)
+    for (const decided of log.decisionsAfter(reading.last)) this.#onDecision(machine, decided)
     if (core.height < reading.height) {
       this.#violate('B-1', machine, `height ${reading.height} was final here, and now only ${core.height} is`)
     }
@@ -107,7 +107,7 @@ export class GroupChecker<V> implements Checker<SwarmProgram> {
   heard(machine: Machine, program: SwarmProgram, operation: Uint8Array, outcome: Outcome): void {
     if (outcome.kind !== 'applied') return
     const { log } = this.#options.read(program)?.host ?? {}
-    const decided = log?.decisions.find(({ block }) => block.header.height === outcome.height)
+    const decided = log?.decisionAt(outcome.height)
     const isThere = decided?.block.requests.some(({ request }) =>
       request.operations.some((bytes) => textOf(bytes) === textOf(operation)),
     )
@@ -161,11 +161,6 @@ export class GroupChecker<V> implements Checker<SwarmProgram> {
       const held = host.core.members.join(' ')
       this.#violate('B-7', machine, `epoch ${host.core.epoch} has the members ${held} here, shown was ${members}`)
     }
-  }
-
-  #onDecisions(machine: Machine, decisions: readonly Decided[], last: Decided | undefined): void {
-    const from = last === undefined ? 0 : decisions.lastIndexOf(last) + 1
-    for (const decided of decisions.slice(from)) this.#onDecision(machine, decided)
   }
 
   #onDecision(machine: Machine, decided: Decided): void {

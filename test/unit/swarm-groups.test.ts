@@ -58,6 +58,14 @@ describe('the council in a node', () => {
     for (const record of records) again.take(record)
     expect(again.decisions).toHaveLength(80)
     expect(again.decisions).toEqual(log.decisions)
+    // Most are kept as bytes, and read the same one by one.
+    for (const decided of log.decisions) expect(log.decisionAt(decided.block.header.height)).toEqual(decided)
+    expect(log.decisionAt(0)).toBeUndefined()
+    expect(log.lastDecision).toEqual(log.decisions.at(-1))
+    expect(log.decisionsAfter(undefined)).toEqual(log.decisions)
+    const last = log.lastDecision
+    world.propose('a', act.tenant('later'))
+    expect(log.decisionsAfter(last)).toEqual(log.decisions.slice(-1))
     // A log that does not hold the block is given all of it.
     const [first, second] = log.decisions
     if (first === undefined || second === undefined) throw new Error('nothing decided')

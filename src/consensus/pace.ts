@@ -63,11 +63,12 @@ export class Pace {
   }
 
   /**
-   * How long an idle primary waits for the commits of the tip: they are on their way for less than a view. Never so long
-   * that it would be skipped meanwhile, whatever views took while the network was down.
+   * How long an idle primary waits for the commits of the tip: they are on their way for less than a view. Never longer than
+   * half a time-out, whatever views took while the network was down: its proposal has to be prepared and committed before
+   * others skip it.
    */
   commitWaitMs(): number {
-    return Math.max(this.#params.commitWaitMs, Math.min(this.#usualMs ?? 0, this.timeoutMs() / 2))
+    return Math.min(Math.max(this.#params.commitWaitMs, this.#usualMs ?? 0), this.timeoutMs() / 2)
   }
 
   get #failures(): number {

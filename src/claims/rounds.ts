@@ -132,6 +132,7 @@ export class Rounds {
       if (before?.kind === 'silent') this.#shut(round)
       else this.#closeWhenAnswered(round)
     } else {
+      if (before?.kind === 'silent') round.asked.set(from, { kind: 'bid', slots: body.slots, body })
       this.#award(round, from, body, body.slots)
       if (round.group.ownWaiting === 0) this.#close(round, undefined)
       else if (!isHopeful(round)) this.#close(round, 'again')

@@ -157,6 +157,9 @@ describe('CL-15: answers after the window', () => {
     world.resume('n1')
     world.run(50)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n1' }, executions: 1 })
+    expect(world.replies.get(world.ask('n0', { kind: 'why', task }))).toMatchObject({
+      value: { placement: { kind: 'round', node: 'n1', bids: [{ node: 'n1', answer: 'bid' }] } },
+    })
     expect(offers(world)).toBe(1)
   })
 

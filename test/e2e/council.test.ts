@@ -113,6 +113,11 @@ describe('the council of a swarm of processes', () => {
     if (!founder || !away) throw new Error('four were asked for')
     await away.kill()
     await revoke(founder, away.node)
+    // Whoever has not heard of it yet would let it in, and cut it off a moment later.
+    const { height } = await council(founder)
+    for (const node of nodes.slice(0, 3)) {
+      await eventually('everybody to know', async () => (await council(node)).height >= height, SEEN_MS)
+    }
     const { port, release } = await takePort()
     await release()
     startDaemonCommand({ data: away.data, env: ENV, args: ['--http', `127.0.0.1:${port}`] })

@@ -156,9 +156,9 @@ export class Why {
     if (holding > 0)
       return [reason('RESERVED', `${holding} busy peers keep a place for it`, { holding: String(holding) })]
     if (asked > 0) {
-      const late = silent === 0 ? '' : `; ${silent} have not answered in time, and may still`
+      const late = silent === 0 ? '' : `; late, and still awaited: ${silent}`
       const data = { asked: String(asked), silent: String(silent) }
-      return [reason('OFFERED', `${asked} peers are asked for bids${late}`, data)]
+      return [reason('OFFERED', `peers asked for bids: ${asked}${late}`, data)]
     }
     const { lastSearch, lastDeclines } = group
     if (lastSearch === undefined) return []

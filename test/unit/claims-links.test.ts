@@ -151,7 +151,7 @@ describe('CL-15: answers after the window', () => {
     expect(world.report('n0', task).state).toBe('waiting')
     expect(world.reasons('n0', task)).toContainEqual({
       code: 'OFFERED',
-      message: '1 peers are asked for bids; 1 have not answered in time, and may still',
+      message: 'peers asked for bids: 1; late, and still awaited: 1',
       data: { asked: '1', silent: '1' },
     })
     world.resume('n1')

@@ -128,7 +128,7 @@ export class Rounds {
     } else if (round.phase === 'open') {
       // A reservation that fires while others still think is a bid like any other.
       round.asked.set(from, { kind: 'bid', slots: body.slots, body })
-      // CL-15: the window that it was asked for is over, and who is late once would be late again.
+      // CL-15: its own window is over, and the task waits no longer for the end of the others'.
       if (before?.kind === 'silent') this.#shut(round)
       else this.#closeWhenAnswered(round)
     } else {

@@ -157,6 +157,13 @@ describe('D-11: acquaintances before strangers', () => {
     expect(drawn([...members.filter(({ node }) => node !== 'ben'), busy], ['ben'])).toContain('eve')
   })
 
+  test('one that is busy keeps nobody from being met, however well it would do', () => {
+    const labels = { disk: ['ssd'] }
+    const busy = directoryEntry('ben', { skills: [skill('echo', { slotsFree: 0 })], labels })
+    const entries = [...members.filter(({ node }) => node !== 'ben'), busy]
+    expect(drawn(entries, ['ben'], { prefer: [expression('disk==ssd')] })).toEqual(['ann', 'ben', 'cid', 'dot', 'eve'])
+  })
+
   test('and two strangers are met at once, at most', () => {
     const options = { count: 3, random: new Random('two'), rttMs: near }
     const busy = directoryEntry('ben', { skills: [skill('echo', { slotsFree: 0 })] })

@@ -14,6 +14,7 @@ import { openLog } from './log.ts'
 import { openNode } from './open-node.ts'
 import { resolveSettings } from './settings.ts'
 import type { StartOptions } from './start-options.ts'
+import { boundYoungGeneration } from './young-generation.ts'
 
 /**
  * Runs a daemon in this process until it is told to stop (SIGTERM, SIGINT, `node.stop`). Ends the process itself: with 0
@@ -64,6 +65,7 @@ export async function runDaemon(options: StartOptions, onRunning: (status: NodeS
     process.exit(0)
   })
   optimiseAsUsual()
+  boundYoungGeneration()
   // It came while the last part opened, and nothing looked any more.
   if (starting.signal.aborted) daemon.requestStop('a signal before this node was running')
   else onRunning(daemon.status())

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { RunningNode } from '../../node/local-swarm.ts'
 import type { ControlClient, CouncilStatusReport } from '../../src/index.ts'
 import { commandArguments } from '../support/arguments.ts'
+import { exchangeFloor } from './council-floor.ts'
 import { type CouncilSwarm, withCouncil } from './council-swarm.ts'
 import { type Figure, latencyOf, sum, tableOf } from './figures.ts'
 import { EtcdCluster } from './peers/etcd.ts'
@@ -15,7 +16,8 @@ import { cpuSeconds } from './processor.ts'
  * The council of real daemons with real links and fsync against etcd's three members on the same machine and in the same
  * run: sequential commits, throughput with 256 clients, and the time until the next decision after the primary fell silent
  * (SIGSTOP) or was killed. Beside each figure stands what it took of the processors, all members together: on two cores
- * four members are never idle, so that is what the latency follows.
+ * four members are never idle, so that is what the latency follows. The floor of a commit is an exchange of as many
+ * processes that does nothing else (council-floor.ts).
  *
  * Usage: npm run bench -- council [--members 4,7,10,16] [--commits 500] [--seconds 5] [--kills 50] [--directory DIR] [--json]
  */
@@ -90,10 +92,22 @@ async function measureEtcd(at: string): Promise<Peer | undefined> {
   }
 }
 
-function measure(count: number, at: string, peer: Peer | undefined): Promise<readonly Figure[]> {
-  return withCouncil(count, at, async (council) => {
-    const part = `council of ${count}`
-    const figures = [...(await sequential(council, part, peer)), ...(await throughput(council, part, peer))]
+async function measure(count: number, at: string, peer: Peer | undefined): Promise<readonly Figure[]> {
+  const part = `council of ${count}`
+  const bare = await exchangeFloor(count, 'bare', commits, join(at, 'floor'))
+  const whole = await exchangeFloor(count, 'whole', commits, join(at, 'floor'))
+  const beside = peer === undefined ? undefined : { name: 'etcd', value: peer.p50Ms }
+  const floors: Figure[] = [
+    { part, what: `exchange of ${count}, p50`, value: bare.p50Ms, unit: 'ms', peer: beside },
+    { part, what: `the same, signed and on disk, p50`, value: whole.p50Ms, unit: 'ms', peer: beside },
+  ]
+  const floor = { name: 'exchange, signed and on disk', value: whole.p50Ms }
+  return withCouncil(count, join(at, 'nodes'), async (council) => {
+    const figures = [
+      ...floors,
+      ...(await sequential(council, part, { peer, floor })),
+      ...(await throughput(council, part, peer)),
+    ]
     // With four, as etcd's figure was taken; the founder is spared, for it alone holds the authority's key.
     if (count === 4 && kills > 0) {
       figures.push(...(await failovers(council, part, 'stopped')), ...(await failovers(council, part, 'killed')))
@@ -109,7 +123,11 @@ async function decide(client: ControlClient, who: number): Promise<void> {
   await client.call('council.propose', { kind: 'override', body: { subject: SUBJECT, action, ttlMs: ttl } })
 }
 
-async function sequential(council: CouncilSwarm, part: string, peer: Peer | undefined): Promise<readonly Figure[]> {
+async function sequential(
+  council: CouncilSwarm,
+  part: string,
+  { peer, floor }: { readonly peer: Peer | undefined; readonly floor: Figure['peer'] },
+): Promise<readonly Figure[]> {
   const { client } = council
   const warmAt = performance.now() + WARM_UP_MS
   for (let i = 0; i < WARM_UP_COMMITS && performance.now() < warmAt; i++) await decide(client, 0)
@@ -126,6 +144,7 @@ async function sequential(council: CouncilSwarm, part: string, peer: Peer | unde
   const beside = peer === undefined ? undefined : { name: 'etcd', value: peer.p50Ms }
   return [
     { part, what: `${part}, commit p50`, value: p50Ms, unit: 'ms', peer: beside, ...judged },
+    { part, what: 'the same, against its floor', value: p50Ms, unit: 'ms', peer: floor },
     { part, what: `${part}, commit p99`, value: p99Ms, unit: 'ms' },
     { part, what: `${part}, processor time of a commit`, value: cpuEach, unit: 'ms' },
   ]

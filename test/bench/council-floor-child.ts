@@ -125,19 +125,23 @@ function receive(frame: Uint8Array): void {
   const at = new DataView(frame.buffer, frame.byteOffset).getUint32(2)
   if (at < round) return
   if (at > round) enter(at)
-  if (frame[0] === COMMIT) commits.push(frame)
-  else prepares.push(frame)
   if (frame[0] === PROPOSE) {
-    // The proposer's signature, which is its prepare, and the client's.
+    // The proposer's signature, which is its prepare, and the client's. What is checked already counts first.
     check(frame)
     check(frame)
+    prepares.unshift(frame)
     const prepare = frameOf(PREPARE)
     durable(prepare, () => {
-      prepared = true
       for (const seat of streams.keys()) send(seat, prepare)
+      if (at !== round) return
+      prepared = true
       count()
     })
-  } else count()
+    return
+  }
+  if (frame[0] === COMMIT) commits.push(frame)
+  else prepares.push(frame)
+  count()
 }
 
 function count(): void {
@@ -145,10 +149,12 @@ function count(): void {
     committing = true
     // The proposal among them has been checked.
     for (const frame of prepares.slice(0, quorum - 1)) if (frame[0] !== PROPOSE) check(frame)
+    const at = round
     const commit = frameOf(COMMIT)
     durable(commit, () => {
-      committed = true
       if (self !== proposer) send(proposer, commit)
+      if (at !== round) return
+      committed = true
       count()
     })
   } else if (self === proposer && committed && commits.length + 1 >= quorum) {

@@ -34,6 +34,8 @@ it('keeps the space for new objects within 32 MiB, and V8 alone does not', async
   const [bounded, usual] = await Promise.all([mostYoungBytes('bounded'), mostYoungBytes('usual')])
   // Large enough to be of use, too.
   expect(bounded).toBeGreaterThanOrEqual(16 * MIB)
-  expect(bounded).toBeLessThanOrEqual(32 * MIB)
-  expect(usual).toBeGreaterThan(32 * MIB)
+  // The next size would be 64 MiB. Threads that share a collection leave pages behind that count for a moment (up to 7 MiB
+  // seen with two cores and eight of these programs).
+  expect(bounded).toBeLessThan(48 * MIB)
+  expect(usual).toBeGreaterThan(48 * MIB)
 })

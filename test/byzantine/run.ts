@@ -1,3 +1,5 @@
+import { BEHAVIOURS } from '../../src/byzantine/index.ts'
+import { commandArguments } from '../support/arguments.ts'
 import { BUGS } from './bugs.ts'
 import { printPaces } from './pace.ts'
 import { KINDS, type Kind, type Result, runScenario } from './scenario.ts'
@@ -7,14 +9,80 @@ const CODEC_EVERY = 8
 /** How often a campaign says how far it is. */
 const TOLD_EVERY_MS = 5_000
 
-/**
- * The campaign: `npm run sim -- consensus [--count N] [--from SEED] [--kind KIND] [--seconds S]`, or one scenario
- * again: `--replay KIND:SEED [--bug NAME]`, or the planted bugs: `--bugs [--limit N]`, or how fast a
- * group decides with f liars of each kind: `--pace [--lie NAME]`.
- */
-function flag(name: string): string | undefined {
-  const at = process.argv.indexOf(`--${name}`)
-  return at < 0 ? undefined : (process.argv[at + 1] ?? '')
+const HELP = `usage: npm run sim -- consensus [--count N] [--from SEED] [--kind KIND,KIND] [--seconds S]
+
+  --count N            so many scenarios (2000), the kinds in turn
+  --from SEED          from this seed on (0)
+  --kind KIND,KIND     only these of: ${KINDS.join(', ')}
+  --seconds S          no longer than that
+  --bug NAME           with a planted bug: this must fail
+  --replay KIND:SEED   one scenario again
+  --bugs               every planted bug (or that of --bug), and what finds it; --limit N scenarios at most (10000)
+  --pace               how fast a group decides with f liars of each kind, in virtual time; --lie NAME for one of them
+`
+
+const TEXT = { type: 'string' } as const
+
+const { values: flags } = commandArguments({
+  // The name of this campaign, which brought us here.
+  args: process.argv.slice(3),
+  options: {
+    count: { ...TEXT, default: '2000' },
+    from: { ...TEXT, default: '0' },
+    seconds: TEXT,
+    limit: { ...TEXT, default: '10000' },
+    kind: TEXT,
+    bug: TEXT,
+    replay: TEXT,
+    lie: TEXT,
+    bugs: { type: 'boolean', default: false },
+    pace: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+
+process.exitCode = main()
+
+function main(): number {
+  if (flags.help) {
+    console.log(HELP)
+    return 0
+  }
+  const problem = unusable()
+  if (problem !== undefined) {
+    console.error(`${problem}\n${HELP}`)
+    return 2
+  }
+  if (flags.replay !== undefined) return replay(flags.replay)
+  if (flags.pace) return Math.min(1, printPaces(flags.lie))
+  return Math.min(1, flags.bugs ? bugs() : campaign())
+}
+
+/** What of the flags makes no sense: a campaign of no scenarios must not pass. */
+function unusable(): string | undefined {
+  for (const name of ['count', 'from', 'seconds', 'limit'] as const)
+    if (!/^[0-9]{1,9}$/.test(flags[name] ?? '0')) return `--${name} wants a whole number`
+  if (Number(flags.count) === 0) return '--count wants at least 1'
+  const kinds = flags.kind?.split(',') ?? []
+  if (!kinds.every(isKind)) return `--kind wants some of ${KINDS.join(', ')}`
+  if (flags.bug !== undefined && !Object.hasOwn(BUGS, flags.bug))
+    return `--bug wants one of ${Object.keys(BUGS).join(', ')}`
+  if (flags.lie !== undefined && !Object.hasOwn(BEHAVIOURS, flags.lie))
+    return `--lie wants one of ${Object.keys(BEHAVIOURS).join(', ')}`
+  const [kind = '', seed = ''] = flags.replay?.split(':') ?? ['twins', '0']
+  if (!isKind(kind) || !/^[0-9]{1,9}$/.test(seed)) return '--replay wants a kind and a seed: twins:17'
+  return undefined
+}
+
+function isKind(name: string): name is Kind {
+  return KINDS.some((kind) => kind === name)
+}
+
+function replay(scenario: string): number {
+  const [kind, seed] = scenario.split(':')
+  if (report(kind as Kind, Number(seed)) === undefined) return 1
+  console.log('passed')
+  return 0
 }
 
 interface Spent {
@@ -26,11 +94,11 @@ interface Spent {
 }
 
 function campaign(): number {
-  const count = Number(flag('count') ?? 2000)
-  const from = Number(flag('from') ?? 0)
-  const seconds = Number(flag('seconds') ?? Number.POSITIVE_INFINITY)
-  const wanted = flag('kind')
-  const kinds = wanted === undefined ? KINDS : KINDS.filter((kind) => wanted.split(',').includes(kind))
+  const count = Number(flags.count)
+  const from = Number(flags.from)
+  const seconds = Number(flags.seconds ?? Number.POSITIVE_INFINITY)
+  const wanted = flags.kind?.split(',')
+  const kinds = KINDS.filter((kind) => wanted === undefined || wanted.includes(kind))
   const started = performance.now()
   const spent = new Map<Kind, Spent>()
   let failures = 0
@@ -91,7 +159,7 @@ function tell(spent: ReadonlyMap<Kind, Spent>, all: { runs: number; failures: nu
 
 /** What a scenario explored; undefined if it failed. */
 function report(kind: Kind, seed: number): Result | undefined {
-  const bug = flag('bug')
+  const { bug } = flags
   try {
     const carriage = seed % CODEC_EVERY === 0 ? 'bytes' : 'objects'
     const result = runScenario(kind, seed, { carriage, ...(bug === undefined ? {} : BUGS[bug]?.wiring) })
@@ -101,17 +169,16 @@ function report(kind: Kind, seed: number): Result | undefined {
   } catch (error) {
     console.log(`FAILED ${kind}:${seed}  threw`, error)
   }
-  console.log(`  again: npm run sim -- consensus --replay ${kind}:${seed}${bug === undefined ? '' : ` --bug ${bug}`}`)
+  console.log(`  again: npm run sim -- consensus --replay ${kind}:${seed}${bug === undefined ? '' : ` --bug '${bug}'`}`)
   return undefined
 }
 
 function bugs(): number {
-  const limit = Number(flag('limit') ?? 10_000)
+  const limit = Number(flags.limit)
   let missed = 0
   console.log(`${'planted bug'.padEnd(34)} ${'clause'.padEnd(7)} found after  by`)
   for (const [name, bug] of Object.entries(BUGS)) {
-    const wanted = flag('bug')
-    if (wanted !== undefined && wanted !== name) continue
+    if (flags.bug !== undefined && flags.bug !== name) continue
     let found: string | undefined
     let scenarios = 0
     for (let seed = 0; found === undefined && scenarios < limit; seed++) {
@@ -139,10 +206,3 @@ function violated(kind: Kind, seed: number, bug: string): string | undefined {
     return `threw: ${error instanceof Error ? error.message : String(error)}`
   }
 }
-
-const again = flag('replay')
-if (again !== undefined) {
-  const [kind, seed] = again.split(':')
-  if (report(kind as Kind, Number(seed)) !== undefined) console.log('passed')
-} else if (process.argv.includes('--pace')) process.exitCode = Math.min(1, printPaces(flag('lie')))
-else process.exitCode = Math.min(1, process.argv.includes('--bugs') ? bugs() : campaign())

@@ -22,6 +22,11 @@ export function findPlanted(bug: PlantedBug, seeds: number = bug.seeds): Planted
 
 /** SI-13: prints every planted bug (or those named) and what found it. Returns the exit code. */
 export function runPlanted(names: readonly string[], count: number | undefined): number {
+  const unknown = names.find((name) => !PLANTED_BUGS.some((bug) => bug.name === name))
+  if (unknown !== undefined) {
+    console.error(`there is no planted bug called ${unknown}`)
+    return 2
+  }
   let missed = 0
   for (const bug of PLANTED_BUGS.filter(({ name }) => names.length === 0 || names.includes(name))) {
     const outcome = findPlanted(bug, count)

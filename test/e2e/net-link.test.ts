@@ -16,6 +16,26 @@ test('P-6: members are linked, say so once on both sides, and talk', async () =>
   expect(up).toMatchObject({ peer: { node: a.id, org: 'acme', roles: ['worker', 'custodian'] } })
 })
 
+test('P-14: a link makes no event that nobody listens to, down to the socket', async () => {
+  const [a, b] = await Promise.all([world.node(11), world.node(12)])
+  await link(a, b)
+  const unheard = new Map<string, number>()
+  const { dispatchEvent } = EventTarget.prototype
+  EventTarget.prototype.dispatchEvent = function (this: EventTarget & { listenerCount?(type: string): number }, event) {
+    if (this.listenerCount?.(event.type) === 0) unheard.set(event.type, (unheard.get(event.type) ?? 0) + 1)
+    return dispatchEvent.call(this, event)
+  }
+  try {
+    for (const said of ['one', 'two', 'three']) {
+      a.network.send(b.id, 'membership.ping', text(said))
+      await until('a message', () => b.recorder.heard('message', said))
+    }
+  } finally {
+    EventTarget.prototype.dispatchEvent = dispatchEvent
+  }
+  expect(Object.fromEntries(unheard)).toEqual({})
+})
+
 test('P-5: when both dial at once, one connection and one link remain, and nothing flaps', async () => {
   for (let round = 0; round < 8; round++) {
     const [a, b] = await Promise.all([world.node(20 + round), world.node(40 + round)])

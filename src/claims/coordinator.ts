@@ -74,8 +74,9 @@ export class Coordinator {
 
   /** Local fast path, or the queue. */
   place(task: Task): void {
-    const { roster } = this.#parts
-    const { group } = task
+    const { roster, groups } = this.#parts
+    const group = groups.present(task.group)
+    task.group = group
     task.pause = 'none'
     this.#chronicle.changed(task)
     // Whoever is in line already has tried: a newcomer goes behind it.
@@ -128,13 +129,16 @@ export class Coordinator {
     const { params, now } = this.#ground
     const token = this.#nextToken(task)
     const claim = claimOf(node, token, now, after(now, params.leaseMs), serial, bidMs)
+    const track = this.#parts.tracks.find(node, task.group.demand.skill)
+    if (track?.isShunned === true) {
+      track.probing = true
+      claim.isProbe = true
+    }
     task.claim = claim
     task.state = 'awarded'
     task.placement = placement
     task.executor = { node, agent: '' }
     this.offered += 1
-    const track = this.#parts.tracks.find(node, task.group.demand.skill)
-    if (track?.isShunned === true) track.probing = true
     this.#chronicle.changed(task)
     return claim
   }
@@ -216,6 +220,7 @@ export class Coordinator {
     task.note(this.#chronicle.row(task, 'refused', claim.node, '', reason))
     this.#unclaim(task)
     task.executor = undefined
+    this.#rearm(task)
     this.#later(task, this.#ground.params.retryMinMs * this.#ground.random.between(0.1, 0.5))
   }
 
@@ -230,15 +235,16 @@ export class Coordinator {
   /** Nobody fits who has not failed it: better one of those than nobody. */
   forgive(group: Group): void {
     if (group.demand.excluded.size === 0) return
+    const waiting: Task[] = []
     for (const lane of group.lanes) {
-      if (lane.foreign) continue
-      while (lane.head instanceof Task) {
-        const task = lane.head
-        this.#unqueue(task)
-        task.excluded = []
-        this.#regroup(task)
-        this.place(task)
-      }
+      for (let entry = lane.head; entry !== undefined; entry = entry.next)
+        if (entry instanceof Task) waiting.push(entry)
+    }
+    for (const task of waiting) {
+      this.#unqueue(task)
+      task.excluded = []
+      this.#regroup(task)
+      this.place(task)
     }
   }
 
@@ -247,7 +253,7 @@ export class Coordinator {
     const { groups, book } = this.#parts
     const known = book.get(submission.task)
     if (known !== undefined) return known
-    const group = groups.of(submission.demand)
+    const group = groups.of(submission.demand, true)
     if (!group.ok) return undefined
     const task = new Task(submission, group.value, true)
     task.isUncertain = true
@@ -336,6 +342,8 @@ export class Coordinator {
     const { claim } = task
     if (claim === undefined) return
     this.#ground.alarms.cancel(claim.alarm)
+    // However it ends, and be it without an outcome: else nobody would turn to that peer again.
+    if (claim.isProbe) this.#parts.tracks.find(claim.node, task.group.demand.skill)?.released()
     if (claim.isStarted) this.running -= 1
     else this.offered -= 1
     task.claim = undefined
@@ -408,6 +416,9 @@ export class Coordinator {
       })
     }
     this.#ground.observe({ kind: 'task-retried', task: task.id, attempt: task.attempt, cause: error.code, node })
+    // It has been somebody's: how long it waits counts anew.
+    task.waitsSince = this.#ground.now
+    this.#rearm(task)
     const times = kind === 'failed' ? task.failures - 1 : Math.max(0, task.losses - 3)
     const delayMs = Math.min(params.retryMaxMs, params.retryMinMs * 2 ** Math.min(20, times))
     this.#later(task, kind === 'lost' && task.losses <= 3 ? 0 : delayMs * random.between(0.75, 1.25))
@@ -428,8 +439,8 @@ export class Coordinator {
 
   #regroup(task: Task): void {
     const body = normalised({ ...task.group.demand.body, excluded: task.excluded })
-    const group = this.#parts.groups.of(body)
-    // At the bound of demands it stays where it was: the same executor may get it again.
+    const group = this.#parts.groups.of(body, true)
+    // It parsed when the task came.
     if (group.ok) task.group = group.value
   }
 
@@ -469,30 +480,53 @@ export class Coordinator {
     this.#chronicle.changed(task)
   }
 
-  /** Deadline and queue time-out, from the submission on; also while the leases of an earlier life are outwaited. */
+  /**
+   * Deadline and queue time-out; also while the leases of an earlier life are outwaited. The deadline counts from the
+   * submission, the queue time-out each stay without an executor: the first from the submission too.
+   */
   arm(task: Task): void {
     const { submission } = task
-    const waitedMs = Math.max(0, this.#ground.wall - submission.submittedAt)
-    const left = (ms: number): number => (ms === 0 ? Number.POSITIVE_INFINITY : Math.max(0, ms - waitedMs))
-    const deadlineMs = left(submission.deadlineMs)
-    const queueMs = left(submission.queueTimeoutMs)
+    const { now, wall } = this.#ground
+    // A restart does not know when an attempt of before it was lost.
+    if (task.isUncertain && task.attempt > 0) task.waitsSince ??= now
+    const ageMs = Math.max(0, wall - submission.submittedAt)
+    const waitedMs = task.waitsSince === undefined ? ageMs : now - task.waitsSince
+    const deadlineMs = leftOf(submission.deadlineMs, ageMs)
+    const queueMs = leftOf(submission.queueTimeoutMs, waitedMs)
     const soonest = Math.min(deadlineMs, queueMs)
     if (soonest === Number.POSITIVE_INFINITY) return
     task.timeout = this.#ground.in(soonest, () => this.#timeOut(task, deadlineMs <= queueMs))
   }
 
+  /** It waits again: its queue time-out, void while somebody had it, counts. */
+  #rearm(task: Task): void {
+    if (task.submission.queueTimeoutMs === 0) return
+    this.#ground.alarms.cancel(task.timeout)
+    task.timeout = undefined
+    this.arm(task)
+  }
+
   #timeOut(task: Task, isDeadline: boolean): void {
     const { submission } = task
+    task.timeout = undefined
     if (isDeadline) {
       const message = `not done ${submission.deadlineMs} ms after its submission`
       this.#finish(task, 'failed', undefined, { code: 'TIMEOUT', message, retryable: false })
-    } else if (task.claim === undefined) {
+    } else if (task.claim === undefined && task.pause !== 'recovery') {
       const message = `nobody took it within ${submission.queueTimeoutMs} ms`
       this.#finish(task, 'failed', undefined, { code: 'TIMEOUT', message, retryable: false })
-    } else if (submission.deadlineMs > 0) {
-      // It runs, so its queue time-out is void; the deadline is not.
-      const leftMs = this.deadlineLeftMs(task)
-      task.timeout = this.#ground.in(leftMs, () => this.#timeOut(task, true))
+    } else {
+      // It runs, or may still run somewhere, so its queue time-out is void for now; the deadline is not.
+      const againMs = task.claim === undefined ? this.#ground.params.leaseMs : Number.POSITIVE_INFINITY
+      const deadlineMs = submission.deadlineMs === 0 ? Number.POSITIVE_INFINITY : this.deadlineLeftMs(task)
+      const soonest = Math.min(againMs, deadlineMs)
+      if (soonest === Number.POSITIVE_INFINITY) return
+      task.timeout = this.#ground.in(soonest, () => this.#timeOut(task, deadlineMs <= againMs))
     }
   }
+}
+
+/** What is left of a limit, of which 0 means that there is none. */
+function leftOf(limitMs: number, passedMs: number): number {
+  return limitMs === 0 ? Number.POSITIVE_INFINITY : Math.max(0, limitMs - passedMs)
 }

@@ -36,6 +36,9 @@ import type {
 } from './types.ts'
 import { Why } from './why.ts'
 
+/** Twenty times as long as it takes to see whether a lane fits an agent. */
+const PAUSE_PER_LOOK_MS = 0.02
+
 /** One node's part in the contract net: coordinator of its tasks, executor for everyone's. Clauses in ./README.md. */
 export class Claims implements ClaimsCore {
   readonly #ground: Ground
@@ -351,6 +354,26 @@ export class Claims implements ClaimsCore {
       if (head instanceof Task) this.#coordinator.awardLocal(head, agent)
       else if (head === undefined || !this.#bidder.claim(head, agent)) return
     }
+    const mayTake = agent.slotsFree > 0 && !this.#roster.isDraining
+    if (mayTake && agent.cls.selector.isCut) this.#lookFurther(agent)
+  }
+
+  /**
+   * Much waits that does not fit the agent, and something behind it may: a moment later it looks again, further. The
+   * moment grows with what a look costs, so that looking never takes more than a small share of the time.
+   */
+  #lookFurther(agent: Agent): void {
+    const { cls } = agent
+    cls.looking.add(agent)
+    cls.lookAlarm ??= this.#ground.in(cls.selector.looksMax * PAUSE_PER_LOOK_MS, () => {
+      cls.lookAlarm = undefined
+      const [next] = cls.looking
+      if (next === undefined) return
+      cls.looking.delete(next)
+      this.#pull(next)
+      const [other] = cls.looking
+      if (other !== undefined) this.#lookFurther(other)
+    })
   }
 
   /** Something of the group waits: an idle agent that can serve it looks what is next. */

@@ -234,12 +234,15 @@ export class Groups {
     return this.#groups.values()
   }
 
-  /** The group of a demand; an error text when it does not parse, `full` at the bound. */
-  of(body: DemandBody): Result<Group> {
+  /**
+   * The group of a demand; an error text when it does not parse, `full` at the bound. For a task that is accepted there is
+   * none but that of open tasks, each of which waits in one group.
+   */
+  of(body: DemandBody, isAccepted = false): Result<Group> {
     const key = keyOf(body)
     const known = this.#groups.get(key)
     if (known !== undefined) return ok(known)
-    if (this.#groups.size >= this.#groupsMax) return err('full')
+    if (this.#groups.size >= this.#groupsMax && !isAccepted) return err('full')
     const demand = Demand.of(key, body, this.#peers)
     if (!demand.ok) return demand
     const group = new Group(demand.value)
@@ -249,6 +252,18 @@ export class Groups {
     return ok(group)
   }
 
+  /**
+   * The group under which something of that demand is to wait now. Who has been elsewhere meanwhile, running or not yet
+   * resumed, may bring one that was let go: it is taken back, also beyond the bound, because what waits is accepted.
+   */
+  present(group: Group): Group {
+    const known = this.#groups.get(group.demand.key)
+    if (known !== undefined) return known
+    this.#groups.set(group.demand.key, group)
+    this.#made(group)
+    return group
+  }
+
   /** The group has something to do: it stays. */
   wake(group: Group): void {
     this.#idle.delete(group.demand.key)
@@ -256,7 +271,8 @@ export class Groups {
 
   /** Nothing may be left to do for the group. */
   rest(group: Group): void {
-    if (!group.isIdle) return
+    // One that was let go has nothing to lose, and its place may be another's.
+    if (!group.isIdle || this.#groups.get(group.demand.key) !== group) return
     this.#idle.delete(group.demand.key)
     this.#idle.set(group.demand.key, group)
     if (this.#idle.size <= IDLE_GROUPS_MAX) return

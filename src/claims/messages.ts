@@ -244,7 +244,8 @@ export const reportShape = record({
 })
 export type ReportBody = Value<typeof reportShape>
 
-const reasonRow = record({ code: name, message: text(1024), data: attributes })
+export const REASON_BYTES_MAX = 1024
+const reasonRow = record({ code: name, message: text(REASON_BYTES_MAX), data: attributes })
 const historyRow = record({
   at: f64,
   kind: name,

@@ -58,7 +58,7 @@ export interface ClaimsParams {
   readonly agingMs: number
   /** One pick in so many goes to the oldest of the aged, whatever its class. */
   readonly agingEveryCount: number
-  /** Lanes looked at for one that fits what an agent has free. */
+  /** Lanes of a tenant looked at for one that fits what an agent has free; in vain, further ones a moment later. */
   readonly scanMax: number
   /** Idle agents compared for one task. */
   readonly sampleMax: number

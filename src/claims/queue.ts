@@ -4,6 +4,13 @@ import { LazyHeap } from './lazy-heap.ts'
 /** Priority classes, 0 (lowest) to 9. */
 export const CLASSES_COUNT = 10
 
+/** In one pick, so many tenants may each have as many lanes looked at as a tenant can. */
+const TENANTS_PER_PICK = 4
+/** A pick in vain doubles how much the next one looks at, up to so many times `scanMax`: 4,096 lanes of a tenant by default. */
+const EFFORT_MAX = 128
+/** What a pick may cost from then on, as long as it must look that far. */
+const EFFORT_KEPT = 8
+
 /** Something that waits in a lane: a task of this node, or another coordinator's offer that is held. */
 export class Entry {
   /** Order of arrival over the whole queue; greater for whoever comes back. */
@@ -56,6 +63,14 @@ export class Lane {
     this.foreign = foreign
   }
 
+  /** How many of its entries came before that sequence number; no more than `max` are counted. */
+  before(sequence: number, max: number): number {
+    let count = 0
+    for (let entry = this.head; entry !== undefined && entry.sequence < sequence && count < max; entry = entry.next)
+      count += 1
+    return count
+  }
+
   /** That selector is no more. */
   leave(selector: Selector): void {
     this.places = this.places.filter((place) => place.selector !== selector)
@@ -66,6 +81,45 @@ export interface QueueParams {
   readonly agingMs: number
   readonly agingEveryCount: number
   readonly scanMax: number
+}
+
+/** What one pick looks at. */
+class Looks {
+  count = 0
+  /** Something was passed over unseen. */
+  isCut = false
+  readonly #turnMax: number
+  readonly #max: number
+  readonly #fits: (lane: Lane) => boolean
+  #turnEnds = 0
+
+  constructor(turnMax: number, max: number, fits: (lane: Lane) => boolean) {
+    this.#turnMax = turnMax
+    this.#max = max
+    this.#fits = fits
+  }
+
+  /** No look is left: what follows is passed over. */
+  isSpent(): boolean {
+    if (this.count < this.#max) return false
+    this.isCut = true
+    return true
+  }
+
+  /** The next tenant's. */
+  turn(): void {
+    this.#turnEnds = Math.min(this.#max, this.count + this.#turnMax)
+  }
+
+  judge(lane: Lane): 'take' | 'next' | 'stop' {
+    if (this.count >= this.#turnEnds) {
+      this.isCut = true
+      return 'stop'
+    }
+    if (this.#fits(lane)) return 'take'
+    this.count += 1
+    return 'next'
+  }
 }
 
 function headSequence(lane: Lane): number {
@@ -114,6 +168,9 @@ export class Selector {
   readonly alone: readonly Selector[] = [this]
   #live = 0
   #picks = 0
+  /** How many times `scanMax` a pick looks at, of one tenant. */
+  #effort = 1
+  #isCut = false
 
   constructor(params: QueueParams) {
     this.#params = params
@@ -126,6 +183,11 @@ export class Selector {
   /** Lanes with something in them. */
   get live(): number {
     return this.#live
+  }
+
+  /** Those with something in them, and some that ran dry; in no order. */
+  lanes(): Iterable<Lane> {
+    return this.#byAge.values()
   }
 
   /** From now on this lane is among those to pick from. */
@@ -161,35 +223,50 @@ export class Selector {
     if (this.#byAge.size > 2 * this.#live + 64) this.#byAge.prune()
   }
 
-  /** The lane whose first entry is due, among those that `fits` accepts; nothing is taken out. */
+  /** Whether the last pick found nothing before it had looked at everything: the next one looks at more. */
+  get isCut(): boolean {
+    return this.#isCut
+  }
+
+  /** Of how many looks a pick consists now, at most. */
+  get looksMax(): number {
+    return this.#params.scanMax * this.#effort * TENANTS_PER_PICK
+  }
+
+  /**
+   * The lane whose first entry is due, among those that `fits` accepts; nothing is taken out. Looks at so many that do not
+   * fit and no further, so that an event costs little: first of each tenant, so that nobody's tasks hide another's, then
+   * of all. In vain, the next pick may look at twice as many.
+   */
   pick(now: Millis, fits: (lane: Lane) => boolean): Lane | undefined {
+    this.#isCut = false
     if (this.#live === 0) return undefined
-    let budget = this.#params.scanMax
-    const judge = (lane: Lane): 'take' | 'next' | 'stop' => {
-      if (fits(lane)) return 'take'
-      budget -= 1
-      return budget > 0 ? 'next' : 'stop'
-    }
-    const found = this.#pickAged(now, judge) ?? this.#pickByRank(judge, () => budget <= 0)
+    const looks = new Looks(this.#params.scanMax * this.#effort, this.looksMax, fits)
+    const found = this.#pickAged(now, looks) ?? this.#pickByRank(looks)
     if (found !== undefined) this.#picks += 1
+    this.#isCut = found === undefined && looks.isCut
+    if (this.#isCut) this.#effort = Math.min(EFFORT_MAX, this.#effort * 2)
+    else this.#effort = looks.count < this.#params.scanMax ? 1 : Math.min(EFFORT_KEPT, this.#effort)
     return found
   }
 
-  #pickAged(now: Millis, judge: (lane: Lane) => 'take' | 'next' | 'stop'): Lane | undefined {
+  #pickAged(now: Millis, looks: Looks): Lane | undefined {
     const { agingEveryCount, agingMs } = this.#params
     if ((this.#picks + 1) % agingEveryCount !== 0) return undefined
-    return this.#byAge.find((lane) => (now - (lane.head?.queuedAt ?? now) < agingMs ? 'stop' : judge(lane)))
+    looks.turn()
+    return this.#byAge.find((lane) => (now - (lane.head?.queuedAt ?? now) < agingMs ? 'stop' : looks.judge(lane)))
   }
 
-  #pickByRank(judge: (lane: Lane) => 'take' | 'next' | 'stop', spent: () => boolean): Lane | undefined {
+  #pickByRank(looks: Looks): Lane | undefined {
     for (let priority = CLASSES_COUNT - 1; priority >= 0; priority--) {
       let found: Lane | undefined
       this.#classes[priority]?.find((share) => {
-        found = share.lanes.find(judge)
+        looks.turn()
+        found = share.lanes.find((lane) => looks.judge(lane))
         if (found !== undefined) return 'take'
-        return spent() ? 'stop' : 'next'
+        return looks.isSpent() ? 'stop' : 'next'
       })
-      if (found !== undefined || spent()) return found
+      if (found !== undefined || looks.isSpent()) return found
     }
     return undefined
   }

@@ -125,7 +125,9 @@ export class Roster {
   }
 
   forget(group: Group): void {
-    for (const cls of this.classesWith(group.demand.body.skills[0])) cls.serves.delete(group)
+    for (const cls of this.classesWith(group.demand.body.skills[0])) {
+      if (cls.serves.delete(group)) this.#unserve(cls, group)
+    }
   }
 
   /** Whether some agent here could do it when it had nothing else to do. */
@@ -293,10 +295,12 @@ export class Roster {
       classes?.delete(cls)
       if (classes?.size === 0) this.#bySkill.delete(name)
     }
-    for (const group of cls.serves.keys()) {
-      group.unserve(cls.selector)
-      for (const lane of group.lanes) lane.leave(cls.selector)
-    }
+    for (const group of cls.serves.keys()) this.#unserve(cls, group)
+  }
+
+  #unserve({ selector }: AgentClass, group: Group): void {
+    group.unserve(selector)
+    for (const lane of group.lanes) lane.leave(selector)
   }
 
   /** Among the idle or not, as its slots are. */

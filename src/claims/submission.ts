@@ -15,6 +15,8 @@ import {
 import type { ClaimsParams } from './params.ts'
 import type { AgentFacts, ClaimsPeers, Refusal, Submission } from './types.ts'
 
+/** Who wants one side of a bid to count a million times as much as another has said so. */
+const WEIGHT_MAX = 1e6
 /** Longest duration that makes sense to anybody: ten years. */
 const DURATION_MS_MAX = 10 * 365 * 24 * 3_600_000
 
@@ -39,7 +41,9 @@ export function judgeSubmission(
     ...retriesOf(submission.retries, params),
     ...resourcesOf(submission.resources),
     ...(budget === undefined || isAmount(budget) ? [] : ['budget: a number from 0']),
-    ...(objective === undefined || Object.values(objective).every(isAmount) ? [] : ['objective: weights from 0']),
+    ...(objective === undefined || Object.values(objective).every(isWeight)
+      ? []
+      : [`objective: weights from 0 to ${WEIGHT_MAX}`]),
     ...conditionsOf('require', submission.require, peers),
     ...conditionsOf('prefer', submission.prefer, peers),
   ]
@@ -68,6 +72,11 @@ function isText(text: string, bytesMax: number): boolean {
 
 function isName(text: string): boolean {
   return isText(text, NAME_BYTES_MAX)
+}
+
+/** Scores are sums and quotients of them, and must stay numbers. */
+function isWeight(value: number): boolean {
+  return isAmount(value) && value <= WEIGHT_MAX
 }
 
 function isAmount(value: number): boolean {

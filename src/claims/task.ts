@@ -27,6 +27,8 @@ export interface Claim {
   alarm: Alarm | undefined
   /** What the executor said it would take, for its calibration. */
   readonly bidMs: number
+  /** Shows whether a peer with an open breaker is well again (T-12). */
+  isProbe: boolean
 }
 
 export function claimOf(
@@ -37,7 +39,8 @@ export function claimOf(
   serial: number,
   bidMs: number,
 ): Claim {
-  return { node, agent: '', token, serial, isStarted: false, awardedAt, endsAt, alarm: undefined, bidMs }
+  const unknown = { agent: '', isStarted: false, alarm: undefined, isProbe: false }
+  return { node, token, serial, awardedAt, endsAt, bidMs, ...unknown }
 }
 
 /** Whoever wants to hear of the end: a request here, or a question of another node. */
@@ -61,7 +64,8 @@ export class Task extends Entry {
   isUncertain = false
   /** Not in the queue although it waits: a back-off, or leases of an earlier life to be outwaited. */
   pause: 'none' | 'retry' | 'recovery' = 'none'
-  /** Milliseconds waited in earlier stays in the queue, for its time-out. */
+  /** When its last attempt was over, for its queue time-out; undefined if there was none. */
+  waitsSince: Millis | undefined
   claim: Claim | undefined
   startedAt: WallMillis | undefined
   endedAt: WallMillis | undefined

@@ -13,6 +13,7 @@ import type { SubmittedRecord } from './records.ts'
 import type { Roster } from './roster.ts'
 import type { RunOutcome, Runs } from './runs.ts'
 import { type Claim, claimOf, type EndState, Task } from './task.ts'
+import { TimeLimits } from './time-limits.ts'
 import type { ClaimsAnswer, Refusal, Submission, TaskError } from './types.ts'
 
 /** Executors that failed a task and are not asked again; the oldest is forgiven first. */
@@ -48,6 +49,7 @@ export class Coordinator {
   readonly #parts: CoordinatorParts
   readonly #admission: Admission
   readonly #chronicle: Chronicle
+  readonly #limits: TimeLimits
   offered = 0
   running = 0
 
@@ -56,6 +58,9 @@ export class Coordinator {
     this.#parts = parts
     this.#admission = new Admission(ground, parts)
     this.#chronicle = new Chronicle(ground, parts.tracks)
+    this.#limits = new TimeLimits(ground, (task, message) => {
+      this.#finish(task, 'failed', undefined, { code: 'TIMEOUT', message, retryable: false })
+    })
   }
 
   /** @param isTold whether whoever submits is told that it is accepted, and not only how it ended */
@@ -220,7 +225,7 @@ export class Coordinator {
     task.note(this.#chronicle.row(task, 'refused', claim.node, '', reason))
     this.#unclaim(task)
     task.executor = undefined
-    this.#rearm(task)
+    this.#limits.waitsAgain(task)
     this.#later(task, this.#ground.params.retryMinMs * this.#ground.random.between(0.1, 0.5))
   }
 
@@ -265,6 +270,16 @@ export class Coordinator {
   resume(task: Task): void {
     this.arm(task)
     if (!task.hasEnded) this.place(task)
+  }
+
+  /** Its time limits count from now on; also while the leases of an earlier life are outwaited. */
+  arm(task: Task): void {
+    this.#limits.arm(task)
+  }
+
+  /** Until the deadline; 0 when there is none. */
+  deadlineLeftMs(task: Task): number {
+    return this.#limits.deadlineLeftMs(task)
   }
 
   regroup(task: Task): void {
@@ -319,16 +334,10 @@ export class Coordinator {
       endsAt: NEVER,
       input: submission.input,
       runTimeoutMs: submission.runTimeoutMs,
-      deadlineMs: this.deadlineLeftMs(task),
+      deadlineMs: this.#limits.deadlineLeftMs(task),
       trace: submission.trace,
     })
     this.started(task, claim, name)
-  }
-
-  /** Until the deadline; 0 when there is none. */
-  deadlineLeftMs({ submission }: Task): number {
-    if (submission.deadlineMs === 0) return 0
-    return Math.max(1, submission.submittedAt + submission.deadlineMs - this.#ground.wall)
   }
 
   #nextToken(task: Task): Token {
@@ -418,7 +427,7 @@ export class Coordinator {
     this.#ground.observe({ kind: 'task-retried', task: task.id, attempt: task.attempt, cause: error.code, node })
     // It has been somebody's: how long it waits counts anew.
     task.waitsSince = this.#ground.now
-    this.#rearm(task)
+    this.#limits.waitsAgain(task)
     const times = kind === 'failed' ? task.failures - 1 : Math.max(0, task.losses - 3)
     const delayMs = Math.min(params.retryMaxMs, params.retryMinMs * 2 ** Math.min(20, times))
     this.#later(task, kind === 'lost' && task.losses <= 3 ? 0 : delayMs * random.between(0.75, 1.25))
@@ -452,8 +461,7 @@ export class Coordinator {
       this.#unclaim(task)
     }
     this.#unqueue(task)
-    this.#ground.alarms.cancel(task.timeout)
-    task.timeout = undefined
+    this.#limits.disarm(task)
     task.pause = 'none'
     task.output = output
     task.error = error
@@ -479,54 +487,4 @@ export class Coordinator {
     hooks.ended(task)
     this.#chronicle.changed(task)
   }
-
-  /**
-   * Deadline and queue time-out; also while the leases of an earlier life are outwaited. The deadline counts from the
-   * submission, the queue time-out each stay without an executor: the first from the submission too.
-   */
-  arm(task: Task): void {
-    const { submission } = task
-    const { now, wall } = this.#ground
-    // A restart does not know when an attempt of before it was lost.
-    if (task.isUncertain && task.attempt > 0) task.waitsSince ??= now
-    const ageMs = Math.max(0, wall - submission.submittedAt)
-    const waitedMs = task.waitsSince === undefined ? ageMs : now - task.waitsSince
-    const deadlineMs = leftOf(submission.deadlineMs, ageMs)
-    const queueMs = leftOf(submission.queueTimeoutMs, waitedMs)
-    const soonest = Math.min(deadlineMs, queueMs)
-    if (soonest === Number.POSITIVE_INFINITY) return
-    task.timeout = this.#ground.in(soonest, () => this.#timeOut(task, deadlineMs <= queueMs))
-  }
-
-  /** It waits again: its queue time-out, void while somebody had it, counts. */
-  #rearm(task: Task): void {
-    if (task.submission.queueTimeoutMs === 0) return
-    this.#ground.alarms.cancel(task.timeout)
-    task.timeout = undefined
-    this.arm(task)
-  }
-
-  #timeOut(task: Task, isDeadline: boolean): void {
-    const { submission } = task
-    task.timeout = undefined
-    if (isDeadline) {
-      const message = `not done ${submission.deadlineMs} ms after its submission`
-      this.#finish(task, 'failed', undefined, { code: 'TIMEOUT', message, retryable: false })
-    } else if (task.claim === undefined && task.pause !== 'recovery') {
-      const message = `nobody took it within ${submission.queueTimeoutMs} ms`
-      this.#finish(task, 'failed', undefined, { code: 'TIMEOUT', message, retryable: false })
-    } else {
-      // It runs, or may still run somewhere, so its queue time-out is void for now; the deadline is not.
-      const againMs = task.claim === undefined ? this.#ground.params.leaseMs : Number.POSITIVE_INFINITY
-      const deadlineMs = submission.deadlineMs === 0 ? Number.POSITIVE_INFINITY : this.deadlineLeftMs(task)
-      const soonest = Math.min(againMs, deadlineMs)
-      if (soonest === Number.POSITIVE_INFINITY) return
-      task.timeout = this.#ground.in(soonest, () => this.#timeOut(task, deadlineMs <= againMs))
-    }
-  }
-}
-
-/** What is left of a limit, of which 0 means that there is none. */
-function leftOf(limitMs: number, passedMs: number): number {
-  return limitMs === 0 ? Number.POSITIVE_INFINITY : Math.max(0, limitMs - passedMs)
 }

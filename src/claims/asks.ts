@@ -77,7 +77,7 @@ export class Asks {
         this.#call(request, ask)
         return
       case 'list':
-        this.#replyAfterAll(request, ok(this.#list(ask)))
+        this.#replyAfterAll(request, this.#list(ask))
         return
       default:
         this.#onTaskAsk(request, ask)
@@ -325,7 +325,7 @@ export class Asks {
     if (waiter?.kind === 'request') this.#waiting.delete(waiter.request)
   }
 
-  #list(ask: Extract<ClaimsRequest, { kind: 'list' }>): ClaimsAnswer {
+  #list(ask: Extract<ClaimsRequest, { kind: 'list' }>): Result<ClaimsAnswer, Refusal> {
     const tasks: TaskReport[] = []
     let isPast = ask.after === undefined
     for (const task of this.#parts.book.values()) {
@@ -336,10 +336,12 @@ export class Asks {
       if (ask.state !== undefined && task.shownState !== ask.state) continue
       if (ask.tenant !== undefined && task.submission.demand.tenant !== ask.tenant) continue
       // One more than asked for tells that there is more.
-      if (tasks.length >= ask.limit) return { kind: 'list', tasks, next: tasks.at(-1)?.task }
+      if (tasks.length >= ask.limit) return ok({ kind: 'list', tasks, next: tasks.at(-1)?.task })
       tasks.push({ ...task.report(this.#ground.node), output: undefined })
     }
-    return { kind: 'list', tasks }
+    if (isPast) return ok({ kind: 'list', tasks })
+    // An empty page would pass for the end.
+    return err({ code: 'NOT_FOUND', message: `task ${ask.after} is not kept any more: list from the beginning` })
   }
 
   #reportBody(to: NodeId, task: Task): ReportBody {

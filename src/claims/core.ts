@@ -337,12 +337,8 @@ export class Claims implements ClaimsCore {
       this.#leases.revoke(task, claim, reason)
       return
     }
-    for (const run of this.#runs.values()) {
-      if (run.task === task.id && run.token.attempt === claim.token.attempt && run.state === 'running') {
-        this.#runs.stop(run, 'cancelled')
-        return
-      }
-    }
+    const run = this.#runs.find(task.id, claim.token, claim.node)
+    if (run !== undefined) this.#runs.stop(run, 'cancelled')
   }
 
   /** An agent with free slots takes what is next, until it has no slot or nothing fits. */

@@ -260,3 +260,16 @@ describe('TSK-8: why it waits', () => {
     }
   })
 })
+
+describe('a list that goes on from a task that is not kept any more', () => {
+  it('is refused, and does not look like the end', () => {
+    const world = new World({ params: { endedTasksMax: 1 } })
+    world.attach('n0', 'a', {}, answering(1))
+    const [first = ''] = Array.from({ length: 4 }, () => world.submit('n0'))
+    const pageAfter = (after: string | undefined) =>
+      world.replies.get(world.ask('n0', { kind: 'list', limit: 2, after, state: undefined, tenant: undefined }))
+    expect(pageAfter(first)).toMatchObject({ ok: true, value: { kind: 'list' } })
+    world.run(1_000)
+    expect(pageAfter(first)).toMatchObject({ ok: false, error: { code: 'NOT_FOUND' } })
+  })
+})

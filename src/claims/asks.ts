@@ -3,7 +3,7 @@ import type { Alarm } from './alarms.ts'
 import type { Book } from './book.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Ground } from './ground.ts'
-import { originOf, type RequestId, taskOrigin } from './ids.ts'
+import { originOf, type RequestId, type TaskId, taskOrigin } from './ids.ts'
 import type { Links } from './links.ts'
 import {
   type AnswerBody,
@@ -17,7 +17,7 @@ import {
 import type { Runs } from './runs.ts'
 import { Steering } from './steering.ts'
 import type { Task, Waiter } from './task.ts'
-import type { Transfers } from './transfers.ts'
+import type { Source, Transfers } from './transfers.ts'
 import type { ClaimsAnswer, ClaimsRequest, Refusal, TaskAsk, TaskReport } from './types.ts'
 import type { Why } from './why.ts'
 
@@ -152,14 +152,17 @@ export class Asks {
       this.#tell(pending.asker, outcomeOf(answer, undefined))
       return
     }
-    const received = this.#parts.transfers.receive(from, answer.report.output, (output) => {
+    const answered = (outcome: Outcome): void => {
       if (this.#pending.get(query) !== pending) return
       this.#drop(query, pending)
-      this.#tell(pending.asker, outcomeOf(answer, output))
+      this.#tell(pending.asker, outcome)
+    }
+    const fails = (message: string): void => answered(err({ code: 'OVERLOADED', message }))
+    const received = this.#parts.transfers.receive(from, answer.report.output, {
+      done: (output) => answered(outcomeOf(answer, output)),
+      lost: () => fails('the output was lost on its way; ask again'),
     })
-    if (received) return
-    this.#drop(query, pending)
-    this.#tell(pending.asker, err({ code: 'OVERLOADED', message: 'no room for the output; try again later' }))
+    if (!received) fails('no room for the output; try again later')
   }
 
   /** The question did not leave. Whoever waits for an end is asked for again anyway. */
@@ -346,7 +349,10 @@ export class Asks {
 
   #reportBody(to: NodeId, task: Task): ReportBody {
     const report = task.report(this.#ground.node)
-    const output = report.output === undefined ? undefined : this.#parts.transfers.payload(to, report.output)
+    const output =
+      report.output === undefined
+        ? undefined
+        : this.#parts.transfers.payload(to, report.output, this.#outputOf(task.id))
     return {
       ...report,
       startedAt: report.startedAt,
@@ -355,6 +361,11 @@ export class Asks {
       error: report.error,
       output,
     }
+  }
+
+  /** For as long as it is kept here. */
+  #outputOf(id: TaskId): Source {
+    return () => this.#parts.book.get(id)?.output
   }
 
   #answer(to: NodeId, query: number, answer: AnswerBody): void {

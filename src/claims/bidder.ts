@@ -1,17 +1,16 @@
 import type { Millis, NodeId } from '../kernel/index.ts'
 import type { Agent } from './agent.ts'
 import type { Alarm } from './alarms.ts'
-import type { Demand, Group, Groups } from './demand.ts'
+import type { Group, Groups } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
 import type { TaskId } from './ids.ts'
 import type { Links } from './links.ts'
-import type { AttemptRow, BodyOf, DeclineReason } from './messages.ts'
+import type { BodyOf, DeclineReason } from './messages.ts'
 import { Entry, type Queue } from './queue.ts'
 import type { Roster } from './roster.ts'
 import type { Runs } from './runs.ts'
 import type { Tenures } from './tenures.ts'
-import type { Transfers } from './transfers.ts'
 
 /** A free slot that is kept for a coordinator while it decides. */
 interface Promised {
@@ -19,14 +18,6 @@ interface Promised {
   /** When the bid left: the lease of whatever is awarded counts from here (T-1). */
   readonly sentAt: Millis
   readonly alarm: Alarm
-}
-
-/** An accepted task whose input is still on its way. */
-interface Arriving {
-  readonly agent: Agent
-  readonly demand: Demand
-  readonly coordinator: NodeId
-  readonly row: AttemptRow
 }
 
 /** Another coordinator's offer that this node bid for or holds. */
@@ -53,7 +44,6 @@ class Foreign extends Entry {
 
 export interface BidderParts {
   readonly links: Links
-  readonly transfers: Transfers
   readonly groups: Groups
   readonly queue: Queue
   readonly roster: Roster
@@ -73,7 +63,6 @@ export class Bidder {
   readonly #foreign = new Map<string, Foreign>()
   /** How many offers of each peer are held. */
   readonly #heldFor = new Map<NodeId, number>()
-  readonly #arriving = new Set<Arriving>()
   #held = 0
 
   constructor(ground: Ground, parts: BidderParts) {
@@ -86,11 +75,6 @@ export class Bidder {
     for (const foreign of this.#foreign.values()) {
       for (const { agent } of foreign.promises) yield { agent, group: foreign.group }
     }
-  }
-
-  /** Slots taken for tasks whose input is still on its way. */
-  *arriving(agent: Agent): Generator<Demand> {
-    for (const each of this.#arriving) if (each.agent === agent) yield each.demand
   }
 
   onOffer(from: NodeId, body: BodyOf<'claims.offer'>): void {
@@ -181,7 +165,7 @@ export class Bidder {
 
   /** The agent takes nothing more, or is not what it was: what it was promised for or has not begun goes back. */
   lose(agent: Agent): void {
-    for (const arriving of [...this.#arriving]) if (arriving.agent === agent) this.#giveUp(arriving)
+    this.#parts.tenures.lose(agent)
     for (const foreign of [...this.#foreign.values()]) {
       for (const promised of [...foreign.promises]) if (promised.agent === agent) this.#unpromise(foreign, promised)
       this.#settle(foreign)
@@ -294,72 +278,31 @@ export class Bidder {
     task: BodyOf<'claims.award'>['tasks'][number],
     accepted: (agent: string) => void,
   ): string | undefined {
-    const { runs, transfers } = this.#parts
+    const { runs, tenures } = this.#parts
     const promised = foreign.promises[0]
     if (promised === undefined) return 'the bid has run out'
     // T-1: from the sending of the bid, which was before the award.
-    const endsAt = this.#parts.tenures.leaseEnd(promised.sentAt, body.leaseMs)
+    const endsAt = tenures.leaseEnd(promised.sentAt, body.leaseMs)
     if (endsAt <= this.#ground.now) return 'the lease has run out'
     if (runs.has(task.task, task.attempt)) return 'held already'
     foreign.promises.shift()
     this.#ground.alarms.cancel(promised.alarm)
-    const { agent } = promised
-    const { demand } = foreign.group
-    const row = { task: task.task, epoch: body.epoch, attempt: task.attempt }
-    const arriving: Arriving = { agent, demand, coordinator: from, row }
-    this.#arriving.add(arriving)
-    const begin = (input: Uint8Array): void => {
-      if (this.#arriving.delete(arriving)) this.#begin(agent, from, demand, body, task, endsAt, input)
-    }
-    if (transfers.receive(from, task.input, begin)) {
-      accepted(agent.facts.name)
-      if (this.#arriving.has(arriving)) this.#ground.alarms.set(endsAt, () => this.#giveUp(arriving))
-      return undefined
-    }
-    this.#release(arriving)
-    return 'no room for the input'
-  }
-
-  #begin(
-    agent: Agent,
-    from: NodeId,
-    demand: Demand,
-    body: BodyOf<'claims.award'>,
-    task: BodyOf<'claims.award'>['tasks'][number],
-    endsAt: Millis,
-    input: Uint8Array,
-  ): void {
-    this.#parts.tenures.begin(agent, {
+    const terms = {
       task: task.task,
       token: { epoch: body.epoch, attempt: task.attempt },
       coordinator: from,
-      demand,
+      demand: foreign.group.demand,
       guarantee: task.guarantee,
       endsAt,
-      input,
       runTimeoutMs: task.runTimeoutMs,
       deadlineMs: task.deadlineMs,
       trace: task.trace,
-    })
-  }
-
-  /** The input did not come in time, or the agent is not there for it any more: the coordinator need not wait. */
-  #giveUp(arriving: Arriving): void {
-    if (!this.#arriving.has(arriving)) return
-    const { agent, coordinator, row } = arriving
-    const outcome = { kind: 'released' as const, reason: 'payload-lost' as const }
-    const body = { ...row, agent: agent.facts.name, runMs: 0, outcome }
-    this.#parts.links.sendIfUp(coordinator, { kind: 'claims.result', body })
-    this.#release(arriving)
-  }
-
-  #release(arriving: Arriving): void {
-    if (!this.#arriving.delete(arriving)) return
-    const { agent, demand } = arriving
-    const { roster, tracks, freed } = this.#parts
-    tracks.find(roster.executorOf(agent), demand.skill)?.released()
-    roster.give(agent, demand)
-    freed(agent)
+    }
+    const run = tenures.begin(promised.agent, terms, task.input)
+    if (run === undefined) return 'no room for the input'
+    // Otherwise it is accepted when its input has come.
+    if (run.state === 'running') accepted(run.agent.facts.name)
+    return undefined
   }
 
   #sendBid(

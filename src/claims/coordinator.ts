@@ -150,10 +150,13 @@ export class Coordinator {
 
   /** The executor has begun, as it says itself or as follows from what it says. */
   started(task: Task, claim: Claim, agent: string): void {
+    // A renewal does not name it.
+    if (claim.agent === '') {
+      claim.agent = agent
+      task.executor = { node: claim.node, agent }
+    }
     if (claim.isStarted) return
     claim.isStarted = true
-    claim.agent = agent
-    task.executor = { node: claim.node, agent }
     task.state = 'running'
     task.startedAt ??= this.#ground.wall
     this.offered -= 1
@@ -193,6 +196,10 @@ export class Coordinator {
       this.#chronicle.stray(task, token, 'a result under a stale token')
       return 'stale'
     }
+    if (outcome.kind === 'released' && outcome.reason === 'payload-lost') {
+      if (isHolder) this.refused(task, 'its input did not come')
+      return 'accepted'
+    }
     if (isHolder) this.started(task, claim, agent)
     else if (isEarlierLife) {
       task.epoch = token.epoch
@@ -222,6 +229,8 @@ export class Coordinator {
   refused(task: Task, reason: string): void {
     const { claim } = task
     if (claim === undefined) return
+    // T-13: while its input was on its way, the renewal of its lease was taken for a sign that it had begun.
+    if (claim.isStarted) task.executions -= 1
     task.note(this.#chronicle.row(task, 'refused', claim.node, '', reason))
     this.#unclaim(task)
     task.executor = undefined
@@ -325,18 +334,18 @@ export class Coordinator {
     task.placement = { kind, node, agent: name, candidates: 0, bids: [] }
     this.offered += 1
     roster.take(agent, group.demand)
-    runs.start(agent, {
+    const terms = {
       task: task.id,
       token,
       coordinator: node,
       demand: group.demand,
       guarantee: submission.guarantee,
       endsAt: NEVER,
-      input: submission.input,
       runTimeoutMs: submission.runTimeoutMs,
       deadlineMs: this.#limits.deadlineLeftMs(task),
       trace: submission.trace,
-    })
+    }
+    runs.start(agent, terms, submission.input)
     this.started(task, claim, name)
   }
 

@@ -107,7 +107,6 @@ export class Claims implements ClaimsCore {
     this.#tenures = new Tenures(ground, { links, transfers, runs })
     this.#bidder = new Bidder(ground, {
       links,
-      transfers,
       groups,
       queue,
       roster,
@@ -207,7 +206,6 @@ export class Claims implements ClaimsCore {
         this.#rounds.peerReset(input.peer)
         return
       case 'gap':
-        this.#transfers.drop(input.peer)
         this.#rounds.peerReset(input.peer)
         this.#compare(input.peer)
         return
@@ -270,6 +268,9 @@ export class Claims implements ClaimsCore {
       case 'claims.part':
         this.#transfers.onPart(from, message.body)
         return
+      case 'claims.fetch':
+        this.#transfers.onFetch(from, message.body)
+        return
       case 'claims.query':
         this.#asks.onQuery(from, message.body)
         return
@@ -296,7 +297,7 @@ export class Claims implements ClaimsCore {
       case 'claims.query':
         this.#asks.queryRefused(peer, message.body.query)
         return
-      // Repeated by their senders (result, renew, inventory, wait) or missed by nobody (a promise, a hold and a lease end
+      // Repeated by their senders (result, renew, inventory, wait, fetch) or missed by nobody (a promise, a hold and a lease end
       // by themselves).
       default:
     }
@@ -312,6 +313,7 @@ export class Claims implements ClaimsCore {
     this.#leases.ask(peer)
     this.#tenures.linkUp(peer)
     this.#asks.linkUp(peer)
+    this.#transfers.resume(peer)
   }
 
   /** The journal can be gone by only when the date is known: durations in it count from the submission. */

@@ -3,16 +3,17 @@ import type { Book } from './book.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Group } from './demand.ts'
 import type { Ground } from './ground.ts'
+import type { TaskId, Token } from './ids.ts'
 import type { Links } from './links.ts'
 import type { AttemptRow, BodyOf, PlacementBody, Verdict } from './messages.ts'
 import { type Claim, Task } from './task.ts'
-import type { Transfers } from './transfers.ts'
+import type { Source, Transfers } from './transfers.ts'
 
 /** What is out at one executor. */
 interface Outstanding {
   readonly tasks: Set<Task>
   /** The question for its inventory that is open, and what was named so far. */
-  asked: { readonly serial: number; readonly named: Set<string> } | undefined
+  asked: { readonly serial: number; readonly named: Set<Task> } | undefined
 }
 
 /** Awards of one message stay well below what a message may hold. */
@@ -78,7 +79,7 @@ export class Leases {
       this.#track(task, claim)
       this.#journalExecutor(task, node)
       const { submission } = task
-      const input = this.#parts.transfers.payload(node, submission.input)
+      const input = this.#parts.transfers.payload(node, submission.input, this.#inputOf(node, task.id, claim.token))
       batch.push({
         task: task.id,
         attempt: claim.token.attempt,
@@ -125,10 +126,11 @@ export class Leases {
       this.#settle(from, body, outcome.kind === 'failed' ? { kind: 'failed', error: outcome.error } : outcome)
       return
     }
-    // T-3 first: what changes nothing is not worth receiving in full.
-    const received = this.#parts.transfers.receive(from, outcome.output, (output) =>
-      this.#settle(from, body, { kind: 'completed', output }),
-    )
+    const received = this.#parts.transfers.receive(from, outcome.output, {
+      done: (output) => this.#settle(from, body, { kind: 'completed', output }),
+      // As long as its sender has it, it says so again.
+      lost: () => {},
+    })
     if (!received) this.#refuse(from, body, 'no room for the output')
   }
 
@@ -178,12 +180,15 @@ export class Leases {
     const outstanding = this.#outstanding.get(from)
     const asked = outstanding?.asked
     if (outstanding === undefined || asked === undefined || asked.serial !== body.serial) return
-    for (const { task } of body.leases) asked.named.add(task)
+    for (const row of body.leases) {
+      const task = this.#heldBy(from, row)
+      if (task !== undefined) asked.named.add(task)
+    }
     if (!body.last) return
     outstanding.asked = undefined
     for (const task of [...outstanding.tasks]) {
       const { claim } = task
-      if (claim === undefined || claim.serial >= body.serial || asked.named.has(task.id)) continue
+      if (claim === undefined || claim.serial >= body.serial || asked.named.has(task)) continue
       this.#untrack(task, from)
       this.#parts.coordinator.lose(task, 'LOST', `${from} does not hold it any more`)
     }
@@ -270,6 +275,11 @@ export class Leases {
     if (!isLast && !task.mayAdopt(row, this.#ground.epoch)) return undefined
     this.#track(task, coordinator.adopt(task, from, { epoch: row.epoch, attempt: row.attempt }))
     return task
+  }
+
+  /** For as long as it is to run there: the attempt is named and not the task, so that nothing is kept for it. */
+  #inputOf(node: NodeId, task: TaskId, token: Token): Source {
+    return () => this.#heldBy(node, { task, ...token })?.submission.input
   }
 
   #heldBy(from: NodeId, row: AttemptRow): Task | undefined {

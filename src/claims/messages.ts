@@ -58,7 +58,7 @@ export type DemandBody = Value<typeof demandShape>
 
 const payload = variant({
   inline: record({ bytes: bytes(INLINE_BYTES_MAX) }),
-  /** Assembled from parts that the sender has sent or is sending. */
+  /** To be fetched from the sender in parts. */
   parts: record({ transfer: counter, bytes: count(PAYLOAD_BYTES_MAX) }),
 })
 export type PayloadBody = Value<typeof payload>
@@ -182,6 +182,9 @@ const inventory = variant({
   held: record({ serial: counter, sequence: counter, last: flag, leases: list(attemptRow, ROWS_MAX) }),
 })
 
+/** Whoever is to have a long payload asks for its parts. */
+const fetching = record({ transfer: counter, offset: count(PAYLOAD_BYTES_MAX), bytes: count(INLINE_BYTES_MAX) })
+/** The answer; without bytes when it is not to be had any more. */
 const part = record({ transfer: counter, offset: count(PAYLOAD_BYTES_MAX), bytes: bytes(INLINE_BYTES_MAX) })
 
 /** Of extra input for a running task: what a question may carry. */
@@ -302,6 +305,7 @@ export const CLAIMS_BODIES = {
   'claims.withdraw': withdraw,
   'claims.inventory': inventory,
   'claims.part': part,
+  'claims.fetch': fetching,
   'claims.query': query,
   'claims.reply': reply,
 } as const

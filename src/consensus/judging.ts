@@ -5,7 +5,8 @@ import type { Context } from './context.ts'
 import { evidenceClaims } from './evidence.ts'
 import type { Execution } from './execution.ts'
 import { PAYLOAD_BYTES_MAX } from './messages.ts'
-import { keysIn, type RequestPool, requestKey } from './pool.ts'
+import { OPERATIONS_PER_BLOCK_MAX } from './params.ts'
+import { keysIn, operationsIn, type RequestPool, requestKey } from './pool.ts'
 import { requestClaim, voteClaim } from './statements.ts'
 import type { CastVote, Certificate, Claim, Digest, Height, Proposal, Request, Seat } from './types.ts'
 import type { Voting } from './voting.ts'
@@ -119,6 +120,7 @@ export class Judging {
     if (header.group !== group.id || !rules.sameEpoch(header.epoch, epoch)) return 'a block of another group or epoch'
     if (header.payload !== hashing.payload(block)) return 'a block whose payload is not what its header says'
     if (hashing.payloadBytes(block) > PAYLOAD_BYTES_MAX) return 'a block that is too large'
+    if (operationsIn(block.requests) > OPERATIONS_PER_BLOCK_MAX) return 'a block of too many operations'
     for (const certificate of [tip, skip, checkpoint]) {
       // The checkpoint that an epoch starts on was signed by the epoch before.
       if (certificate !== undefined && certificate !== checkpoint && !wellFormed(certificate, group, rules)) {

@@ -15,6 +15,8 @@ export const REQUEST_BYTES_MAX = 128 * KIB
 export const BLOCK_BYTES_MAX = 192 * KIB
 /** Requests in a block. */
 export const REQUESTS_PER_BLOCK_MAX = 1024
+/** Operations in a block: each takes memory and time beyond its bytes, of which it may have none. */
+export const OPERATIONS_PER_BLOCK_MAX = 4096
 /** Convictions in a block: evidence is rare, and each costs every member two verifications. */
 export const EVIDENCE_PER_BLOCK_MAX = 4
 /** Votes in one message: a member's whole voice of the moment. */

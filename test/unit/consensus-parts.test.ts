@@ -21,13 +21,14 @@ import {
 } from '../../src/consensus/index.ts'
 import { VoteLedger } from '../../src/consensus/ledger.ts'
 import { Pace } from '../../src/consensus/pace.ts'
-import { RequestPool } from '../../src/consensus/pool.ts'
+import { OPERATIONS_PER_BLOCK_MAX } from '../../src/consensus/params.ts'
+import { operationsIn, RequestPool } from '../../src/consensus/pool.ts'
 import { Syncing } from '../../src/consensus/syncing.ts'
 import type { Status } from '../../src/consensus/types.ts'
 import { conflict } from '../../src/consensus/votes.ts'
 import { ClientWindows } from '../../src/consensus/windows.ts'
 import type { NodeId, WallMillis } from '../../src/kernel/index.ts'
-import { cast, certificate, digest, EPOCH, height, requestOf, view } from './consensus-fixtures.ts'
+import { cast, certificate, digest, EPOCH, height, manyOf, requestOf, view } from './consensus-fixtures.ts'
 
 const A = digest('a')
 const B = digest('b')
@@ -367,6 +368,12 @@ describe('pool', () => {
     expect(pool.add({ request: { ...request, operations }, signature }, 'a' as NodeId)).toBe(false)
     pool.add(requestOf('d' as NodeId, 1, 'w:2'), 'a' as NodeId)
     expect(pool.select([], () => true)).toHaveLength(1)
+  })
+
+  it('B-9 selects no more operations than a block may hold, however short they are', () => {
+    const pool = new RequestPool(consensusParams())
+    for (let nonce = 1; nonce <= 30; nonce++) pool.add(manyOf('c' as NodeId, nonce), 'a' as NodeId)
+    expect(operationsIn(pool.select([], () => true))).toBe(OPERATIONS_PER_BLOCK_MAX)
   })
 
   it('B-22 knows a request whose signature was looked at by its content, not by its name', () => {

@@ -52,6 +52,7 @@ function judgeNewcomer(bytes: Uint8Array, { state, ports, at }: Bench): Result<N
     return refuse('CERTIFICATE_EXPIRED', `the certificate of ${node} is not in force now: it has to be renewed`)
   }
   if (state.revocations.has(node)) return refuse('CERTIFICATE_REVOKED', `${node} is revoked`)
+  if (state.isExpelled(node, org)) return refuse('CERTIFICATE_REVOKED', `${org} has ended the membership of ${node}`)
   if (state.convicted.has(node)) {
     const reason = `${node} was convicted of votes that contradict each other and never votes again: its host can come with a new key`
     return refuse('UNSAFE_CHANGE', reason)

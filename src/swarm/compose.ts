@@ -67,7 +67,10 @@ export function composeSwarm(options: SwarmOptions): Swarm {
   const random = options.random.fork('groups')
   const { recruiter: terms } = params
   const recruiter = council === undefined || terms === undefined ? undefined : new Recruiter(council, membership, terms)
-  const isRevoked = (peer: NodeId): boolean => council?.isRevoked(peer) === true
+  const isRevoked = (peer: NodeId): boolean => {
+    const { org: of } = membership.member(peer) ?? {}
+    return council?.isRevoked(peer) === true || (of !== undefined && council?.state.isExpelled(peer, of) === true)
+  }
   const ports = { membership, isRevoked }
   const custodians = cell === undefined || terms === undefined ? undefined : new Custodians(cell, ports, terms)
   return new Swarm({ membership, directory, renewal, claims, council, recruiter, cell, custodians, random })

@@ -3,7 +3,7 @@ import { type Vote, voteBytes } from '../../src/consensus/index.ts'
 import type { WallMillis } from '../../src/kernel/index.ts'
 import { SimKeys } from '../../src/sim/index.ts'
 import { COUNCIL, GroupLog } from '../../src/swarm/index.ts'
-import { act, NOON, node } from '../support/council.ts'
+import { act, certificateOf, NOON, node } from '../support/council.ts'
 import { GovernedWorld, groupRecordsOf } from '../support/governed.ts'
 
 function founded(...others: readonly string[]): GovernedWorld {
@@ -234,6 +234,45 @@ describe('an organisation that is decided', () => {
     world.tell('guest', { kind: 'shut-out', by: node('a'), why: 'unvouched' })
     expect(told()).toHaveLength(1)
     expect(world.nodes.get('guest')?.desk.isOut).toBe(true)
+  })
+
+  it('GR-8 A-17 whom it has expelled is put out in the step in which that is learnt, and others of it are not', () => {
+    const world = founded('b', 'c')
+    world.propose('a', act.org('beta'))
+    for (const name of ['guest', 'other']) {
+      world.add(name, ['worker'], undefined, 'beta')
+      for (const member of ['a', 'b', 'c']) world.link(member, name)
+    }
+    world.pass(3_000)
+    // Another organisation's word about a node of acme's is nothing to it.
+    for (const name of ['guest', 'b']) world.propose('a', act.revoke(name, 'beta'))
+    for (const name of ['a', 'c']) {
+      expect([world.linked(name, 'guest'), stateOf(world, name, 'guest')]).toEqual([false, 'dead'])
+      expect([world.linked(name, 'other'), world.linked(name, 'b')]).toEqual([true, true])
+      expect(all(world, name)).toContainEqual({
+        kind: 'observe',
+        observation: { kind: 'council-expelled', node: 'guest', org: 'beta' },
+      })
+    }
+    world.pass(3_000)
+    expect(stateOf(world, 'c', 'guest')).toBe('dead')
+  })
+
+  it('GR-11 a validator of it that is expelled is linked to the council until the epoch that does without it', () => {
+    const world = founded('b')
+    world.propose('a', act.org('beta'))
+    world.add('guest', ['worker', 'validator'], undefined, 'beta')
+    for (const name of ['a', 'b']) world.link(name, 'guest')
+    world.pass(1_000)
+    world.propose('a', act.add(certificateOf('guest', { org: 'beta' })))
+    world.pass(100)
+    const { core } = world.nodes.get('a')?.desk.host ?? {}
+    expect(core?.members).toEqual(['a', 'guest'])
+    // Of two both are needed, also for the epoch that leaves one out.
+    world.propose('a', act.revoke('guest', 'beta'))
+    world.pass(100)
+    expect(core?.members).toEqual(['a'])
+    for (const name of ['a', 'b']) expect([name, world.linked(name, 'guest')]).toEqual([name, false])
   })
 
   it('GR-8 M-21 a node of it that reads the decision itself says so, and does not break', () => {

@@ -27,8 +27,8 @@ export type MemberObservation =
 /** What the council has decided, as far as it concerns this node. */
 export type CouncilObservation =
   | { readonly kind: 'council-revoked'; readonly node: NodeId }
-  /** This very node: whoever it is linked to ends that. */
   | { readonly kind: 'council-expelled'; readonly node: NodeId; readonly org: string }
+  /** This very node: whoever it is linked to ends that. */
   | { readonly kind: 'council-revoked-here'; readonly node: NodeId }
   /** The key that has certified this very node no longer speaks for its organisation. */
   | { readonly kind: 'council-unvouched-here'; readonly node: NodeId }

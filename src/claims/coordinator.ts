@@ -297,8 +297,8 @@ export class Coordinator {
 
   #enqueue(task: Task): void {
     const { groups, queue } = this.#parts
-    const lane = task.group.lane(task.priority, false, queue, this.#ground.params)
-    assert(lane !== undefined, 'a tenant with an open task keeps its account', { task: task.id })
+    const lane = task.group.lane(task.priority, false, queue, this.#ground.params, true)
+    assert(lane !== undefined, 'an accepted task has its place', { task: task.id })
     task.group.ownWaiting += 1
     groups.wake(task.group)
     queue.push(this.#ground.now, lane, task)

@@ -147,11 +147,11 @@ export class Group {
     this.quest = NO_QUEST
   }
 
-  /** The lane for a class, made when first needed. Undefined when the tenant table is full. */
-  lane(priority: number, foreign: boolean, queue: Queue, params: QueueParams): Lane | undefined {
+  /** The lane for a class, made when first needed. Undefined when the tenant table is full, except for an accepted task. */
+  lane(priority: number, foreign: boolean, queue: Queue, params: QueueParams, isAccepted = false): Lane | undefined {
     const known = this.lanes.find((lane) => lane.priority === priority && lane.foreign === foreign)
     if (known !== undefined) return known
-    const tenant = queue.tenant(this.demand.body.tenant)
+    const tenant = queue.tenant(this.demand.body.tenant, isAccepted)
     if (tenant === undefined) return undefined
     const lane = new Lane(this, priority, tenant, foreign)
     this.lanes = this.lanes.concat(lane)

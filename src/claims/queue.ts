@@ -322,12 +322,12 @@ export class Queue {
     return this.#tenants.size
   }
 
-  /** A tenant's account; undefined when there are too many with something waiting. */
-  tenant(name: string): Tenant | undefined {
+  /** A tenant's account; undefined when there are too many with something waiting, unless a task of it is accepted. */
+  tenant(name: string, isAccepted = false): Tenant | undefined {
     const known = this.#tenants.get(name)
     if (known !== undefined) return known
     if (this.#tenants.size >= this.#tenantsMax) this.#forgetIdle()
-    if (this.#tenants.size >= this.#tenantsMax) return undefined
+    if (this.#tenants.size >= this.#tenantsMax && !isAccepted) return undefined
     const tenant = new Tenant(name, this.#tenantOrder++)
     tenant.weight = this.#weights.get(name) ?? 1
     this.#tenants.set(name, tenant)
@@ -388,11 +388,27 @@ export class Queue {
     tenant.pass[priority] = pass + Math.max(1, costMs) / tenant.weight
   }
 
-  /** Tenants that wait for nothing and have no debt: knowing them again from scratch changes nothing. */
+  /**
+   * Tenants that wait for nothing and have no debt: knowing them again from scratch changes nothing. If there is none,
+   * the one with the least debt: that is forgiven.
+   */
   #forgetIdle(): void {
+    let leastDebt = Number.POSITIVE_INFINITY
+    let leastName: string | undefined
     for (const [name, tenant] of this.#tenants) {
-      const inDebt = tenant.pass.some((pass, priority) => pass > (this.#virtual[priority] as number))
-      if (tenant.waiting === 0 && !inDebt) this.#tenants.delete(name)
+      if (tenant.waiting > 0) continue
+      const debt = this.#debtOf(tenant)
+      if (debt === 0) this.#tenants.delete(name)
+      else if (debt < leastDebt) {
+        leastDebt = debt
+        leastName = name
+      }
     }
+    if (this.#tenants.size >= this.#tenantsMax && leastName !== undefined) this.#tenants.delete(leastName)
+  }
+
+  /** By how much it had more than its share, in the class where that is most. */
+  #debtOf({ pass }: Tenant): number {
+    return pass.reduce((debt, each, priority) => Math.max(debt, each - (this.#virtual[priority] as number)), 0)
   }
 }

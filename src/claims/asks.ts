@@ -40,6 +40,9 @@ export interface AsksParts {
   readonly why: Why
 }
 
+/** A wait of another node is kept for so many `waitAgainMs` after it was last heard. */
+const WAITS_KEPT = 3
+
 type Outcome = Result<ClaimsAnswer, Refusal>
 
 /** Questions about tasks, from here and from other nodes, answered wherever the task is coordinated (TSK-1). */
@@ -114,6 +117,10 @@ export class Asks {
 
   onQuery(from: NodeId, { query, ask }: BodyOf<'claims.query'>): void {
     const task = this.#parts.book.get(ask.task)
+    if (ask.kind === 'steer' && !this.#ground.isPayload(ask.input)) {
+      this.#answer(from, query, { kind: 'error', code: 'BAD_REQUEST', message: 'the input is not JSON' })
+      return
+    }
     if (ask.kind === 'steer' && ask.token !== undefined) {
       this.#steering.steerRun({ kind: 'peer', node: from, query }, from, ask)
       return
@@ -128,7 +135,7 @@ export class Asks {
         return
       case 'wait':
         if (task.hasEnded) this.#answer(from, query, { kind: 'report', report: this.#reportBody(from, task) })
-        else this.#addPeerWaiter(from, query, task)
+        else this.#addPeerWaiter(from, query, task, ask.timeoutMs)
         return
       case 'cancel':
         this.#answer(from, query, this.#cancelled(task, ask.reason))
@@ -161,6 +168,7 @@ export class Asks {
     const received = this.#parts.transfers.receive(from, answer.report.output, {
       done: (output) => answered(outcomeOf(answer, output)),
       lost: () => fails('the output was lost on its way; ask again'),
+      malformed: () => fails('its coordinator answers with an output that is not JSON'),
     })
     if (!received) fails('no room for the output; try again later')
   }
@@ -303,14 +311,18 @@ export class Asks {
     this.#push(task, { kind: 'request', request, alarm })
   }
 
-  /** Kept until the task ends or another question of that number comes; the asker has its own time-out. */
-  #addPeerWaiter(node: NodeId, query: number, task: Task): void {
-    this.#removeWaiter(task, (waiter) => waiter.kind === 'peer' && waiter.node === node && waiter.query === query)
+  /** Kept as long as whoever asks waits; which asks again and again, so that one that has gone is soon forgotten. */
+  #addPeerWaiter(node: NodeId, query: number, task: Task, timeoutMs: number): void {
+    const remove = (): void =>
+      this.#removeWaiter(task, (waiter) => waiter.kind === 'peer' && waiter.node === node && waiter.query === query)
+    remove()
     if (this.#waiters >= this.#ground.params.requestsMax) {
       this.#answer(node, query, { kind: 'error', code: 'OVERLOADED', message: 'too many wait for tasks at that node' })
       return
     }
-    this.#push(task, { kind: 'peer', node, query, alarm: undefined })
+    const keptMs = WAITS_KEPT * this.#ground.params.waitAgainMs
+    const alarm = this.#ground.in(timeoutMs === 0 ? keptMs : Math.min(timeoutMs, keptMs), remove)
+    this.#push(task, { kind: 'peer', node, query, alarm })
   }
 
   #push(task: Task, waiter: Waiter): void {

@@ -4,7 +4,7 @@ import type { Alarm } from './alarms.ts'
 import type { Group, Groups } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
-import type { TaskId } from './ids.ts'
+import { originOf, type TaskId, taskOrigin } from './ids.ts'
 import type { Links } from './links.ts'
 import type { BodyOf, DeclineReason } from './messages.ts'
 import { Entry, type Queue } from './queue.ts'
@@ -284,6 +284,8 @@ export class Bidder {
     // T-1: from the sending of the bid, which was before the award.
     const endsAt = tenures.leaseEnd(promised.sentAt, body.leaseMs)
     if (endsAt <= this.#ground.now) return 'the lease has run out'
+    // The tasks of others are theirs to award: under their names it would pass for them.
+    if (taskOrigin(task.task) !== originOf(from)) return 'not your task'
     if (runs.has(task.task, task.attempt)) return 'held already'
     foreign.promises.shift()
     this.#ground.alarms.cancel(promised.alarm)

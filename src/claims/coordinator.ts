@@ -3,7 +3,7 @@ import { Admission } from './admission.ts'
 import type { Agent } from './agent.ts'
 import type { Book } from './book.ts'
 import { Chronicle } from './chronicle.ts'
-import { type Group, type Groups, normalised, requestOf } from './demand.ts'
+import { type Group, type Groups, requestOf } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
 import type { Token } from './ids.ts'
@@ -12,12 +12,10 @@ import type { Queue } from './queue.ts'
 import type { SubmittedRecord } from './records.ts'
 import type { Roster } from './roster.ts'
 import type { RunOutcome, Runs } from './runs.ts'
+import { Setbacks } from './setbacks.ts'
 import { type Claim, claimOf, type EndState, Task } from './task.ts'
 import { TimeLimits } from './time-limits.ts'
 import type { ClaimsAnswer, Refusal, Submission, TaskError } from './types.ts'
-
-/** Executors that failed a task and are not asked again; the oldest is forgiven first. */
-const EXCLUDED_MAX = 4
 
 export interface CoordinatorParts {
   readonly book: Book
@@ -50,6 +48,7 @@ export class Coordinator {
   readonly #admission: Admission
   readonly #chronicle: Chronicle
   readonly #limits: TimeLimits
+  readonly #setbacks: Setbacks
   offered = 0
   running = 0
 
@@ -60,6 +59,13 @@ export class Coordinator {
     this.#chronicle = new Chronicle(ground, parts.tracks)
     this.#limits = new TimeLimits(ground, (task, message) => {
       this.#finish(task, 'failed', undefined, { code: 'TIMEOUT', message, retryable: false })
+    })
+    this.#setbacks = new Setbacks(ground, {
+      groups: parts.groups,
+      chronicle: this.#chronicle,
+      limits: this.#limits,
+      end: (task, state, error) => this.#finish(task, state, undefined, error),
+      place: (task) => this.place(task),
     })
   }
 
@@ -157,6 +163,7 @@ export class Coordinator {
     }
     if (claim.isStarted) return
     claim.isStarted = true
+    claim.startedAt = this.#ground.now
     task.state = 'running'
     task.startedAt ??= this.#ground.wall
     this.offered -= 1
@@ -180,8 +187,20 @@ export class Coordinator {
     return claim
   }
 
-  /** T-2, T-3: one result, under the token in force, from whoever has it. */
-  onOutcome(task: Task, from: NodeId, token: Token, agent: string, runMs: number, outcome: RunOutcome): Verdict {
+  /**
+   * T-2, T-3: one result, under the token in force, from whoever has it.
+   *
+   * @param mayAdopt whether this peer may have been awarded something by an earlier life of this node
+   */
+  onOutcome(
+    task: Task,
+    from: NodeId,
+    token: Token,
+    agent: string,
+    runMs: number,
+    outcome: RunOutcome,
+    mayAdopt = false,
+  ): Verdict {
     if (task.hasEnded) {
       this.#chronicle.stray(task, token, 'a result after the end')
       return 'ended'
@@ -190,7 +209,7 @@ export class Coordinator {
     const isHolder = claim !== undefined && claim.node === from && task.isCurrent(token)
     // Its lease has passed, and nobody else has had one since: what it did still counts.
     const isLast = claim === undefined && task.isCurrent(token) && task.executor?.node === from
-    const isEarlierLife = claim === undefined && task.mayAdopt(token, this.#ground.epoch)
+    const isEarlierLife = mayAdopt && claim === undefined && task.mayAdopt(token, this.#ground.epoch)
     if (isLast && outcome.kind === 'released') return 'accepted'
     if (!isHolder && !isLast && !isEarlierLife) {
       this.#chronicle.stray(task, token, 'a result under a stale token')
@@ -222,7 +241,16 @@ export class Coordinator {
     // T-13: nobody knows whether it began; it counts as if it had.
     if (!claim.isStarted) this.#chronicle.count(task, code)
     this.#unclaim(task)
-    this.#lost(task, claim.node, claim.agent, { code, message, retryable: true })
+    this.#setbacks.lost(task, claim.node, claim.agent, { code, message, retryable: true })
+  }
+
+  /** It runs for longer than it may, and its executor goes on with it. */
+  overdue(task: Task): void {
+    const { claim } = task
+    if (claim === undefined) return
+    const error = { code: 'TIMEOUT', message: 'it ran for longer than it may', retryable: true }
+    const runMs = this.#ground.now - (claim.startedAt ?? claim.awardedAt)
+    this.onOutcome(task, claim.node, claim.token, claim.agent, runMs, { kind: 'failed', error })
   }
 
   /** The executor never began. */
@@ -235,7 +263,7 @@ export class Coordinator {
     this.#unclaim(task)
     task.executor = undefined
     this.#limits.waitsAgain(task)
-    this.#later(task, this.#ground.params.retryMinMs * this.#ground.random.between(0.1, 0.5))
+    this.#setbacks.later(task, this.#ground.params.retryMinMs * this.#ground.random.between(0.1, 0.5))
   }
 
   cancel(task: Task, reason: string): void {
@@ -257,7 +285,7 @@ export class Coordinator {
     for (const task of waiting) {
       this.#unqueue(task)
       task.excluded = []
-      this.#regroup(task)
+      this.#setbacks.regroup(task)
       this.place(task)
     }
   }
@@ -292,7 +320,7 @@ export class Coordinator {
   }
 
   regroup(task: Task): void {
-    this.#regroup(task)
+    this.#setbacks.regroup(task)
   }
 
   #enqueue(task: Task): void {
@@ -376,90 +404,16 @@ export class Coordinator {
       case 'failed':
         // Its token is spent: the same outcome again changes nothing (T-3).
         task.executor = undefined
-        this.#failed(task, node, agent, outcome.error)
+        this.#setbacks.failed(task, node, agent, outcome.error)
         return
       case 'released':
         task.executor = undefined
-        this.#lost(task, node, agent, {
+        this.#setbacks.lost(task, node, agent, {
           code: 'LOST',
           message: `the executor gave it back: ${outcome.reason}`,
           retryable: true,
         })
     }
-  }
-
-  #failed(task: Task, node: NodeId, agent: string, error: TaskError): void {
-    task.failures += 1
-    task.note(this.#chronicle.row(task, 'failed', node, agent, `${error.code}: ${error.message}`))
-    if (!error.retryable) {
-      this.#finish(task, 'failed', undefined, error)
-      return
-    }
-    if (task.failures > task.submission.retries) {
-      this.#finish(task, 'dead-lettered', undefined, error)
-      return
-    }
-    const executor = `${node}/${agent}`
-    task.excluded = [...task.excluded.filter((each) => each !== executor), executor].slice(-EXCLUDED_MAX)
-    this.#regroup(task)
-    this.#retry(task, 'failed', node, agent, error)
-  }
-
-  #lost(task: Task, node: NodeId, agent: string, error: TaskError): void {
-    task.losses += 1
-    task.note(this.#chronicle.row(task, 'lost', node, agent, error.message))
-    if (task.losses > this.#ground.params.lossesMax) {
-      const message = `lost ${task.losses} executors, the last: ${error.message}`
-      this.#finish(task, 'dead-lettered', undefined, { ...error, message })
-      return
-    }
-    this.#retry(task, 'lost', node, agent, error)
-  }
-
-  #retry(task: Task, kind: 'failed' | 'lost', node: NodeId, agent: string, error: TaskError): void {
-    const { params, random, wall } = this.#ground
-    if (task.durable) {
-      const { executions, epoch, attempt } = task
-      this.#ground.persist({
-        kind: 'attempted',
-        task: task.id,
-        epoch,
-        attempt,
-        at: wall,
-        node,
-        agent,
-        error,
-        executions,
-        outcome: kind,
-      })
-    }
-    this.#ground.observe({ kind: 'task-retried', task: task.id, attempt: task.attempt, cause: error.code, node })
-    // It has been somebody's: how long it waits counts anew.
-    task.waitsSince = this.#ground.now
-    this.#limits.waitsAgain(task)
-    const times = kind === 'failed' ? task.failures - 1 : Math.max(0, task.losses - 3)
-    const delayMs = Math.min(params.retryMaxMs, params.retryMinMs * 2 ** Math.min(20, times))
-    this.#later(task, kind === 'lost' && task.losses <= 3 ? 0 : delayMs * random.between(0.75, 1.25))
-  }
-
-  #later(task: Task, delayMs: number): void {
-    if (delayMs === 0) {
-      this.place(task)
-      return
-    }
-    task.pause = 'retry'
-    this.#chronicle.changed(task)
-    task.retryAlarm = this.#ground.in(delayMs, () => {
-      task.retryAlarm = undefined
-      this.place(task)
-    })
-  }
-
-  #regroup(task: Task): void {
-    const body = normalised({ ...task.group.demand.body, excluded: task.excluded })
-    const group = this.#parts.groups.of(body, true)
-    // It parsed when the task came.
-    if (group.ok) task.group = group.value
   }
 
   #finish(task: Task, state: EndState, output: Uint8Array | undefined, error: TaskError | undefined): void {

@@ -29,8 +29,12 @@ export class Demand {
     this.skill = body.skills.length === 1 ? (body.skills[0] as string) : body.skills.join('+')
   }
 
-  /** Fails when an expression does not parse: a peer of another version, or a submission that was not judged. */
+  /** Fails on what no submission would get away with: what a peer says has not been judged, or by another version. */
   static of(key: string, body: DemandBody, peers: ClaimsPeers): Result<Demand> {
+    const { skills, resources, budget = 0, objective } = body
+    if (skills.length === 0) return err('it names no skill')
+    if (![...Object.values(resources), budget].every(isAmount)) return err('an amount is no number from 0')
+    if (!Object.values(objective).every(isWeight)) return err('a weight is out of range')
     if (body.require.length + body.prefer.length === 0) return ok(new Demand(key, body, NONE, NONE))
     const conditions: Condition[] = []
     for (const text of [...body.require, ...body.prefer]) {
@@ -55,6 +59,18 @@ export class Demand {
     const { throughput, latency, quality, cost } = this.body.objective
     return this.body.prefer.length > 0 || throughput !== 1 || latency !== 1 || quality !== 1 || cost !== 1
   }
+}
+
+export function isAmount(value: number): boolean {
+  return Number.isFinite(value) && value >= 0
+}
+
+/** Who wants one side of a bid to count a million times as much as another has said so. */
+export const WEIGHT_MAX = 1e6
+
+/** Scores are sums and quotients of them, and must stay numbers. */
+export function isWeight(value: number): boolean {
+  return isAmount(value) && value <= WEIGHT_MAX
 }
 
 /** As the directory is asked. */
@@ -134,6 +150,7 @@ export class Group {
   /** Peers that said they never can, as things were: not asked again until all others have been, or there is news. */
   refusedBy: ReadonlySet<string> = NOBODY
   #own: Selector | undefined
+  #lastRefusal: string | undefined
 
   constructor(demand: Demand) {
     this.demand = demand
@@ -167,6 +184,12 @@ export class Group {
 
   unserve(selector: Selector): void {
     if (this.servedBy.includes(selector)) this.servedBy = this.servedBy.filter((each) => each !== selector)
+  }
+
+  /** That peer has refused what it had bid for: once is bad luck. */
+  declined(node: string): void {
+    if (this.#lastRefusal === node) this.refuse(node)
+    this.#lastRefusal = node
   }
 
   refuse(node: string): void {

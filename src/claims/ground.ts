@@ -13,6 +13,7 @@ export class Ground {
   readonly random: Random
   readonly peers: ClaimsPeers
   readonly self: ClaimsOptions['self']
+  readonly isPayload: (bytes: Uint8Array) => boolean
   readonly alarms = new Alarms()
   now = 0 as Millis
   #wallOffset = 0
@@ -34,6 +35,7 @@ export class Ground {
     this.random = options.random
     this.peers = options.peers
     this.self = options.self
+    this.isPayload = options.isPayload ?? (() => true)
   }
 
   /** The wall clock, reckoned on from when the host last told it. */

@@ -6,6 +6,7 @@ import type { Ground } from './ground.ts'
 import type { TaskId, Token } from './ids.ts'
 import type { Links } from './links.ts'
 import type { AttemptRow, BodyOf, PlacementBody, Verdict } from './messages.ts'
+import { CLOCK_RATE_DIFFERENCE_MAX_SHARE } from './params.ts'
 import { type Claim, Task } from './task.ts'
 import type { Source, Transfers } from './transfers.ts'
 
@@ -14,6 +15,13 @@ interface Outstanding {
   readonly tasks: Set<Task>
   /** The question for its inventory that is open, and what was named so far. */
   asked: { readonly serial: number; readonly named: Set<Task> } | undefined
+}
+
+const LINK_FULL = 'the link is full'
+
+const MALFORMED_OUTPUT = {
+  kind: 'failed' as const,
+  error: { code: 'BAD_OUTPUT', message: 'its output is not JSON', retryable: true },
 }
 
 /** Awards of one message stay well below what a message may hold. */
@@ -104,7 +112,7 @@ export class Leases {
 
   /** The award did not leave: nobody has begun, and the tasks are free at once. */
   awardRefused(peer: NodeId, { epoch, tasks }: BodyOf<'claims.award'>): void {
-    for (const row of tasks) this.#notTaken(peer, { task: row.task, epoch, attempt: row.attempt }, 'the link is full')
+    for (const row of tasks) this.#notTaken(peer, { task: row.task, epoch, attempt: row.attempt }, LINK_FULL)
   }
 
   onAccept(from: NodeId, body: BodyOf<'claims.accept'>): void {
@@ -130,6 +138,7 @@ export class Leases {
       done: (output) => this.#settle(from, body, { kind: 'completed', output }),
       // As long as its sender has it, it says so again.
       lost: () => {},
+      malformed: () => this.#settle(from, body, MALFORMED_OUTPUT),
     })
     if (!received) this.#refuse(from, body, 'no room for the output')
   }
@@ -138,14 +147,14 @@ export class Leases {
     const task = this.#heldBy(from, body)
     if (task?.claim === undefined) return
     this.#parts.coordinator.started(task, task.claim, task.claim.agent)
-    const { fraction, message } = body
+    const { fraction, message, partial } = body
     this.#ground.emit({
       kind: 'task-progress',
       task: task.id,
       attempt: body.attempt,
-      fraction,
+      fraction: fraction === undefined ? undefined : Math.min(1, Math.max(0, fraction)),
       message,
-      partial: body.partial?.slice(),
+      partial: partial !== undefined && this.#ground.isPayload(partial) ? partial.slice() : undefined,
     })
   }
 
@@ -232,6 +241,8 @@ export class Leases {
     const task = this.#heldBy(peer, row)
     if (task?.claim === undefined || task.claim.isStarted) return
     this.#untrack(task, peer)
+    // Whoever bids and does not take it, and again, is asked after the others.
+    if (reason !== LINK_FULL) task.group.declined(peer)
     this.#parts.coordinator.refused(task, reason)
   }
 
@@ -258,6 +269,12 @@ export class Leases {
         lost.push(row)
         continue
       }
+      if (this.#isOverdue(task, task.claim)) {
+        lost.push(row)
+        this.#untrack(task, from)
+        this.#parts.coordinator.overdue(task)
+        continue
+      }
       task.claim.endsAt = after(now, params.leaseMs)
       this.#parts.coordinator.started(task, task.claim, task.claim.agent)
     }
@@ -266,15 +283,28 @@ export class Leases {
     this.#parts.links.sendIfUp(from, { kind: 'claims.renewed', body })
   }
 
+  /** Its executor is to see to the run time-out; who has not done so long afterwards does not mean to. */
+  #isOverdue({ submission }: Task, { startedAt }: Claim): boolean {
+    const { params, now } = this.#ground
+    if (submission.runTimeoutMs === 0 || startedAt === undefined) return false
+    const allowedMs = submission.runTimeoutMs * (1 + CLOCK_RATE_DIFFERENCE_MAX_SHARE) + params.leaseMs
+    return now - startedAt > allowedMs
+  }
+
   /** A lease of an earlier life of this node, or one that lapsed and went on because it may be done twice. */
   #adopted(from: NodeId, row: AttemptRow): Task | undefined {
     const { coordinator, book } = this.#parts
     const task = book.get(row.task)
     if (task === undefined || task.hasEnded || task.claim !== undefined) return undefined
     const isLast = task.guarantee === 'at-least-once' && task.isCurrent(row) && task.executor?.node === from
-    if (!isLast && !task.mayAdopt(row, this.#ground.epoch)) return undefined
+    if (!isLast && !(this.#mayHold(from) && task.mayAdopt(row, this.#ground.epoch))) return undefined
     this.#track(task, coordinator.adopt(task, from, { epoch: row.epoch, attempt: row.attempt }))
     return task
+  }
+
+  /** Whether an award of an earlier life of this node may be out there: the journal names all who ever had one. */
+  #mayHold(peer: NodeId): boolean {
+    return this.#journalled.has(peer)
   }
 
   /** For as long as it is to run there: the attempt is named and not the task, so that nothing is kept for it. */
@@ -293,14 +323,9 @@ export class Leases {
     let verdict: Verdict = 'unknown'
     if (task !== undefined) {
       const holder = task.claim?.node
-      verdict = coordinator.onOutcome(
-        task,
-        from,
-        { epoch: body.epoch, attempt: body.attempt },
-        body.agent,
-        body.runMs,
-        outcome,
-      )
+      const token = { epoch: body.epoch, attempt: body.attempt }
+      const mayAdopt = this.#mayHold(from)
+      verdict = coordinator.onOutcome(task, from, token, body.agent, body.runMs, outcome, mayAdopt)
       if (verdict === 'accepted' && holder !== undefined) this.#untrack(task, holder)
     }
     this.#acknowledge(from, body, verdict)

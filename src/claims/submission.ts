@@ -1,6 +1,6 @@
 import { err, ok, type Result } from '../kernel/index.ts'
 import { clamp, utf8Length } from './clamp.ts'
-import { normalised, OBJECTIVE_DEFAULT } from './demand.ts'
+import { isAmount, isWeight, normalised, OBJECTIVE_DEFAULT, WEIGHT_MAX } from './demand.ts'
 import {
   CONDITION_BYTES_MAX,
   CONDITIONS_MAX,
@@ -15,8 +15,6 @@ import {
 import type { ClaimsParams } from './params.ts'
 import type { AgentFacts, ClaimsPeers, Refusal, Submission } from './types.ts'
 
-/** Who wants one side of a bid to count a million times as much as another has said so. */
-const WEIGHT_MAX = 1e6
 /** Longest duration that makes sense to anybody: ten years. */
 const DURATION_MS_MAX = 10 * 365 * 24 * 3_600_000
 
@@ -72,15 +70,6 @@ function isText(text: string, bytesMax: number): boolean {
 
 function isName(text: string): boolean {
   return isText(text, NAME_BYTES_MAX)
-}
-
-/** Scores are sums and quotients of them, and must stay numbers. */
-function isWeight(value: number): boolean {
-  return isAmount(value) && value <= WEIGHT_MAX
-}
-
-function isAmount(value: number): boolean {
-  return Number.isFinite(value) && value >= 0
 }
 
 function namesOf(field: string, names: readonly string[], min: number, max: number): readonly string[] {

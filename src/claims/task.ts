@@ -10,6 +10,9 @@ import type { Guarantee, TaskError, TaskReport } from './types.ts'
 /** Rows of a task's history that are kept; the first and the latest tell the most. */
 const HISTORY_MAX = 64
 
+/** Attempts of one life of which the journal need not know: those that were refused, and the one under way. */
+const ATTEMPTS_UNKNOWN_MAX = 1_000_000
+
 export type EndState = 'completed' | 'failed' | 'cancelled' | 'dead-lettered'
 
 /** Who has it now. */
@@ -19,8 +22,9 @@ export interface Claim {
   readonly token: Token
   /** Orders awards and questions for the inventory to that node. */
   readonly serial: number
-  /** Started, as far as is known. */
+  /** Started, as far as is known, and since when it is. */
   isStarted: boolean
+  startedAt: Millis | undefined
   readonly awardedAt: Millis
   /** By this node's clock; infinite for its own agents. */
   endsAt: Millis
@@ -39,7 +43,7 @@ export function claimOf(
   serial: number,
   bidMs: number,
 ): Claim {
-  const unknown = { agent: '', isStarted: false, alarm: undefined, isProbe: false }
+  const unknown = { agent: '', isStarted: false, startedAt: undefined, alarm: undefined, isProbe: false }
   return { node, token, serial, awardedAt, endsAt, bidMs, ...unknown }
 }
 
@@ -116,6 +120,8 @@ export class Task extends Entry {
    * than the last attempt that is known to be over.
    */
   mayAdopt(token: Token, ownEpoch: number): boolean {
+    // Attempts count on from it: a number that no life has come to is somebody's invention.
+    if (token.attempt > this.attempt + ATTEMPTS_UNKNOWN_MAX) return false
     return token.epoch < ownEpoch && this.epoch < ownEpoch && compareTokens(token, this.token) > 0
   }
 

@@ -63,7 +63,8 @@ export class Tenures {
         runs.begin(run, terms, bytes)
         if (isLate) this.#accept(run)
       },
-      lost: () => this.#giveUp(run),
+      lost: () => this.#giveUp(run, { kind: 'released', reason: 'payload-lost' }),
+      malformed: () => this.#giveUp(run, MALFORMED_INPUT),
     })
     if (!isComing) {
       this.#close(account, run)
@@ -71,6 +72,7 @@ export class Tenures {
       return undefined
     }
     isLate = true
+    if (run.state === 'over') return run
     this.#watchLease(account, run)
     account.renewal ??= this.#ground.in(this.#ground.params.renewIntervalMs, () =>
       this.#renewAgain(coordinator, account),
@@ -80,7 +82,7 @@ export class Tenures {
 
   /** The agent is not there for it any more: what has not begun need not. */
   lose(agent: Agent): void {
-    for (const run of [...this.#parts.runs.of(agent)]) this.#giveUp(run)
+    for (const run of [...this.#parts.runs.of(agent)]) this.#giveUp(run, { kind: 'released', reason: 'payload-lost' })
   }
 
   /** Nobody wants these any more. */
@@ -140,9 +142,28 @@ export class Tenures {
   /** A run for another coordinator has ended here. */
   report(run: Run, outcome: RunOutcome, runMs: number): void {
     const account = this.#account(run.coordinator)
+    const [oldest] = account.outcomes.size < OUTCOMES_MAX ? [] : account.outcomes.keys()
+    if (oldest !== undefined) this.#drop(account, oldest)
     account.outcomes.set(run, { outcome, runMs, transfer: this.#parts.transfers.number() })
     this.#send(run, account)
     this.#ground.in(this.#ground.params.resendMs, () => this.#resendLater(run))
+    this.#keepUntil(account, run)
+  }
+
+  /** What nobody asks for any more is dropped some time after its lease has ended. */
+  #keepUntil(account: Account, run: Run): void {
+    const { params, now } = this.#ground
+    const endsAt = after(Math.max(run.endsAt, now) as Millis, params.leaseMs * OUTCOME_KEPT_LEASES)
+    this.#ground.alarms.set(endsAt, () => {
+      if (!account.outcomes.has(run)) return
+      if (run.endsAt > this.#ground.now) this.#keepUntil(account, run)
+      else this.#drop(account, run)
+    })
+  }
+
+  #drop(account: Account, run: Run): void {
+    this.#close(account, run)
+    this.#parts.runs.forget(run)
   }
 
   progress(
@@ -167,8 +188,10 @@ export class Tenures {
 
   /** The executor's end of a lease: the coordinator's, less a margin for clocks and late timers. */
   leaseEnd(sentAt: Millis, leaseMs: number): Millis {
-    const { leaseMarginMs } = this.#ground.params
-    return after(sentAt, leaseMs * (1 - CLOCK_RATE_DIFFERENCE_MAX_SHARE) - leaseMarginMs)
+    const { leaseMarginMs, leaseMs: ownMs } = this.#ground.params
+    // Who grants much longer ones than anybody has use for would have its outcomes kept as long.
+    const grantedMs = Math.min(leaseMs, LEASE_OWN_MAX * ownMs)
+    return after(sentAt, grantedMs * (1 - CLOCK_RATE_DIFFERENCE_MAX_SHARE) - leaseMarginMs)
   }
 
   #watchLease(account: Account, run: Run): void {
@@ -181,14 +204,7 @@ export class Tenures {
 
   /** T-1: the work stops, unless it may be done twice. What is done already may still be wanted, and is offered. */
   #lapse(account: Account, run: Run): void {
-    if (run.state === 'reported' || account.outcomes.has(run)) {
-      this.#ground.in(this.#ground.params.leaseMs * OUTCOME_KEPT_LEASES, () => {
-        if (!account.runs.has(run.key)) return
-        this.#close(account, run)
-        this.#parts.runs.forget(run)
-      })
-      return
-    }
+    if (run.state === 'reported' || account.outcomes.has(run)) return
     if (run.guarantee === 'at-least-once') return
     this.#close(account, run)
     this.#parts.runs.stop(run, 'lease-ended')
@@ -261,11 +277,11 @@ export class Tenures {
   }
 
   /** The input will not come, or there is no agent for it: it never began, and the coordinator need not wait. */
-  #giveUp(run: Run): void {
+  #giveUp(run: Run, outcome: OutcomeBody): void {
     const account = this.#accounts.get(run.coordinator)
     if (account === undefined || run.state !== 'arriving') return
     this.#close(account, run)
-    this.#sendResult(run, { kind: 'released', reason: 'payload-lost' }, 0)
+    this.#sendResult(run, outcome, 0)
     this.#parts.runs.stop(run, 'superseded')
   }
 
@@ -296,8 +312,17 @@ export class Tenures {
   }
 }
 
+const MALFORMED_INPUT: OutcomeBody = {
+  kind: 'failed',
+  error: { code: 'BAD_REQUEST', message: 'its input is not JSON', retryable: false },
+}
+
 /** Renewals under way per coordinator whose answers are still of use. */
 const RENEWALS_MAX = 64
+/** A lease is taken for at most so many of this node's own. */
+const LEASE_OWN_MAX = 10
+/** Outcomes kept for one coordinator that does not acknowledge them; the oldest goes first. */
+const OUTCOMES_MAX = 4096
 /** An outcome that nobody asks for is kept for so many leases. */
 const OUTCOME_KEPT_LEASES = 12
 const PAGE_ROWS_MAX = 1024

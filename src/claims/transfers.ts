@@ -14,10 +14,12 @@ const GONE = new Uint8Array(0)
 /** The bytes of a payload as long as they are of use, looked up when they are asked for: nothing is kept for a peer. */
 export type Source = () => Uint8Array | undefined
 
-/** What becomes of a payload that was named. One of the two is called, once. */
+/** What becomes of a payload that was named. One of these is called, once. */
 export interface Receipt {
   readonly done: (bytes: Uint8Array) => void
   readonly lost: () => void
+  /** It came, and is none that agents or clients could take. */
+  readonly malformed: () => void
 }
 
 interface Transfer {
@@ -82,7 +84,7 @@ export class Transfers {
    */
   receive(from: NodeId, payload: PayloadBody, receipt: Receipt): boolean {
     if (payload.kind === 'inline') {
-      receipt.done(payload.bytes.slice())
+      this.#handOver(receipt, payload.bytes.slice())
       return true
     }
     const incoming = this.#incomingFrom(from)
@@ -122,7 +124,12 @@ export class Transfers {
     const isWhole = transfer.received === transfer.bytes
     if (isWhole) this.#remove(incoming, id, transfer)
     this.#ask(from, incoming)
-    if (isWhole) transfer.receipt.done(transfer.buffer)
+    if (isWhole) this.#handOver(transfer.receipt, transfer.buffer)
+  }
+
+  #handOver(receipt: Receipt, bytes: Uint8Array): void {
+    if (this.#ground.isPayload(bytes)) receipt.done(bytes)
+    else receipt.malformed()
   }
 
   /** What was on its way may be lost. */

@@ -1,5 +1,6 @@
 import { err, type NodeId, ok, type Result } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
+import { excluding, type Few, including } from './few.ts'
 import type { DemandBody } from './messages.ts'
 import { type Entry, Lane, type Queue, type QueueParams, Selector } from './queue.ts'
 import type { ClaimsPeers, Condition, Objective, PeerRequest } from './types.ts'
@@ -139,7 +140,7 @@ export class Group {
   ownWaiting = 0
   foreignWaiting = 0
   /** Selectors of the agent classes that can serve it; kept by the roster. */
-  servedBy: readonly Selector[] = NONE
+  servedBy: Few<Selector> = NONE
   quest: Quest = NO_QUEST
   /** Ends its rest. */
   restAlarm: Alarm | undefined
@@ -178,12 +179,11 @@ export class Group {
   }
 
   serve(selector: Selector): void {
-    if (this.servedBy.includes(selector)) return
-    this.servedBy = this.servedBy.length === 0 ? selector.alone : this.servedBy.concat(selector)
+    this.servedBy = including(this.servedBy, selector, selector.alone)
   }
 
   unserve(selector: Selector): void {
-    if (this.servedBy.includes(selector)) this.servedBy = this.servedBy.filter((each) => each !== selector)
+    this.servedBy = excluding(this.servedBy, selector)
   }
 
   /** That peer has refused what it had bid for: once is bad luck. */

@@ -1,4 +1,5 @@
 import { assert, type Millis } from '../kernel/index.ts'
+import { excluding, type Few, has, including } from './few.ts'
 import { LazyHeap } from './lazy-heap.ts'
 
 /** Priority classes, 0 (lowest) to 9. */
@@ -10,6 +11,8 @@ const TENANTS_PER_PICK = 4
 const EFFORT_MAX = 128
 /** What a pick may cost from then on, as long as it must look that far. */
 const EFFORT_KEPT = 8
+
+const NOBODY: readonly never[] = []
 
 /** Something that waits in a lane: a task of this node, or another coordinator's offer that is held. */
 export class Entry {
@@ -37,12 +40,6 @@ export class Tenant {
   }
 }
 
-interface Place {
-  readonly selector: Selector
-  inShare: boolean
-  inAge: boolean
-}
-
 /** Entries that are alike in all that matters for order and matching: one demand, class and tenant. First in, first out. */
 export class Lane {
   readonly priority: number
@@ -54,7 +51,7 @@ export class Lane {
   head: Entry | undefined
   tail: Entry | undefined
   size = 0
-  places: readonly Place[] = []
+  selectors: Few<Selector> = NOBODY
 
   constructor(group: object, priority: number, tenant: Tenant, foreign: boolean) {
     this.group = group
@@ -73,7 +70,7 @@ export class Lane {
 
   /** That selector is no more. */
   leave(selector: Selector): void {
-    this.places = this.places.filter((place) => place.selector !== selector)
+    this.selectors = excluding(this.selectors, selector)
   }
 }
 
@@ -136,20 +133,13 @@ class Share {
   constructor(selector: Selector, tenant: Tenant, priority: number) {
     this.tenant = tenant
     this.priority = priority
-    this.lanes = new LazyHeap(headSequence, (lane) => {
-      const place = placeOf(lane, selector)
-      if (place !== undefined) place.inShare = false
-    })
+    this.lanes = new LazyHeap(headSequence, (lane) => selector.inShares.delete(lane))
   }
 
   /** What decides between tenants; infinite when nothing waits. */
   key(): number {
     return this.lanes.top() === undefined ? Number.POSITIVE_INFINITY : (this.tenant.pass[this.priority] as number)
   }
-}
-
-function placeOf(lane: Lane, selector: Selector): Place | undefined {
-  return lane.places.find((place) => place.selector === selector)
 }
 
 /**
@@ -164,6 +154,9 @@ export class Selector {
   readonly #classes: (LazyHeap<Share> | undefined)[] = new Array(CLASSES_COUNT).fill(undefined)
   readonly #shares: Map<Tenant, Share>[] = []
   readonly #byAge: LazyHeap<Lane>
+  /** What stands in the heap by age, and in that of its tenant's share. */
+  readonly #inAge = new Set<Lane>()
+  readonly inShares = new Set<Lane>()
   /** The list of this one, for whoever has no other: one for all of them. */
   readonly alone: readonly Selector[] = [this]
   #live = 0
@@ -174,10 +167,7 @@ export class Selector {
 
   constructor(params: QueueParams) {
     this.#params = params
-    this.#byAge = new LazyHeap(headSequence, (lane) => {
-      const place = placeOf(lane, this)
-      if (place !== undefined) place.inAge = false
-    })
+    this.#byAge = new LazyHeap(headSequence, (lane) => this.#inAge.delete(lane))
   }
 
   /** Lanes with something in them. */
@@ -192,23 +182,21 @@ export class Selector {
 
   /** From now on this lane is among those to pick from. */
   include(lane: Lane): void {
-    if (placeOf(lane, this) !== undefined) return
-    lane.places = lane.places.concat({ selector: this, inShare: false, inAge: false })
+    if (has(lane.selectors, this)) return
+    lane.selectors = including(lane.selectors, this, this.alone)
     if (lane.size > 0) this.filled(lane)
   }
 
   /** The lane has something in it again. */
   filled(lane: Lane): void {
-    const place = placeOf(lane, this)
-    assert(place !== undefined, 'a lane is included before it is filled')
     this.#live += 1
-    if (!place.inAge) {
-      place.inAge = true
+    if (!this.#inAge.has(lane)) {
+      this.#inAge.add(lane)
       this.#byAge.push(lane)
     }
     const share = this.#shareOf(lane.tenant, lane.priority)
-    if (!place.inShare) {
-      place.inShare = true
+    if (!this.inShares.has(lane)) {
+      this.inShares.add(lane)
       share.lanes.push(lane)
     }
     if (!share.listed) {
@@ -359,7 +347,7 @@ export class Queue {
     if (tenant.waitingByClass[priority] === 1) {
       tenant.pass[priority] = Math.max(tenant.pass[priority] as number, this.#virtual[priority] as number)
     }
-    if (lane.size === 1) for (const place of lane.places) place.selector.filled(lane)
+    if (lane.size === 1) for (const selector of lane.selectors) selector.filled(lane)
   }
 
   /** Takes an entry out, wherever it stands. */
@@ -378,7 +366,7 @@ export class Queue {
     lane.tenant.waiting -= 1
     const { priority } = lane
     lane.tenant.waitingByClass[priority] = (lane.tenant.waitingByClass[priority] as number) - 1
-    if (lane.size === 0) for (const place of lane.places) place.selector.drained()
+    if (lane.size === 0) for (const selector of lane.selectors) selector.drained()
   }
 
   /** The tenant has got something that costs so much, in milliseconds of service. */

@@ -239,16 +239,14 @@ export class Roster {
   #sample(cls: AgentClass, group: Group, found: Agent[]): void {
     const { random, params } = this.#ground
     const { idle } = cls
-    let taken = 0
+    // An agent is of one class: none of those found before.
+    const first = found.length
     const tries = Math.min(params.sampleMax, idle.length)
     for (let i = 0; i < tries; i++) {
       const agent = idle[idle.length <= params.sampleMax ? i : random.below(idle.length)] as Agent
-      if (!found.includes(agent) && this.canTake(agent, group)) {
-        found.push(agent)
-        taken += 1
-      }
+      if (!found.includes(agent, first) && this.canTake(agent, group)) found.push(agent)
     }
-    if (taken > 0 || idle.length <= params.sampleMax) return
+    if (found.length > first || idle.length <= params.sampleMax) return
     const able = idle.find((agent) => this.canTake(agent, group))
     if (able !== undefined) found.push(able)
   }

@@ -229,7 +229,7 @@ export class Why {
 /** All lanes that some agent of those who can serve this one may be given instead. */
 function lanesBeside(lane: Lane): ReadonlySet<Lane> {
   const found = new Set<Lane>()
-  for (const { selector } of lane.places) {
+  for (const selector of lane.selectors) {
     for (const each of selector.lanes()) if (each.size > 0 && found.size < POSITION_MAX) found.add(each)
   }
   return found

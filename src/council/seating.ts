@@ -33,7 +33,6 @@ export function judgeSeating(act: ActOf<'validator'>, bench: Bench): Judgement {
   const removed = act.remove.map((node): Newcomer => ({ node, org: state.validators.get(node)?.org as OrgId }))
   return ok({
     orgs: [...newcomers, ...removed].map(({ org }) => org),
-    mereAdmission: act.remove.length === 0 && newcomers.every(({ node }) => !state.barred.has(node)),
     commit: (passing) => seat(newcomers, act.remove, state, passing),
   })
 }
@@ -94,7 +93,7 @@ function seat(
   const seating = new Map(state.seating())
   for (const node of removed) {
     seating.delete(node)
-    // Whom the validators' vote let go was absent and may come back; whom an authority let go is not wanted (GV-5).
+    // Whom the validators' vote let go was absent and may come back by itself; whom an authority let go is not wanted (GV-5).
     if (!carried) bar(node, state)
   }
   for (const { node, org } of newcomers) {

@@ -123,7 +123,7 @@ export class CouncilState {
     rowsMax: CONVICTED_MAX,
     rowsPerPieceMax: CONVICTED_MAX,
   })
-  /** Let go by an authority: the validators do not take them in again by themselves. */
+  /** Let go by an authority: no validator moves by itself to take them in again. */
   readonly barred = new Table<NodeId, Revised>({
     key: node,
     value: record({ revision }),

@@ -41,6 +41,7 @@ export class CouncilDesk {
   readonly self: NodeId
   readonly authority: NodeId | undefined
   readonly #machine: CouncilMachine
+  readonly #ports: CouncilPorts
   readonly #revoked = new Set<NodeId>()
   #revision = -1
   readonly #shutOutBy: Readonly<Record<ShutOut, Set<NodeId>>> = { revoked: new Set(), unvouched: new Set() }
@@ -49,6 +50,7 @@ export class CouncilDesk {
     const { signer, authority, founding, ports, params } = options
     this.self = signer.node
     this.authority = authority?.node
+    this.#ports = ports
     this.#machine = new CouncilMachine(founding, ports)
     this.host = openGroup(COUNCIL, this.#machine, {
       ...options,
@@ -77,6 +79,11 @@ export class CouncilDesk {
   /** The organisation for which the authority key of this node speaks. */
   get issuesFor(): OrgId | undefined {
     return this.authority === undefined ? undefined : this.state.organisationOf(this.authority)
+  }
+
+  /** Whom a certificate names, if it is one of this swarm. */
+  nodeOf(certificate: Uint8Array): NodeId | undefined {
+    return this.#ports.readCertificate(certificate)?.certificate.node
   }
 
   isRevoked(node: NodeId): boolean {

@@ -382,7 +382,7 @@ export class ConsensusCore implements Core<Input, Effect> {
 
   #bundleRequests(): readonly SignedRequest[] {
     const floor = Math.max(0, this.#desks.chain.height - FLOOR_LAG) as Height
-    const bundled = this.#desks.intake.bundle(floor)
+    const bundled = this.#desks.intake.bundle(floor, (client) => this.#desks.execution.sessionOf(client))
     const { member, self } = this.#desks.context
     if (member) for (const signed of bundled) this.#desks.pool.add(signed, self)
     return bundled

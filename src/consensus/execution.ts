@@ -63,6 +63,11 @@ export class Execution {
     return this.#windows.judge(request, height)
   }
 
+  /** The latest session of a client that spoke (B-21). */
+  sessionOf(client: NodeId): number | undefined {
+    return this.#windows.sessionOf(client)
+  }
+
   /** Applies a final block. What does not count or is refused changes nothing. */
   apply(block: Block): readonly RequestResult[] {
     const { height, at } = block.header

@@ -65,6 +65,11 @@ export class ClientWindows {
     return used && this.#rules.refusesReplay() ? 'replayed' : undefined
   }
 
+  /** The latest session in which a request of this client was applied, as far as that is remembered. */
+  sessionOf(client: NodeId): number | undefined {
+    return this.#clients.get(client)?.session
+  }
+
   /** Marks a request as applied; {@link judge} found that it counts. */
   take(request: Request, height: Height): void {
     let client = this.#clients.get(request.client)

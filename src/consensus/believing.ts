@@ -1,23 +1,34 @@
-import type { NodeId } from '../kernel/index.ts'
+import { after, type Millis, type NodeId } from '../kernel/index.ts'
 import { claimsOf, votesOf, wellFormed } from './certificates.ts'
-import { closes } from './checkpointing.ts'
 import type { Desks } from './desks.ts'
 import type { Group } from './group.ts'
+import { ledTo } from './handovers.ts'
 import { CHECKPOINTS_PER_MESSAGE_MAX } from './params.ts'
 import type { Block, Certificate, CheckpointCertificate, Claim, Epoch, Message, View } from './types.ts'
 
-/** Epochs beyond ours that were proven: the checkpoints that closed them, and the membership after the last. */
+/** Memberships beyond ours that were proven: the checkpoints that lead to them, and the last of them. */
 interface Path {
+  /** Our own while this was found. */
   readonly start: Group
+  /** Where it begins: at ours, or at the genesis if nothing leads on from ours any more. */
+  readonly from: Group
   readonly closing: readonly CheckpointCertificate[]
   readonly end: Group
 }
+
+/** Of `fetchTimeoutMs`: who has led us nowhere for so long does not lead us any more. */
+const STALLED_TIMEOUTS = 10
 
 /** What others show us: certificates, blocks and checkpoints, each believed as far as it proves itself (B-3, B-22). */
 export class Believing {
   readonly #desks: Desks
   /** How far others have led us beyond our epoch: what one answer shows need not be enough. */
   #path: Path | undefined
+  /** Who has shown us what leads on from another membership than the one we have got to. */
+  readonly #strayed = new Set<NodeId>()
+  /** When the path last grew, and when we asked for what leads on from its end. */
+  #ledAt = 0 as Millis
+  #askedAt = 0 as Millis
 
   constructor(desks: Desks) {
     this.#desks = desks
@@ -150,65 +161,108 @@ export class Believing {
   /** Checkpoints from our epoch on, each signed by the membership that the one before it names; a part of them per answer. */
   #onCheckpoints(from: NodeId, shown: readonly CheckpointCertificate[], cut: boolean): void {
     const start = this.#desks.context.group
-    const known = this.#path?.start === start ? this.#path : { start, closing: [], end: start }
+    const known = this.#path?.start === start ? this.#path : { start, from: start, closing: [], end: start }
     const fresh = shown.filter(({ vote }) => vote.epoch >= known.end.epoch)
     const [first] = fresh
     if (first === undefined) {
       this.#askBeyond(from, known)
       return
     }
-    // The answer to a question that we have moved on from.
-    if (first.vote.epoch > known.end.epoch) return
+    if (!this.#attaches(known.end, shown, first)) {
+      this.#stray(from, known)
+      return
+    }
     const led = this.#lead(from, known, fresh)
     if (led === undefined) return
     this.#desks.context.inspect(led.claims, (valid) => {
       if (valid.some((good) => !good)) return this.#desks.context.badSignature(from, 'a checkpoint')
       if (this.#desks.context.group !== start) return
-      if (this.#path?.start !== start || this.#path.end.epoch < led.path.end.epoch) this.#path = led.path
+      if (this.#path?.start !== start || this.#path.end.epoch < led.path.end.epoch) this.#led(led.path)
       for (const checkpoint of fresh) {
         if (checkpoint.vote.epoch === start.epoch) this.#desks.checkpointing.believe(checkpoint)
       }
       if (this.#desks.finalising.stableDue) return this.#askOn(from)
-      this.#transferTo(from, [...known.closing, ...fresh], cut || known.closing.length > 0)
+      this.#transferTo(from, known.from, [...known.closing, ...fresh], cut || known.closing.length > 0)
       if (shown.length >= CHECKPOINTS_PER_MESSAGE_MAX) this.#askBeyond(from, led.path)
     })
+  }
+
+  /**
+   * Whether what is shown leads on from this membership: it closes its epoch, or one in which it has returned. The checkpoint
+   * before it tells whose epoch it closes, the genesis if there is none.
+   */
+  #attaches(end: Group, shown: readonly CheckpointCertificate[], first: CheckpointCertificate): boolean {
+    if (first.vote.epoch === end.epoch) return true
+    const { context, checkpointing } = this.#desks
+    const before = shown[shown.indexOf(first) - 1]?.vote.members ?? checkpointing.handovers.genesis.members
+    return end.sameMembers(before) && ledTo(first, end, context.rules) !== undefined
+  }
+
+  /**
+   * B-32: nothing that this peer holds leads on from where we have got to. Where more say so than can lie, it has been left out,
+   * which the genesis never is. While others lead us on, what answers another question looks the same.
+   */
+  #stray(from: NodeId, known: Path): void {
+    const { start, closing, end } = known
+    const { context, checkpointing, chain, syncing } = this.#desks
+    const { genesis } = checkpointing.handovers
+    const isLed = known.from !== start || closing.length > 0
+    if (isLed && context.now < after(this.#ledAt, STALLED_TIMEOUTS * context.params.fetchTimeoutMs)) {
+      if (context.now >= after(this.#askedAt, context.params.fetchTimeoutMs)) this.#askBeyond(from, known)
+      return
+    }
+    this.#strayed.add(from)
+    if ((!isLed && end === genesis) || this.#strayed.size <= start.f) return
+    this.#led({ start, from: genesis, closing: [], end: genesis })
+    this.#askedAt = context.now
+    syncing.follow(from, genesis.epoch, chain.height)
+  }
+
+  #led(path: Path): void {
+    this.#path = path
+    this.#ledAt = this.#desks.context.now
+    this.#strayed.clear()
   }
 
   /** Where these checkpoints lead to from the end of a path, and what is to be checked for it; undefined if they do not. */
   #lead(
     from: NodeId,
-    { start, closing, end }: Path,
+    { start, from: begin, closing, end }: Path,
     checkpoints: readonly CheckpointCertificate[],
   ): { readonly path: Path; readonly claims: readonly Claim[] } | undefined {
     let group = end
     const claims: Claim[] = []
     const further: CheckpointCertificate[] = []
     for (const checkpoint of checkpoints) {
-      if (!wellFormed(checkpoint, group, this.#desks.context.rules)) {
+      const next = ledTo(checkpoint, group, this.#desks.context.rules)
+      if (next === undefined && !wellFormed(checkpoint, group, this.#desks.context.rules)) {
         this.#desks.context.refuse(from, 20, 'a checkpoint that is none')
         return undefined
       }
       claims.push(...claimsOf(checkpoint, group))
-      if (!closes(checkpoint, group)) continue
+      if (next === undefined) continue
       further.push(checkpoint)
-      group = group.successor(checkpoint.vote.members)
+      group = next
     }
-    return { path: { start, closing: [...closing, ...further], end: group }, claims }
+    return { path: { start, from: begin, closing: [...closing, ...further], end: group }, claims }
   }
 
   /** Takes over the state that the last of these is about, if we cannot get there by blocks. */
-  #transferTo(from: NodeId, path: readonly CheckpointCertificate[], cut: boolean): void {
+  #transferTo(peer: NodeId, from: Group, checkpoints: readonly CheckpointCertificate[], cut: boolean): void {
     const { chain, transfer, finalising } = this.#desks
-    const last = path.at(-1)
+    const last = checkpoints.at(-1)
     if (last === undefined || !cut || last.vote.height <= Math.max(chain.height, transfer.height ?? 0)) return
-    finalising.transferPath = path
-    transfer.start(last, from)
+    finalising.transferPath = { from, checkpoints }
+    transfer.start(last, peer)
   }
 
   /** A peer shows so many checkpoints at a time: the next ones, whoever may hold the state at the last by now. */
   #askBeyond(from: NodeId, { closing, end }: Path): void {
+    const { context, chain, checkpointing, syncing } = this.#desks
     const last = closing.at(-1)
-    if (last !== undefined) this.#desks.syncing.follow(from, end.epoch, last.vote.height)
+    if (last === undefined && end !== checkpointing.handovers.genesis) return
+    this.#askedAt = context.now
+    syncing.follow(from, end.epoch, last?.vote.height ?? chain.height)
   }
 
   onCheckpointAhead(certificate: CheckpointCertificate): void {
@@ -216,7 +270,7 @@ export class Believing {
     // Our own state at that height is not the certified one: it is of no use to anyone.
     if (certificate.vote.height <= this.#desks.chain.height) {
       if (this.#desks.checkpointing.pending?.vote.height !== certificate.vote.height || next === undefined) return
-      this.#desks.finalising.transferPath = [certificate]
+      this.#desks.finalising.transferPath = { from: this.#desks.context.group, checkpoints: [certificate] }
       this.#desks.transfer.start(certificate, next)
       return
     }

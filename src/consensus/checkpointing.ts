@@ -3,7 +3,7 @@ import { CheckpointLedger } from './checkpoint-ledger.ts'
 import type { Context } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 import type { SavedState } from './execution.ts'
-import type { Group } from './group.ts'
+import { closes, Handovers } from './handovers.ts'
 import { voteClaim } from './statements.ts'
 import type { CastVote, CheckpointCertificate, CheckpointVote, Digest, Evidence, Height, Seat, Vote } from './types.ts'
 import { sameCheckpoint } from './votes.ts'
@@ -25,14 +25,12 @@ export interface CheckpointingEvents {
   onEvidence(evidence: Evidence): void
 }
 
-/** Checkpoints at closing memberships kept in memory, latest last: enough for any member that lags to follow. */
-const HANDOVERS_MAX = 1024
-
 /** Boundaries: voting on the state after each, and what a quorum has signed (B-6, B-18, B-23). */
 export class Checkpointing {
   readonly #context: Context
   readonly #events: CheckpointingEvents
-  readonly #handovers: CheckpointCertificate[] = []
+  /** What closed the epochs so far. */
+  readonly handovers: Handovers
   #ledger = new CheckpointLedger()
   #pending: SavedState | undefined
   #stable: StableState
@@ -41,6 +39,7 @@ export class Checkpointing {
   constructor(context: Context, events: CheckpointingEvents) {
     this.#context = context
     this.#events = events
+    this.handovers = new Handovers(context.group, context.params.recentEpochsMax)
     this.#stable = { height: 0 as Height, certificate: undefined, chunks: [], digests: [] }
   }
 
@@ -51,11 +50,6 @@ export class Checkpointing {
   /** A boundary we have executed and that is not stable yet. */
   get pending(): SavedState | undefined {
     return this.#pending
-  }
-
-  /** The checkpoints that closed the epochs so far, in order. */
-  get handovers(): readonly CheckpointCertificate[] {
-    return this.#handovers
   }
 
   /** The highest checkpoint known that we have yet to reach. */
@@ -168,16 +162,4 @@ export class Checkpointing {
     this.#ledger = new CheckpointLedger()
     this.#ahead = undefined
   }
-
-  addHandover(certificate: CheckpointCertificate): void {
-    const last = this.#handovers.at(-1)
-    if (last !== undefined && last.vote.epoch >= certificate.vote.epoch) return
-    this.#handovers.push(certificate)
-    if (this.#handovers.length > HANDOVERS_MAX) this.#handovers.shift()
-  }
-}
-
-/** Whether a checkpoint of this epoch ends it. */
-export function closes(certificate: CheckpointCertificate, group: Group): boolean {
-  return certificate.vote.epoch === group.epoch && !group.sameMembers(certificate.vote.members)
 }

@@ -135,9 +135,9 @@ export class ConsensusCore implements Core<Input, Effect> {
     return this.#desks.context.group.members
   }
 
-  /** What proves the epochs so far, from the genesis on (proof.ts). */
+  /** What proves the present epoch and the latest before it, from the genesis on (B-32, proof.ts). */
   get handovers(): readonly CheckpointCertificate[] {
-    return this.#desks.checkpointing.handovers
+    return this.#desks.checkpointing.handovers.chain
   }
 
   deadline(): Millis {

@@ -1,8 +1,8 @@
 import type { Entry } from './chain.ts'
-import { closes } from './checkpointing.ts'
 import type { Desks } from './desks.ts'
 import type { SavedState } from './execution.ts'
 import type { Group } from './group.ts'
+import { closes, ledTo } from './handovers.ts'
 import type { LogRecord } from './records.ts'
 import type { CheckpointCertificate, CommitCertificate, Decision, Height } from './types.ts'
 
@@ -14,8 +14,8 @@ export class Finalising {
   #stableDue: { readonly certificate: CheckpointCertificate; readonly since: Height } | undefined
   /** The stable height before the last: blocks above it are kept for members that lag by up to a segment. */
   #cutBelow: Height
-  /** Checkpoints that lead from our epoch to the state being transferred. */
-  transferPath: readonly CheckpointCertificate[] = []
+  /** What leads to the state being transferred, from our epoch or from the genesis. */
+  transferPath: { readonly from: Group; readonly checkpoints: readonly CheckpointCertificate[] } | undefined
 
   constructor(desks: Desks) {
     this.#desks = desks
@@ -103,7 +103,7 @@ export class Finalising {
     this.#desks.chain.cut(since)
     const { group } = this.#desks.context
     if (closes(certificate, group)) {
-      this.#desks.checkpointing.addHandover(certificate)
+      this.#desks.checkpointing.handovers.add(certificate)
       this.#startEpoch(group.successor(certificate.vote.members))
     }
     this.#cutLog()
@@ -111,7 +111,7 @@ export class Finalising {
 
   #startEpoch(group: Group): void {
     this.#desks.context.group = group
-    this.#desks.anchor = this.#desks.checkpointing.handovers.at(-1)?.vote.digest ?? this.#desks.anchor
+    this.#desks.anchor = this.#desks.checkpointing.handovers.chain.at(-1)?.vote.digest ?? this.#desks.anchor
     this.#desks.checkpointing.startEpoch()
     this.#desks.convictions.startEpoch()
     this.#toFinalise = undefined
@@ -130,7 +130,7 @@ export class Finalising {
   #cutLog(): void {
     const { stable, handovers } = this.#desks.checkpointing
     if (stable.certificate === undefined) return
-    const records: LogRecord[] = handovers.map((checkpoint) => ({ kind: 'handover', checkpoint }))
+    const records: LogRecord[] = handovers.chain.map((checkpoint) => ({ kind: 'handover', checkpoint }))
     records.push({ kind: 'snapshot', checkpoint: stable.certificate, chunks: stable.chunks.length })
     for (const bytes of stable.chunks) records.push({ kind: 'chunk', bytes })
     if (this.#desks.recovery.trust !== 'trusted') records.push({ kind: 'suspect' })
@@ -155,9 +155,31 @@ export class Finalising {
     this.#desks.context.compact(records)
   }
 
+  /** Whether it leads on from what we hold: meanwhile we may have entered another epoch by ourselves. */
+  #isPathOurs(): boolean {
+    const from = this.transferPath?.from
+    const { context, checkpointing } = this.#desks
+    return from === undefined || from === context.group || from === checkpointing.handovers.genesis
+  }
+
+  /** The membership that certified a state, once the handovers that lead to it are ours. */
+  #followPath(certificate: CheckpointCertificate): Group {
+    const { context, checkpointing } = this.#desks
+    const { from, checkpoints } = this.transferPath ?? { from: context.group, checkpoints: [] }
+    if (from === checkpointing.handovers.genesis) checkpointing.handovers.clear()
+    let group = from
+    for (const checkpoint of checkpoints) {
+      const next = checkpoint === certificate ? undefined : ledTo(checkpoint, group, context.rules)
+      if (next === undefined) continue
+      checkpointing.handovers.add(checkpoint)
+      group = next
+    }
+    return group.at(certificate.vote.epoch)
+  }
+
   /** A certified state has arrived: go on from there. */
   onTransferred(certificate: CheckpointCertificate, state: SavedState): void {
-    if (certificate.vote.height < this.#desks.chain.height) return
+    if (certificate.vote.height < this.#desks.chain.height || !this.#isPathOurs()) return
     const at = this.#desks.execution.restore(state.chunks)
     if (at === undefined) {
       this.#desks.context.observe({
@@ -168,15 +190,10 @@ export class Finalising {
       return
     }
     const { height, digest } = certificate.vote
-    let { group } = this.#desks.context
-    for (const checkpoint of this.transferPath) {
-      if (checkpoint === certificate || checkpoint.vote.epoch < group.epoch || !closes(checkpoint, group)) continue
-      this.#desks.checkpointing.addHandover(checkpoint)
-      group = group.successor(checkpoint.vote.members)
-    }
+    const group = this.#followPath(certificate)
     this.#desks.chain.restart({ digest, header: { height, at, boundary: true }, segmentBlocks: 0, segmentBytes: 0 })
     this.#desks.context.logged.clear()
-    if (group !== this.#desks.context.group) this.#startEpoch(group)
+    if (group.epoch !== this.#desks.context.group.epoch) this.#startEpoch(group)
     this.#desks.checkpointing.adopt(certificate, state)
     this.sweepPool()
     this.#desks.intake.transferred(

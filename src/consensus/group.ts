@@ -71,6 +71,11 @@ export class Group {
     return next.size === 0 ? this.members : [...next].sort()
   }
 
+  /** The same members in another epoch. */
+  at(epoch: Epoch): Group {
+    return epoch === this.epoch ? this : new Group(this.id, epoch, this.members, this.#rules)
+  }
+
   /** The epoch after this one. */
   successor(members: readonly NodeId[]): Group {
     return new Group(this.id, (this.epoch + 1) as Epoch, members, this.#rules)

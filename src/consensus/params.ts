@@ -81,6 +81,8 @@ export interface ConsensusParams {
   readonly requestsInFlightMax: number
   /** Local operations waiting to be bundled. */
   readonly submitsMax: number
+  /** Epochs of which every handover is kept: a member that lags by no more follows at once, and what they decided can be proven (B-32). */
+  readonly recentEpochsMax: number
   /** Signature checks asked for and not yet answered. */
   readonly inspectionsMax: number
   /** Turns that a primary is sat out after its nth skip in a row: 2^n - 1, at most this (B-26). */
@@ -109,6 +111,7 @@ export const CONSENSUS_DEFAULTS: ConsensusParams = {
   clientsMax: 4_096,
   requestsInFlightMax: 4,
   submitsMax: 16_384,
+  recentEpochsMax: 1_024,
   inspectionsMax: 1_024,
   sitOutTurnsMax: 63,
   clockToleranceMs: 60_000,

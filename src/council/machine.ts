@@ -70,6 +70,10 @@ export class CouncilMachine implements Machine {
   convict(node: NodeId, at: WallMillis): void {
     const { state } = this
     state.revision += 1
+    if (state.convicted.full) {
+      const oldest = state.convicted.rows().reduce((a, b) => (b.value.revision < a.value.revision ? b : a))
+      state.convicted.delete(oldest.key)
+    }
     state.convicted.set(node, { at, revision: state.revision })
     const seating = new Map(state.seating())
     // Without any seat there is no council: a lone liar is its organisation's affair.

@@ -25,7 +25,7 @@ export const AUTHORITIES_PER_ORGANISATION_MAX = 8
  */
 export const WITHDRAWN_PER_ORGANISATION_MAX = 64
 export const WITHDRAWN_MAX = WITHDRAWN_PER_ORGANISATION_MAX * ORGANISATIONS_MAX
-/** Validators that were convicted: as many as consensus remembers. */
+/** Validators that were convicted: as many as consensus remembers. Of more, the one that was convicted first is forgotten. */
 export const CONVICTED_MAX = 128
 /** Seats in the council, of one organisation or of all; what consensus can hold. */
 export const SEATS_MAX = 64

@@ -236,10 +236,11 @@ export class CouncilState {
     return new Map(this.validators.rows().map(({ key, value }) => [key, value.org]))
   }
 
-  /** Replaces all seats at once: `expect` is about the council as a whole. */
+  /** Replaces all seats at once: `expect` is about the council as a whole. Who was convicted sits only while alone (GV-15). */
   seat(seating: Seating, at: WallMillis): void {
     const before = new Map(this.validators.rows().map(({ key, value }) => [key, value]))
-    const seats = [...seating].map(([validator, org]): [NodeId, SeatRecord] => {
+    const fit = [...seating].filter(([validator]) => !this.convicted.has(validator))
+    const seats = (fit.length > 0 ? fit : [...seating]).map(([validator, org]): [NodeId, SeatRecord] => {
       return [validator, { org, since: before.get(validator)?.since ?? at, revision: this.revision }]
     })
     this.validators.load(new Map(seats))

@@ -59,6 +59,13 @@ describe('group', () => {
     )
     expect(differ).toHaveLength(2)
     expect(group(1).towards([], new Set())).toEqual(['a'])
+    // Whoever is alone and convicted goes when another has come.
+    const alone = new Set(['a' as NodeId])
+    expect(group(1).towards(['a'] as NodeId[], alone)).toEqual(['a'])
+    expect(group(1).towards(['a', 'x', 'y'] as NodeId[], alone)).toEqual(['a', 'x'])
+    expect(new Group(GROUP, EPOCH, ['a', 'x'] as NodeId[], RULES).towards(['a', 'x', 'y'] as NodeId[], alone)).toEqual([
+      'x',
+    ])
   })
 })
 

@@ -5,7 +5,7 @@ import { evidenceOf } from './evidence.ts'
 import type { SavedState } from './execution.ts'
 import { closes, Handovers } from './handovers.ts'
 import { voteClaim } from './statements.ts'
-import type { CastVote, CheckpointCertificate, CheckpointVote, Digest, Evidence, Height, Seat, Vote } from './types.ts'
+import type { CastVote, CheckpointCertificate, CheckpointVote, Digest, Evidence, Height, Seat } from './types.ts'
 import { sameCheckpoint } from './votes.ts'
 
 /** A state that a quorum signed, with the pieces that others may ask for. Absent certificate: the genesis. */
@@ -17,7 +17,7 @@ export interface StableState {
 }
 
 export interface CheckpointingEvents {
-  cast(vote: Vote): void
+  cast(vote: CheckpointVote): void
   /** Our state at this boundary is certified: the log may be cut, the epoch may end. */
   onStable(certificate: CheckpointCertificate, state: SavedState): void
   /** A quorum is at a boundary that we have not reached, or reached otherwise. */

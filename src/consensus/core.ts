@@ -203,7 +203,7 @@ export class ConsensusCore implements Core<Input, Effect> {
     this.#started = true
     this.#desks.voting.recount()
     const pending = this.#desks.checkpointing.pending
-    if (pending !== undefined && this.#desks.context.member) this.#desks.voting.cast(pending.vote)
+    if (pending !== undefined && this.#desks.context.member) this.#desks.voting.castCheckpoint(pending.vote)
     if (this.#desks.recovery.asking) {
       this.#desks.context.observe({ kind: 'consensus.abstaining', why: 'the vote log may be damaged or old' })
       this.#desks.context.broadcast({ kind: 'fetch', want: { kind: 'standing' } })

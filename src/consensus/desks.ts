@@ -78,7 +78,7 @@ export class Desks {
     this.pool = new RequestPool(params)
     this.intake = new Intake(context, setup.session, setup.clients)
     this.checkpointing = new Checkpointing(context, {
-      cast: (vote) => this.voting.cast(vote),
+      cast: (vote) => this.voting.castCheckpoint(vote),
       onStable: (certificate) => this.finalising.onStable(certificate),
       onCheckpointAhead: (certificate) => this.believing.onCheckpointAhead(certificate),
       onEvidence: (evidence) => this.convictions.consider(evidence.signer, evidence),

@@ -11,6 +11,7 @@ import type { Resumed } from './replay.ts'
 import { voteClaim } from './statements.ts'
 import type {
   CastVote,
+  CheckpointVote,
   CommitCertificate,
   Digest,
   Evidence,
@@ -335,6 +336,18 @@ export class Voting {
     const cast = this.#context.sign(vote)
     this.castAs(cast)
     this.#context.broadcast({ kind: 'votes', votes: [cast] })
+  }
+
+  /** Signs a state; or says again what was signed of that height before a restart, for another version may judge otherwise (B-4). */
+  castCheckpoint(vote: CheckpointVote): void {
+    const last = this.#last.get('checkpoint')
+    const isSigned = last?.vote.kind === 'checkpoint' && last.vote.height >= vote.height
+    if (!isSigned) {
+      this.cast(vote)
+      return
+    }
+    this.castAs(last)
+    this.#context.broadcast({ kind: 'votes', votes: [last] })
   }
 
   /** As {@link cast}, for a vote that is sent otherwise. */

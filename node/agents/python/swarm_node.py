@@ -23,6 +23,7 @@ import json
 import os
 import queue
 import random
+import re
 import threading
 import time
 from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Iterator, List, Optional, Union
@@ -45,6 +46,9 @@ STEERS_HELD_MAX = 64
 HEARTBEAT_MS = 5_000
 BACK_OFF_FIRST = 0.05
 BACK_OFF_MAX = 5.0
+
+# How every line of a daemon begins; so much is understood of those, too, that Python's json does not read.
+HEAD = re.compile(rb'\{"jsonrpc":"2\.0",(?:"id":("[^"\\]*"|\d{1,15}|null),)?"(method|result|error)":')
 
 Fields = Dict[str, Any]
 Skill = Union[str, Fields]
@@ -192,11 +196,16 @@ class _Connection:
                 line = await reader.readline()
                 if not line:
                     break
-                self._take(json.loads(line))
-        except (ValueError, KeyError, TypeError):
-            gone = "the daemon sent something that is no message; is that a socket of swarm-node?"
+                try:
+                    message = json.loads(line)
+                except (ValueError, RecursionError) as cause:
+                    self._take_unread(line, cause)
+                else:
+                    self._take(message)
         except OSError:
             pass
+        except Exception:
+            gone = "the daemon sent something that is no message; is that a socket of swarm-node?"
         finally:
             self._lose(self._refusal or SwarmError("NO_DAEMON", gone))
             self._writer.close()
@@ -226,6 +235,21 @@ class _Connection:
         if on_result is not None:
             on_result(message.get("result"))
         answer.set_result(message.get("result"))
+
+    def _take_unread(self, line: bytes, cause: Exception) -> None:
+        """A payload too deep for Python's json, or with too long a number, costs its own task or question and no other."""
+        head = HEAD.match(line)
+        if head is None:
+            raise ValueError("no message")
+        message = f"Python cannot read this: {cause}"
+        number = json.loads(head.group(1) or b"null")
+        answer, _ = self._waiting.get(number, (None, None))
+        if number is None:
+            asyncio.get_running_loop().call_exception_handler({"message": f"swarm-node: a notice is left out; {message}"})
+        elif head.group(2) == b"method":
+            self.send({"id": number, **_failure(message, "BAD_INPUT", False)})
+        elif answer is not None and not answer.done():
+            answer.set_exception(SwarmError("BAD_OUTPUT", message))
 
     def _lose(self, error: SwarmError) -> None:
         if self.lost is not None:
@@ -287,7 +311,7 @@ class Agent:
             asyncio.get_running_loop().call_later(seconds, self._beat, connection, seconds)
 
     def _run(self, connection: _Connection, request: Any, params: Fields) -> None:
-        attempt = _Attempt(connection, request, Task(params), self._handler, self._threads)
+        attempt = _Attempt(connection, request, params, self._handler, self._threads)
         key = _key(params)
         self._runs[key] = attempt
 
@@ -337,10 +361,10 @@ class Agent:
 class _Attempt:
     """From the arrival of a task to its answer: there is exactly one, whatever the handler does."""
 
-    def __init__(self, connection: _Connection, request: Any, task: Task, handler: Handler, threads: concurrent.futures.Executor) -> None:
+    def __init__(self, connection: _Connection, request: Any, params: Fields, handler: Handler, threads: concurrent.futures.Executor) -> None:
         self._connection = connection
         self._request = request
-        self._task = task
+        self._params = params
         self._handler = handler
         self._threads = threads
         self._loop = asyncio.get_running_loop()
@@ -368,10 +392,11 @@ class _Attempt:
             async with slots:
                 if self._run.cancelled:
                     raise TaskError("the task was cancelled before its turn came", "CANCELLED")
+                task = Task(self._params)
                 if inspect.iscoroutinefunction(self._handler):
-                    self._working = asyncio.ensure_future(self._handler(self._task, self._run))
+                    self._working = asyncio.ensure_future(self._handler(task, self._run))
                 else:
-                    self._working = self._loop.run_in_executor(self._threads, self._handler, self._task, self._run)
+                    self._working = self._loop.run_in_executor(self._threads, self._handler, task, self._run)
                 output = await self._working
             self._answer({"result": {"output": _to_payload(output)}})
         except asyncio.CancelledError:
@@ -389,7 +414,7 @@ class _Attempt:
             self._connection.send({"id": self._request, **outcome})
         except SwarmError as error:
             self._connection.send({"id": self._request, **_failure(error.message, error.code, False)})
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # No JSON, too deep, or whatever else json finds.
             self._connection.send({"id": self._request, **_failure(str(error), "BAD_OUTPUT", False)})
 
     def _progress(self, said: Fields) -> None:
@@ -405,7 +430,7 @@ class _Attempt:
         # Behind a daemon that takes nothing it would only pile up.
         if said is None or self._over or self._connection.lost is not None or self._connection._writer.transport.get_write_buffer_size() > LINE_BYTES_MAX:
             return
-        about = {"task": self._task.task, "attempt": self._task.attempt}
+        about = {"task": self._params["task"], "attempt": self._params["attempt"]}
         self._connection.send({"method": "task.progress", "params": {**about, **said}})
 
 
@@ -901,5 +926,8 @@ def _to_payload(value: Any) -> Any:
 
 def _from_payload(value: Any) -> Any:
     if isinstance(value, dict) and len(value) == 1 and isinstance(value.get("$bytes"), str):
-        return base64.b64decode(value["$bytes"])
+        try:
+            return base64.b64decode("".join(value["$bytes"].split()), validate=True)
+        except ValueError:  # No base64: a value like any other.
+            pass
     return value

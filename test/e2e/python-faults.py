@@ -4,8 +4,9 @@ import json
 import os
 import socket
 import sys
+import threading
 
-from swarm_node import SwarmError, connect_async
+from swarm_node import SwarmError, connect, connect_async
 
 INTEGER = "1" * 5000
 DEEP = "[" * 16_000 + "]" * 16_000
@@ -104,4 +105,78 @@ async def odd_payloads():
         await asyncio.gather(other, return_exceptions=True)
 
 
+def leave(task, run):
+    if task.input == "exit":
+        sys.exit(2)
+    if task.input == "interrupt":
+        raise KeyboardInterrupt
+    if task.input == "stop":
+        next(iter([]))
+    return threading.current_thread().name
+
+
+async def exits():
+    """A handler that ends its program, as argparse does, has failed its task, and that is all."""
+    async with await connect_async() as swarm:
+
+        async def handler(task, run):
+            return leave(task, run)
+
+        for number, (handler, values) in enumerate(((handler, ["exit"]), (leave, ["exit", "interrupt", "stop"]))):
+            agent = await swarm.attach("leaver", [f"leave-{number}"], handler)
+            for value in values:
+                assert await code_of(swarm.run(f"leave-{number}", value)) == "FAILED", value
+            assert await code_of(swarm.run(f"leave-{number}")) is None
+            await agent.detach()
+
+
+def ends():
+    """Whatever ends the loop, nobody waits for it."""
+
+    async def begin(task, run):
+        async def part():
+            leave(task, run)
+
+        begun = asyncio.ensure_future(part())
+        await asyncio.wait([begun])
+        asyncio.get_running_loop().stop()
+        return type(begun.exception()).__name__
+
+    def code(question, *args):
+        try:
+            question(*args)
+        except SwarmError as error:
+            codes.append(error.code)
+
+    def broken(timeout):
+        raise OSError("no more events")
+
+    threading.excepthook = lambda args: None
+    for end in ("close", "break"):
+        codes = []
+        swarm = connect()
+        agent = swarm.attach("beginner", ["begin"], begin)
+        assert swarm.run("begin", "exit", timeout=5)["output"] == "SystemExit"
+        task = swarm.submit("nobody")
+        waiting = [threading.Thread(target=code, args=args, daemon=True) for args in ((agent.join,), (swarm.wait, task))]
+        for thread in waiting:
+            thread.start()
+        assert swarm.get(task)["state"] == "waiting"
+        if end == "close":
+            swarm.close()
+        else:
+            swarm._loop._selector.select = broken
+            swarm._loop.call_soon_threadsafe(int)
+        for thread in waiting:
+            thread.join(5)
+        late = threading.Thread(target=code, args=(swarm.get, task), daemon=True)
+        late.start()
+        late.join(5)
+        assert codes == ["CANCELLED"] * 3, (end, codes)
+        swarm.close()
+
+
 asyncio.run(odd_payloads())
+asyncio.run(exits())
+ends()
+os._exit(0)  # Without a word about what the broken loop left.

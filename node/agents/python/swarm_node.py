@@ -26,7 +26,7 @@ import random
 import re
 import threading
 import time
-from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Iterator, List, Optional, Union
+from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Dict, Iterator, List, Optional, Set, Union
 
 __all__ = ["connect", "connect_async", "Swarm", "AsyncSwarm", "SwarmError", "TaskError", "Task", "Run"]
 
@@ -181,7 +181,7 @@ class _Connection:
 
     def close(self) -> None:
         self._flush()
-        self._lose(SwarmError("CANCELLED", "this client is closed; connect again"))
+        self._lose(_closed())
         self._writer.close()
 
     def _flush(self) -> None:
@@ -394,9 +394,9 @@ class _Attempt:
                     raise TaskError("the task was cancelled before its turn came", "CANCELLED")
                 task = Task(self._params)
                 if inspect.iscoroutinefunction(self._handler):
-                    self._working = asyncio.ensure_future(self._handler(task, self._run))
+                    self._working = asyncio.ensure_future(self._as_coroutine(task))
                 else:
-                    self._working = self._loop.run_in_executor(self._threads, self._handler, task, self._run)
+                    self._working = self._loop.run_in_executor(self._threads, self._in_thread, task)
                 output = await self._working
             self._answer({"result": {"output": _to_payload(output)}})
         except asyncio.CancelledError:
@@ -405,6 +405,18 @@ class _Attempt:
             self._answer(_failure(str(error), error.code, error.retryable))
         except Exception as error:  # Whatever a handler raises is an outcome.
             self._answer(_failure(f"{type(error).__name__}: {error}", "FAILED", False))
+
+    async def _as_coroutine(self, task: Task) -> Any:
+        try:
+            return await self._handler(task, self._run)
+        except SystemExit as error:  # It would end the loop, and all other tasks.
+            raise TaskError(f"SystemExit: {error}") from error
+
+    def _in_thread(self, task: Task) -> Any:
+        try:
+            return self._handler(task, self._run)
+        except (SystemExit, KeyboardInterrupt, StopIteration) as error:  # The first two likewise; the third gets lost on its way.
+            raise TaskError(f"{type(error).__name__}: {error}") from error
 
     def _answer(self, outcome: Fields) -> None:
         self._over = True
@@ -550,7 +562,7 @@ class AsyncSwarm:
 
     async def close(self) -> None:
         """Ends everything: agents are gone at once. `Agent.detach` is the polite way."""
-        self._finish(SwarmError("CANCELLED", "this client is closed; connect again"))
+        self._finish(_closed())
 
     async def _open(self) -> None:
         connection = _Connection(self._on_request, self._on_notice)
@@ -620,7 +632,7 @@ class AsyncSwarm:
                     if error is not connection.lost:
                         raise
                     if self._end is not None:
-                        raise self._end from None
+                        raise self._end.with_traceback(None) from None
                     if not repeatable:
                         message = f"the connection was lost before {method} was answered, so it may have been done; a task with a key is asked for again"
                         raise SwarmError(error.code, message) from None
@@ -629,7 +641,7 @@ class AsyncSwarm:
         """The connection, once there is one."""
         while True:
             if self._end is not None:
-                raise self._end
+                raise self._end.with_traceback(None)
             if self._connection is not None and self._connection.lost is None:
                 return self._connection
             if self._connection is not None:
@@ -775,7 +787,10 @@ class Swarm:
 
     def __init__(self, **options: Any) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="swarm-node", daemon=True)
+        self._lock = threading.Lock()
+        self._is_closing = self._is_over = False
+        self._asked: "Set[concurrent.futures.Future[Any]]" = set()
+        self._thread = threading.Thread(target=self._serve, name="swarm-node", daemon=True)
         self._thread.start()
         try:
             self._swarm: AsyncSwarm = self._do(connect_async(**options))
@@ -838,26 +853,52 @@ class Swarm:
                     except StopAsyncIteration:
                         return
             finally:
-                if self._loop.is_running():
+                if not self._is_over:
                     self._do(stream.aclose())
 
         return each()
 
     def close(self) -> None:
-        if self._loop.is_running():
+        try:
             self._do(self._swarm.close())
-            self._stop()
+        except SwarmError:  # It is closed already.
+            return
+        with self._lock:
+            asked = list(self._asked)
+        concurrent.futures.wait(asked, CALL_TIMEOUT)  # Other threads hear of it.
+        self._stop()
 
-    def _do(self, question: Any) -> Any:
-        future = asyncio.run_coroutine_threadsafe(_awaited(question), self._loop)
+    def _do(self, question: "Coroutine[Any, Any, Any]") -> Any:
+        with self._lock:
+            if self._is_over:
+                question.close()
+                raise _closed()
+            future = asyncio.run_coroutine_threadsafe(question, self._loop)
+            self._asked.add(future)
         try:
             return future.result()
-        except BaseException:
-            # An interrupted caller waits no more.
-            future.cancel()
-            raise
+        finally:
+            with self._lock:
+                self._asked.discard(future)
+                future.cancel()  # An interrupted caller waits no more.
+
+    def _serve(self) -> None:
+        """The thread of the loop. Whoever waits for it when it ends, or comes later, hears that it is closed."""
+        try:
+            while not self._is_closing:
+                try:
+                    self._loop.run_forever()
+                except (SystemExit, KeyboardInterrupt):  # Of a task that a handler began: it ended that task, and that is all.
+                    pass
+        finally:
+            with self._lock:
+                self._is_over = True
+                for future in self._asked:
+                    if not future.done():
+                        future.set_exception(_closed())
 
     def _stop(self) -> None:
+        self._is_closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CALL_TIMEOUT)
 
@@ -889,8 +930,8 @@ def connect(socket: Optional[str] = None, token: Optional[str] = None, **options
     return Swarm(socket=socket, token=token, **options)
 
 
-async def _awaited(question: Awaitable[Any]) -> Any:
-    return await question
+def _closed() -> SwarmError:
+    return SwarmError("CANCELLED", "this client is closed; connect again")
 
 
 def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[Fields], None], said: Fields) -> None:

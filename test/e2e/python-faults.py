@@ -1,10 +1,13 @@
 """What goes wrong around the Python client, against a real daemon; every line of it must hold."""
 import asyncio
+import functools
 import json
 import os
 import socket
 import sys
+import tempfile
 import threading
+import time
 
 from swarm_node import SwarmError, connect, connect_async
 
@@ -12,6 +15,7 @@ INTEGER = "1" * 5000
 DEEP = "[" * 16_000 + "]" * 16_000
 # No limit in Pythons before the security releases of 2022.
 READS_INTEGER = not hasattr(sys, "get_int_max_str_digits")
+kept = []
 
 
 class Raw:
@@ -174,9 +178,159 @@ def ends():
         late.join(5)
         assert codes == ["CANCELLED"] * 3, (end, codes)
         swarm.close()
+    # Of the broken one nothing more is heard, here or there.
+    kept.append(swarm)
+    swarm._swarm._connection._writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+
+class Between:
+    """Stands between client and daemon, and holds back what contains `held` until `go`."""
+
+    async def start(self):
+        self.path = os.path.join(tempfile.mkdtemp(), "sock")
+        self.held, self.go, self.writers, self.pumps = None, asyncio.Event(), [], []
+        self.server = await asyncio.start_unix_server(self.accept, self.path, limit=1 << 22)
+
+    def accept(self, reader, writer):
+        self.pumps.append(asyncio.ensure_future(self.join(reader, writer)))
+
+    async def join(self, reader, writer):
+        there, thither = await asyncio.open_unix_connection(os.environ["SWARM_NODE_SOCKET"], limit=1 << 22)
+        self.writers += [writer, thither]
+        await asyncio.gather(self.pump(reader, thither), self.pump(there, writer))
+
+    async def pump(self, reader, writer):
+        async for line in reader:
+            if self.held is not None and self.held in line:
+                await self.go.wait()
+            writer.write(line)
+        writer.close()
+
+    def drop(self):
+        for writer in self.writers:
+            writer.close()
+        self.writers = []
+
+
+async def agents_of(swarm):
+    return [(agent["name"], agent["slots"]) for agent in (await swarm.call("node.agents"))["agents"]]
+
+
+async def until(condition):
+    end = time.monotonic() + 10
+    while not await condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+async def leaving():
+    """An agent that is detached while it is attached again is detached."""
+    between = Between()
+    await between.start()
+    async with await connect_async() as direct, await connect_async(between.path) as swarm:
+        for name in ("first", "second"):
+            agents = {each: await swarm.attach(each, ["lie"], leave) for each in ("first", "second")}
+            between.held = b'"name":"second"'
+            between.go.clear()
+            between.drop()
+
+            async def is_held():
+                return await agents_of(direct) == [("first", 1)]
+
+            await until(is_held)
+            detached = asyncio.ensure_future(agents[name].detach())
+            await asyncio.sleep(0.1)
+            between.go.set()
+            await asyncio.wait_for(detached, 10)
+            other = "second" if name == "first" else "first"
+
+            async def is_left():
+                return await agents_of(direct) == [(other, 1)]
+
+            await until(is_left)
+            await asyncio.sleep(0.2)
+            assert await is_left()
+            await agents[other].detach()
+            assert await agents_of(direct) == []
+
+
+async def times():
+    """A time-out counts the turn and the reconnection; none is too long."""
+    between = Between()
+    await between.start()
+    async with await connect_async(between.path) as swarm:
+        task = await swarm.submit("nobody")
+        await swarm.attach("prompt", ["prompt"], leave)
+        for timeout in (float("inf"), 1e300, 1e10, None):
+            assert (await swarm.call("node.status", timeout=timeout))["agents"] == 1
+            assert (await swarm.run("prompt", timeout=timeout))["state"] == "completed"
+            assert await swarm.wait(await swarm.submit("prompt", timeout=timeout), timeout)
+
+        waits = [asyncio.ensure_future(swarm.wait(task)) for _ in range(2060)]
+        await asyncio.sleep(0)
+        for question in (swarm.wait(task, 0.3), swarm.run("prompt", timeout=0.3), asyncio.wait_for(swarm.wait(task), 0.3)):
+            started = time.monotonic()
+            try:
+                await question
+                raise AssertionError("it had no turn")
+            except (SwarmError, asyncio.TimeoutError) as error:
+                assert getattr(error, "code", "TIMEOUT") == "TIMEOUT"
+            assert time.monotonic() - started < 5
+        for wait in waits[10:20] + waits[2050:2055]:
+            wait.cancel()
+        # Those that were given up have left their turns to others.
+        await swarm.cancel(task)
+        ended = await asyncio.wait_for(asyncio.gather(*waits, return_exceptions=True), 20)
+        assert [type(end) for end in ended].count(dict) == 2045
+        assert swarm._waits._free == 2048 and not swarm._waits._waiting
+
+        between.server.close()
+        between.drop()
+        started = time.monotonic()
+        assert await code_of(swarm.wait(task, 0.3)) == "TIMEOUT"
+        assert time.monotonic() - started < 5
+
+
+async def changes():
+    """An agent changes what it says of itself, also for the next connection; it hears that its node drains."""
+    between = Between()
+    await between.start()
+    drained = asyncio.Event()
+    most = []
+
+    async def work(task, run):
+        most.append(agent._working)
+        while not run.cancelled and len(most) < task.input:
+            await asyncio.sleep(0.01)
+
+    async def on_drain(deadline_ms):
+        assert deadline_ms == 1000
+        drained.set()
+
+    async with await connect_async() as direct, await connect_async(between.path) as swarm:
+        agent = await swarm.attach("changer", ["old"], work, on_drain=on_drain)
+        assert await code_of(agent.update(slots=0)) == "BAD_REQUEST"
+        await agent.update(skills=["new"], slots=3)
+        assert await agents_of(direct) == [("changer", 3)]
+        await asyncio.gather(*(swarm.run("new", 3, timeout=10) for _ in range(3)))
+        assert max(most) == 3
+        between.drop()
+        await until(lambda: asyncio.sleep(0, agent.agent is None))
+        await until(lambda: asyncio.sleep(0, agent.agent is not None))
+        assert await agents_of(direct) == [("changer", 3)]
+        heard = threading.Event()
+        threaded = await asyncio.get_running_loop().run_in_executor(None, connect)
+        attach = functools.partial(threaded.attach, "threaded", ["old"], leave, on_drain=lambda _: heard.set())
+        await asyncio.get_running_loop().run_in_executor(None, attach)
+        await direct.call("node.drain", {"timeoutMs": 1000})
+        await asyncio.wait_for(drained.wait(), 5)
+        assert await asyncio.get_running_loop().run_in_executor(None, heard.wait, 5)
 
 
 asyncio.run(odd_payloads())
 asyncio.run(exits())
 ends()
-os._exit(0)  # Without a word about what the broken loop left.
+asyncio.run(leaving())
+asyncio.run(times())
+asyncio.run(changes())  # The last: the node takes no more tasks.
+os._exit(0)  # Without a word about what is kept.

@@ -38,28 +38,6 @@ describe('agents each of which is of a class of its own', () => {
     return world
   }
 
-  /** The best of many, because others use this machine, too. */
-  function msPerDemand(world: World, name: string): number {
-    let best = Number.POSITIVE_INFINITY
-    for (let i = 0; i < 20; i++) {
-      const start = performance.now()
-      world.submit('n0', { tenant: `${name}${i}` })
-      best = Math.min(best, performance.now() - start)
-    }
-    return best
-  }
-
-  it('CL-2 a new demand costs in proportion to how many there are, idle or busy', () => {
-    for (const state of ['idle', 'busy']) {
-      const [few, many] = [250, 4_000].map((agents) => {
-        const world = worldOf(agents)
-        if (state === 'busy') for (let i = 0; i < agents; i++) world.submit('n0')
-        return msPerDemand(world, state)
-      })
-      expect((many as number) / (few as number)).toBeLessThan(4 * (4_000 / 250))
-    }
-  })
-
   it('T-5 all of them take their part, and come and go', () => {
     const world = worldOf(100)
     const tasks = Array.from({ length: 1_000 }, (_, i) => world.submit('n0', { tenant: `t${i % 50}` }))

@@ -56,12 +56,6 @@ export interface ConsensusOptions {
 const ROUNDS_PER_STEP = 64
 
 /**
- * A request names a height that other members have reached as well: who has not yet heard of our last decision would drop a
- * request that starts from it, and whoever is primary then is waited for in vain.
- */
-const FLOOR_LAG = 64
-
-/**
  * Whether an input that has asked for nothing but checks of signatures can have moved nothing else: votes for blocks were
  * counted, and what is shown or asked of us counts once it is found good.
  */
@@ -381,8 +375,7 @@ export class ConsensusCore implements Core<Input, Effect> {
   }
 
   #bundleRequests(): readonly SignedRequest[] {
-    const floor = Math.max(0, this.#desks.chain.height - FLOOR_LAG) as Height
-    const bundled = this.#desks.intake.bundle(floor, (client) => this.#desks.execution.sessionOf(client))
+    const bundled = this.#desks.intake.bundle(this.#desks.floor, (client) => this.#desks.execution.sessionOf(client))
     const { member, self } = this.#desks.context
     if (member) for (const signed of bundled) this.#desks.pool.add(signed, self)
     return bundled

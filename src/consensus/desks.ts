@@ -10,6 +10,7 @@ import { Execution } from './execution.ts'
 import { Finalising } from './finalising.ts'
 import { Intake } from './intake.ts'
 import { Judging } from './judging.ts'
+import { REQUEST_FLOOR_LAG } from './params.ts'
 import { RequestPool } from './pool.ts'
 import { Proposing } from './proposing.ts'
 import type { LogRecord } from './records.ts'
@@ -118,6 +119,11 @@ export class Desks {
 
   status(): Status {
     return { kind: 'status', epoch: this.context.group.epoch, view: this.voting.view, height: this.chain.height }
+  }
+
+  /** Where own requests begin. */
+  get floor(): Height {
+    return Math.max(0, this.chain.height - REQUEST_FLOOR_LAG) as Height
   }
 
   /** Evidence against members that the group has not convicted yet. */

@@ -17,6 +17,7 @@ const frameShape = record({
   at: count<WallMillis & number>(),
   convicted: list(nodeId, CONVICTED_MAX),
   windows: u32,
+  forgottenTo: count<Height>(),
 })
 
 /** A state at a boundary, ready to be signed and served. */
@@ -50,7 +51,7 @@ export class Execution {
   constructor(machine: Machine, hashing: Hashing, params: ConsensusParams, rules: Rules) {
     this.#machine = machine
     this.#hashing = hashing
-    this.#windows = new ClientWindows(params, rules)
+    this.#windows = new ClientWindows(params, rules, machine)
   }
 
   get convicted(): ReadonlySet<NodeId> {
@@ -127,7 +128,15 @@ export class Execution {
     this.#forgetConvicted(group)
     const windows = this.#windows.save()
     const convicted = [...this.#convicted]
-    const frame = encode(frameShape, { epoch: group.epoch, height, at, convicted, windows: windows.length })
+    const { forgottenTo } = this.#windows
+    const frame = encode(frameShape, {
+      epoch: group.epoch,
+      height,
+      at,
+      convicted,
+      windows: windows.length,
+      forgottenTo,
+    })
     const own = [frame, ...windows.map((piece) => encode(clientsShape, piece))]
     const chunks = [...own, ...this.#machine.snapshot()]
     // Only the machine may hand out pieces again.
@@ -160,7 +169,8 @@ export class Execution {
     const windows = chunks.slice(1, 1 + frame.value.windows).map((chunk) => decode(clientsShape, chunk))
     if (windows.some((piece) => !piece.ok)) return undefined
     if (!this.#machine.restore(chunks.slice(1 + frame.value.windows))) return undefined
-    this.#windows.restore(windows.map((piece) => (piece.ok ? piece.value : [])))
+    const clients = windows.map((piece) => (piece.ok ? piece.value : []))
+    this.#windows.restore(clients, frame.value.forgottenTo)
     this.#convicted.clear()
     for (const node of frame.value.convicted) this.#convicted.add(node)
     this.#verdicts += 1

@@ -82,6 +82,11 @@ export class Finalising {
   sweepPool(): void {
     const height = (this.#desks.chain.height + 1) as Height
     this.#desks.pool.sweep((request) => this.#desks.execution.judge(request, height) === undefined)
+    const renewed = this.#desks.intake.renew((request) => {
+      const replay = this.#desks.execution.judge(request, height)
+      return replay === 'expired' || replay === 'forgotten'
+    }, this.#desks.floor)
+    if (this.#desks.context.member) for (const signed of renewed) this.#desks.pool.add(signed, this.#desks.context.self)
   }
 
   onStable(certificate: CheckpointCertificate): void {
@@ -195,10 +200,10 @@ export class Finalising {
     this.#desks.context.logged.clear()
     if (group.epoch !== this.#desks.context.group.epoch) this.#startEpoch(group)
     this.#desks.checkpointing.adopt(certificate, state)
-    this.sweepPool()
     this.#desks.intake.transferred(
       (request) => this.#desks.execution.judge(request, (height + 1) as Height) !== undefined,
     )
+    this.sweepPool()
     this.#desks.context.emit({ kind: 'state-transferred', height })
   }
 }

@@ -114,7 +114,7 @@ export class Intake {
     voice.nonce = 0
     const flights = [...voice.flights.values()].filter(({ submits }) => submits.length > 0)
     voice.flights.clear()
-    return flights.map(({ request, submits }) => this.#send(voice, submits, request.operations, floor))
+    return flights.map(({ request, submits }) => this.#begin(voice, submits, request.operations, floor))
   }
 
   /**
@@ -145,17 +145,28 @@ export class Intake {
       queue.shift()
     }
     const operations = submits.map((submitted) => submitted.operation)
-    return this.#send(voice, submits, operations, floor)
+    return this.#begin(voice, submits, operations, floor)
   }
 
-  #send(voice: Voice, submits: readonly Submitted[], operations: readonly Uint8Array[], floor: Height): SignedRequest {
+  #begin(voice: Voice, submits: readonly Submitted[], operations: readonly Uint8Array[], floor: Height): SignedRequest {
     voice.nonce += 1
     const { client, session, nonce } = voice
-    const request: Request = { client: client.node, session, nonce, floor, operations }
+    return this.#send(voice, { client: client.node, session, nonce, floor, operations }, submits)
+  }
+
+  #send({ client, flights }: Voice, request: Request, submits: readonly Submitted[]): SignedRequest {
     const { signature } = client.sign('consensus-request', requestBytes(this.#context.group.id, request))
     const signed = { request, signature }
-    voice.flights.set(requestKey(request), { request, signed, submits })
+    flights.set(requestKey(request), { request, signed, submits })
     return signed
+  }
+
+  /** Begins those on their way that can no longer count anew from this floor, under the same nonce: none may be left out. */
+  renew(isVoid: (request: Request) => boolean, floor: Height): readonly SignedRequest[] {
+    return this.#voices.flatMap((voice) => {
+      const late = [...voice.flights.values()].filter(({ request }) => request.floor < floor && isVoid(request))
+      return late.map(({ request, submits }) => this.#send(voice, { ...request, floor }, submits))
+    })
   }
 
   /** Own requests not yet final, to be sent again. */

@@ -258,7 +258,10 @@ export class Judging {
       if (this.#context.rules.refusesReplay()) seen.add(key)
       const replay = this.#execution.judge(request, block.header.height)
       if (replay === 'replayed' || replay === 'expired' || replay === 'old-session') {
-        return bad(`a block with a request that is ${replay}`)
+        // What its client had used may be forgotten at a boundary that is not final here.
+        return below.some((entry) => entry.block.header.boundary)
+          ? EARLY
+          : bad(`a block with a request that is ${replay}`)
       }
     }
     return GOOD

@@ -41,6 +41,12 @@ export const CHECKPOINTS_PER_MESSAGE_MAX = 16
 /** Pieces of a snapshot: with their size, the largest state a group may hold (512 MiB). */
 export const CHUNKS_MAX = 4096
 
+/**
+ * A request names a height that other members have reached as well: who has not yet heard of our last decision would drop a
+ * request that starts from it, and whoever is primary then is waited for in vain.
+ */
+export const REQUEST_FLOOR_LAG = 64
+
 /** Per group; the same on all its members (they stand in the genesis). Times in milliseconds. */
 export interface ConsensusParams {
   /** How long a view may take before a member skips it, while it does not know what views take here (B-28). */
@@ -75,8 +81,12 @@ export interface ConsensusParams {
   readonly openNoncesMax: number
   /** Heights after its floor at which a request expires, and after which an idle client is forgotten (B-21). */
   readonly requestHeightsMax: number
-  /** Clients remembered at once. */
+  /** Heights after which a client may be forgotten that may not speak any more: a newcomer's requests have so long to be decided. */
+  readonly silencedHeightsMax: number
+  /** Clients remembered at once, beside those whose account has places of its own. */
   readonly clientsMax: number
+  /** Clients of one account remembered at once: more than an organisation can have seats and keys. */
+  readonly clientsPerAccountMax: number
   /** Own requests on their way at once; more operations wait and are bundled. */
   readonly requestsInFlightMax: number
   /** Local operations waiting to be bundled. */
@@ -108,7 +118,9 @@ export const CONSENSUS_DEFAULTS: ConsensusParams = {
   poolBytesMax: 8 * MIB,
   openNoncesMax: 256,
   requestHeightsMax: 100_000,
+  silencedHeightsMax: 256,
   clientsMax: 4_096,
+  clientsPerAccountMax: 128,
   requestsInFlightMax: 4,
   submitsMax: 16_384,
   recentEpochsMax: 1_024,
@@ -133,6 +145,8 @@ export function consensusParams(changes: Partial<ConsensusParams> = {}): Consens
   assert(p.chainBytesMax >= 2 * (p.segmentBytes + BLOCK_BYTES_MAX), 'two segments fit in memory', details)
   // A client whose window is open must not be forgotten.
   assert(p.requestHeightsMax > p.segmentBlocksMax, 'requests outlive a segment', details)
+  // Else nobody who is new could speak while others are forgotten.
+  assert(p.silencedHeightsMax > REQUEST_FLOOR_LAG, 'what begins at a floor is decided before that is too low', details)
   assert(p.openNoncesMax >= p.requestsInFlightMax, 'a client fits its window', details)
   // The pool gives each client a twelfth of its bytes.
   assert(p.poolBytesMax >= 12 * REQUEST_BYTES_MAX, 'a client fits its share of the pool', details)

@@ -57,6 +57,11 @@ export class Checkpointing {
     return this.#ahead
   }
 
+  /** Our own copy of a certificate that was found good, if this one says the same: its signatures may be others. */
+  known(certificate: CheckpointCertificate): CheckpointCertificate | undefined {
+    return this.#ahead !== undefined && sameCheckpoint(this.#ahead.vote, certificate.vote) ? this.#ahead : undefined
+  }
+
   /** How far the boundary at a height is settled (B-18). */
   boundary(height: Height): 'open' | 'stable' | 'closed' {
     if (height > this.#stable.height) return 'open'
@@ -100,7 +105,7 @@ export class Checkpointing {
     if (missing <= 0 || unchecked.length < missing) return
     const looked = unchecked.slice(0, missing)
     const claims = looked.map((slot) => voteClaim(group.id, group.members[slot.seat] as NodeId, slot))
-    const asked = this.#context.inspect(claims, (valid) => {
+    const asked = this.#context.inspect(undefined, claims, (valid) => {
       looked.forEach((slot, i) => {
         if (valid[i] === true) slot.state = 'good'
         else {

@@ -242,10 +242,10 @@ export class ConsensusCore implements Core<Input, Effect> {
         this.#onVotes(from, seat, message.votes)
         return
       case 'certificates':
-        this.#desks.believing.onCertificates(from, message.certificates)
+        this.#charge(from, this.#desks.believing.onCertificates(from, message.certificates))
         return
       case 'standing':
-        this.#desks.believing.onStanding(from, message)
+        this.#charge(from, this.#desks.believing.onStanding(from, message))
         return
       case 'status':
         this.#desks.syncing.onStatus(from, message, this.epoch, this.#desks.chain.height)
@@ -261,7 +261,7 @@ export class ConsensusCore implements Core<Input, Effect> {
         this.#desks.believing.onBlock(message.block)
         return
       case 'blocks':
-        this.#desks.believing.onBlocks(from, message)
+        this.#charge(from, this.#desks.believing.onBlocks(from, message))
         return
       case 'manifest':
       case 'chunk':
@@ -289,9 +289,13 @@ export class ConsensusCore implements Core<Input, Effect> {
       }
       if (!this.#onVote(seat, from, cast)) idle += 1
     }
-    if (idle > 0 && !this.#spam.take(this.#desks.context.now, from, idle)) {
-      this.#desks.context.refuse(from, 20, 'more votes that serve nothing than a member has reason to send')
-    }
+    this.#charge(from, idle)
+  }
+
+  /** B-30 */
+  #charge(from: NodeId, idle: number): void {
+    if (idle === 0 || this.#spam.take(this.#desks.context.now, from, idle)) return
+    this.#desks.context.refuse(from, 20, 'more votes that serve nothing than a member has reason to send')
   }
 
   /** Whether it can have been of use (B-30). Checkpoints are few, and each could name a height that is nowhere. */
@@ -328,7 +332,7 @@ export class ConsensusCore implements Core<Input, Effect> {
     )
     const claims = fresh.map((signed) => requestClaim(this.#desks.context.group.id, signed))
     if (claims.length === 0) return
-    this.#desks.context.inspect(claims, (valid) => {
+    this.#desks.context.inspect(from, claims, (valid) => {
       fresh.forEach((signed, i) => {
         if (valid[i] !== true) this.#desks.context.badSignature(from, 'a request')
         else if (this.#desks.judging.isWanted(signed.request)) this.#desks.pool.add(signed, from)

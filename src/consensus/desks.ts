@@ -10,7 +10,7 @@ import { Execution } from './execution.ts'
 import { Finalising } from './finalising.ts'
 import { Intake } from './intake.ts'
 import { Judging } from './judging.ts'
-import { REQUEST_FLOOR_LAG } from './params.ts'
+import { REQUEST_LAG_COUNT } from './params.ts'
 import { RequestPool } from './pool.ts'
 import { Proposing } from './proposing.ts'
 import type { LogRecord } from './records.ts'
@@ -123,7 +123,7 @@ export class Desks {
 
   /** Where own requests begin. */
   get floor(): Height {
-    return Math.max(0, this.chain.height - REQUEST_FLOOR_LAG) as Height
+    return Math.max(0, this.chain.height - REQUEST_LAG_COUNT) as Height
   }
 
   /** Evidence against members that the group has not convicted yet. */

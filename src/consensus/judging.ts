@@ -109,7 +109,7 @@ export class Judging {
     }
     const candidate: Candidate = { proposal, digest, from, cast, checked: false }
     this.#candidates.set(seat, candidate)
-    const asked = this.#context.inspect(this.#claims(candidate), (valid) => this.#checked(seat, candidate, valid))
+    const asked = this.#context.inspect(from, this.#claims(candidate), (valid) => this.#checked(seat, candidate, valid))
     if (!asked) this.#candidates.delete(seat)
   }
 

@@ -42,10 +42,10 @@ export const CHECKPOINTS_PER_MESSAGE_MAX = 16
 export const CHUNKS_MAX = 4096
 
 /**
- * A request names a height that other members have reached as well: who has not yet heard of our last decision would drop a
+ * Heights below the last. A request names one that other members have reached as well: who has not yet heard of our last decision would drop a
  * request that starts from it, and whoever is primary then is waited for in vain.
  */
-export const REQUEST_FLOOR_LAG = 64
+export const REQUEST_LAG_COUNT = 64
 
 /** Per group; the same on all its members (they stand in the genesis). Times in milliseconds. */
 export interface ConsensusParams {
@@ -93,7 +93,7 @@ export interface ConsensusParams {
   readonly submitsMax: number
   /** Epochs of which every handover is kept: a member that lags by no more follows at once, and what they decided can be proven (B-32). */
   readonly recentEpochsMax: number
-  /** Signature checks asked for and not yet answered. */
+  /** Signature checks asked for and not yet answered, as they are shared out (`inspection.ts`); a check takes 0.1 ms. */
   readonly inspectionsMax: number
   /** Turns that a primary is sat out after its nth skip in a row: 2^n - 1, at most this (B-26). */
   readonly sitOutTurnsMax: number
@@ -124,7 +124,7 @@ export const CONSENSUS_DEFAULTS: ConsensusParams = {
   requestsInFlightMax: 4,
   submitsMax: 16_384,
   recentEpochsMax: 1_024,
-  inspectionsMax: 1_024,
+  inspectionsMax: 16_384,
   sitOutTurnsMax: 63,
   clockToleranceMs: 60_000,
 }
@@ -146,7 +146,7 @@ export function consensusParams(changes: Partial<ConsensusParams> = {}): Consens
   // A client whose window is open must not be forgotten.
   assert(p.requestHeightsMax > p.segmentBlocksMax, 'requests outlive a segment', details)
   // Else nobody who is new could speak while others are forgotten.
-  assert(p.silencedHeightsMax > REQUEST_FLOOR_LAG, 'what begins at a floor is decided before that is too low', details)
+  assert(p.silencedHeightsMax > REQUEST_LAG_COUNT, 'what begins at a floor is decided before that is too low', details)
   assert(p.openNoncesMax >= p.requestsInFlightMax, 'a client fits its window', details)
   // The pool gives each client a twelfth of its bytes.
   assert(p.poolBytesMax >= 12 * REQUEST_BYTES_MAX, 'a client fits its share of the pool', details)

@@ -210,7 +210,7 @@ export class Voting {
     if (missing <= 0 || tally.unchecked.length < missing) return
     const slots = tally.unchecked.slice(0, missing)
     const claims = slots.map((slot) => voteClaim(id, members[slot.seat] as NodeId, slot))
-    const asked = this.#context.inspect(claims, (valid) => {
+    const asked = this.#context.inspect(undefined, claims, (valid) => {
       if (this.#context.group !== this.ledger.group) return
       slots.forEach((slot, i) => {
         if (valid[i] === true) {

@@ -46,7 +46,7 @@ describe('a request on its way that can no longer count', () => {
     const context = new Context({ signer, params, rules: RULES, hashing: Hashing.with(fakeHash), group })
     const intake = new Intake(context, 1, [signer])
     intake.submit({ id: 7, operation: operation('w:1') })
-    const [sent] = intake.bundle(height(3, () => undefined))
+    const [sent] = intake.bundle(height(3), () => undefined)
     expect(intake.renew(() => true, height(3))).toEqual([])
     expect(intake.renew(() => false, height(9))).toEqual([])
     const [again] = intake.renew(() => true, height(9))

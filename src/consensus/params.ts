@@ -42,8 +42,8 @@ export const CHECKPOINTS_PER_MESSAGE_MAX = 16
 export const CHUNKS_MAX = 4096
 
 /**
- * Heights below the last. A request names one that other members have reached as well: who has not yet heard of our last decision would drop a
- * request that starts from it, and whoever is primary then is waited for in vain.
+ * Heights below the last at which a request begins, so that other members have reached it as well: who has not yet heard of
+ * our last decision would drop one that begins there, and whoever is primary then is waited for in vain.
  */
 export const REQUEST_LAG_COUNT = 64
 

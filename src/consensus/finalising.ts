@@ -9,7 +9,9 @@ import type { CheckpointCertificate, CommitCertificate, Decision, Height } from 
 /** What follows from certainty: executing what is committed, cutting at what is stable, passing from epoch to epoch. */
 export class Finalising {
   readonly #desks: Desks
-  #toFinalise: CommitCertificate | undefined
+  /** What is known to be committed and not final yet, for it waits for blocks: the highest, and the latest below it. */
+  #highest: CommitCertificate | undefined
+  #lower: CommitCertificate | undefined
   /** A stable checkpoint whose consequences wait for the end of the step: desks are not replaced under their own feet. */
   #stableDue: { readonly certificate: CheckpointCertificate; readonly since: Height } | undefined
   /** The stable height before the last: blocks above it are kept for members that lag by up to a segment. */
@@ -28,20 +30,26 @@ export class Finalising {
 
   /** Aims at a block known to be committed. */
   aim(certificate: CommitCertificate): void {
-    this.#toFinalise = certificate
+    if (this.#highest === undefined || certificate.view >= this.#highest.view) this.#highest = certificate
+    else this.#lower = certificate
   }
 
   /** Executes up to the highest block known to be committed, as far as blocks are at hand. */
   run(): void {
-    const certificate = this.#toFinalise
-    if (certificate === undefined) return
+    if (this.#lower !== undefined && this.#finalise(this.#lower)) this.#lower = undefined
+    if (this.#highest === undefined || !this.#finalise(this.#highest)) return
+    this.#highest = undefined
+    this.#lower = undefined
+  }
+
+  /** False: a block on the way there is missing. */
+  #finalise(certificate: CommitCertificate): boolean {
     const path = this.#desks.chain.path(certificate.digest)
     if (path.kind === 'missing') {
       this.#desks.syncing.miss(path.digest, undefined)
-      return
+      return false
     }
-    this.#toFinalise = undefined
-    if (path.kind !== 'known' || path.entries.length === 0) return
+    if (path.kind !== 'known' || path.entries.length === 0) return true
     for (const entry of path.entries) this.#execute(entry, certificate)
     this.#desks.chain.setCommit(this.#desks.chain.height, certificate)
     this.#desks.context.persist({ kind: 'certificate', certificate })
@@ -52,6 +60,7 @@ export class Finalising {
       height: this.#desks.chain.height,
     })
     this.#desks.moved = true
+    return true
   }
 
   #execute(entry: Entry, certificate: CommitCertificate): void {
@@ -119,7 +128,8 @@ export class Finalising {
     this.#desks.anchor = this.#desks.checkpointing.handovers.chain.at(-1)?.vote.digest ?? this.#desks.anchor
     this.#desks.checkpointing.startEpoch()
     this.#desks.convictions.startEpoch()
-    this.#toFinalise = undefined
+    this.#highest = undefined
+    this.#lower = undefined
     this.#desks.openEpoch()
     // What this node asked for as a follower only the others hold: as a member it may be the one to propose it.
     if (this.#desks.context.member) {

@@ -236,10 +236,7 @@ export class Believing {
   }
 
   /** Those that lead on from a path, or tell of a state beyond ours, in ascending order; of one that is known, our own copy. */
-  #freshOf(
-    shown: readonly CheckpointCertificate[],
-    { start, from, end }: Path,
-  ): readonly CheckpointCertificate[] {
+  #freshOf(shown: readonly CheckpointCertificate[], { start, from, end }: Path): readonly CheckpointCertificate[] {
     const { checkpointing, context } = this.#desks
     const fresh: CheckpointCertificate[] = []
     for (const checkpoint of shown) {

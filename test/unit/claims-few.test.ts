@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { type Demand, Group } from '../../src/claims/demand.ts'
 import { excluding, type Few, has, including } from '../../src/claims/few.ts'
-import { Random } from '../../src/kernel/index.ts'
+import { CLAIMS_PROFILES } from '../../src/claims/params.ts'
+import { Entry, Queue, Selector } from '../../src/claims/queue.ts'
+import { type Millis, Random } from '../../src/kernel/index.ts'
 import { answering, World } from './claims-world.ts'
 
 describe('a few', () => {
@@ -28,6 +31,24 @@ describe('a few', () => {
     excluding(both, 1)
     expect(alone).toEqual([1])
     expect(including([], 1, alone)).toBe(alone)
+  })
+})
+
+describe('a demand that many classes of agents serve', () => {
+  it('CL-2 is served by a set of them and not by a list that is looked through for each', () => {
+    const params = CLAIMS_PROFILES.lan
+    const group = new Group({ body: { tenant: 't' } } as Demand)
+    const queue = new Queue(10)
+    const selectors = Array.from({ length: 100 }, () => new Selector(params))
+    const lane = group.lane(5, false, queue, params)
+    if (lane === undefined) throw new Error('no lane')
+    for (const selector of selectors) {
+      group.serve(selector)
+      selector.include(lane)
+    }
+    expect([group.servedBy, lane.selectors].map((few) => few instanceof Set && few.size)).toEqual([100, 100])
+    queue.push(0 as Millis, lane, new Entry())
+    for (const selector of selectors) expect(selector.pick(0 as Millis, () => true)).toBe(lane)
   })
 })
 

@@ -9,6 +9,7 @@ import {
   nodeId,
   optional,
   record,
+  refine,
   type Shape,
   text,
   type Value,
@@ -39,18 +40,28 @@ const COUNTER_MAX = 2 ** 48
 const duration = count(DURATION_MS_MAX)
 const counter = count(COUNTER_MAX)
 const name = text(NAME_BYTES_MAX)
+/** A quantity that nobody can have less than none of. What a peer says is held to what a submission is held to. */
+export function isAmount(value: number): value is number {
+  return Number.isFinite(value) && value >= 0
+}
+const amount = refine(f64, 'an amount is a number from 0', isAmount)
+const properName = refine(name, 'a name is not empty', (text): text is string => text !== '')
+/** The last millisecond that a date can be of. */
+const DATE_MS_MAX = 8.64e15
+const date = refine(f64, 'a date is out of range', (ms): ms is number => ms >= 0 && ms <= DATE_MS_MAX)
+
 export const taskId: Shape<TaskId> = text<TaskId>(TASK_ID_BYTES_MAX)
 
 /** What an executor must have, and what the task would like: equal demands wait in one group. */
 export const demandShape = record({
-  skills: list(name, SKILLS_MAX),
-  resources: dictionary(NAME_BYTES_MAX, f64, RESOURCES_MAX),
+  skills: refine(list(properName, SKILLS_MAX), 'a demand names a skill', (all): all is readonly string[] => all.length > 0),
+  resources: dictionary(NAME_BYTES_MAX, amount, RESOURCES_MAX),
   require: list(text(CONDITION_BYTES_MAX), CONDITIONS_MAX),
   prefer: list(text(CONDITION_BYTES_MAX), CONDITIONS_MAX),
-  tenant: name,
+  tenant: properName,
   /** The highest price. */
-  budget: optional(f64),
-  objective: record({ throughput: f64, latency: f64, quality: f64, cost: f64 }),
+  budget: optional(amount),
+  objective: record({ throughput: amount, latency: amount, quality: amount, cost: amount }),
   /** Executors that failed such a task: `node` or `node/agent`. */
   excluded: list(text(160), 32),
 })
@@ -89,7 +100,7 @@ const bid = record({
   waitMs: duration,
   /** Expected run time, measured. */
   runMs: duration,
-  price: f64,
+  price: amount,
   qualityThousandths: count(1000),
   /** Share of the wishes that it fulfils. */
   preferenceThousandths: count(1000),
@@ -148,7 +159,7 @@ const progress = record({
   task: taskId,
   epoch: counter,
   attempt: counter,
-  fraction: optional(f64),
+  fraction: optional(refine(f64, 'a fraction is 0 to 1', (share): share is number => share >= 0 && share <= 1)),
   message: optional(text(MESSAGE_TEXT_BYTES_MAX)),
   partial: optional(bytes(INLINE_BYTES_MAX)),
 })
@@ -231,9 +242,9 @@ export const reportShape = record({
   state: word(TASK_STATES),
   priority: count(9),
   attempts: counter,
-  submittedAt: f64,
-  startedAt: optional(f64),
-  endedAt: optional(f64),
+  submittedAt: date,
+  startedAt: optional(date),
+  endedAt: optional(date),
   coordinator: nodeId as Shape<NodeId>,
   executor: optional(record({ node: nodeId as Shape<NodeId>, agent: name })),
   output: optional(payload),
@@ -246,7 +257,7 @@ export type ReportBody = Value<typeof reportShape>
 
 const reasonRow = record({ code: name, message: text(1024), data: attributes })
 const historyRow = record({
-  at: f64,
+  at: date,
   kind: name,
   node: text(NAME_BYTES_MAX),
   agent: name,
@@ -261,7 +272,7 @@ const bidRow = record({
   score: f64,
   runMs: duration,
   waitMs: duration,
-  price: f64,
+  price: amount,
   answer: text(128),
 })
 /** Why it ran where it ran. */

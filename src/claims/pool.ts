@@ -4,6 +4,8 @@ type Amounts = readonly (readonly [unit: string, amount: number])[]
 
 /** Sums of amounts such as 0.1 are not exact; a pool that is full to within this is full. */
 const ROUNDING = 1e-9
+/** Share of the whole by which sums may be off. */
+const ROUNDING_SHARE = 1e-6
 
 /** So much of each unit, and what of it is taken (T-7). */
 export class Pool {
@@ -28,7 +30,8 @@ export class Pool {
 
   give(unit: string, amount: number): void {
     const left = (this.#taken.get(unit) ?? 0) - amount
-    assert(left > -1e-6, 'no more is given back than was taken', { unit, amount, left })
+    const whole = this.total.get(unit) ?? 0
+    assert(left > -ROUNDING_SHARE * Math.max(1, whole), 'no more is given back than was taken', { unit, amount, left })
     if (left <= ROUNDING) this.#taken.delete(unit)
     else this.#taken.set(unit, left)
   }

@@ -5,6 +5,7 @@ import {
   CONDITION_BYTES_MAX,
   CONDITIONS_MAX,
   type DemandBody,
+  isAmount,
   KEY_BYTES_MAX,
   NAME_BYTES_MAX,
   PAYLOAD_BYTES_MAX,
@@ -68,10 +69,6 @@ function isText(text: string, bytesMax: number): boolean {
 
 function isName(text: string): boolean {
   return isText(text, NAME_BYTES_MAX)
-}
-
-function isAmount(value: number): boolean {
-  return Number.isFinite(value) && value >= 0
 }
 
 function namesOf(field: string, names: readonly string[], min: number, max: number): readonly string[] {

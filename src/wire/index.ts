@@ -51,6 +51,7 @@ export {
   only,
   optional,
   record,
+  refine,
   type Schema,
   type Shape,
   text,

@@ -74,6 +74,12 @@ describe('resources', () => {
     for (let i = 0; i < 10; i++) takeFrom(agent, host, [['cpu', 0.1]])
     for (let i = 0; i < 10; i++) giveBack(agent, host, [['cpu', 0.1]])
     expect(agent.free('cpu')).toBe(3)
+    // Bytes of memory, of which somebody asks for a part.
+    const large = new Pool({ mem: 8e12 })
+    const parts = [7e12, 0.546, 0.1271].map((amount) => [['mem', amount]] as const)
+    for (const each of parts) takeFrom(large, host, each)
+    for (const each of parts) giveBack(large, host, each)
+    expect(large.free('mem')).toBeCloseTo(8e12, 2)
   })
 })
 

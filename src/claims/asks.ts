@@ -4,6 +4,7 @@ import type { Book } from './book.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Ground } from './ground.ts'
 import { originOf, type RequestId, taskOrigin } from './ids.ts'
+import { isJsonLine } from './json-line.ts'
 import type { Links } from './links.ts'
 import {
   type AnswerBody,
@@ -114,6 +115,12 @@ export class Asks {
 
   onQuery(from: NodeId, { query, ask }: BodyOf<'claims.query'>): void {
     const task = this.#parts.book.get(ask.task)
+    if (ask.kind === 'steer' && !isJsonLine(ask.input)) {
+      const message = 'extra input is one JSON value in one line'
+      this.#ground.malformed(from, 'claims.query', `${ask.task}: ${message}`)
+      this.#answer(from, query, { kind: 'error', code: 'BAD_REQUEST', message })
+      return
+    }
     if (ask.kind === 'steer' && ask.token !== undefined) {
       this.#steering.steerRun({ kind: 'peer', node: from, query }, from, ask)
       return
@@ -155,11 +162,18 @@ export class Asks {
     const received = this.#parts.transfers.receive(from, answer.report.output, (output) => {
       if (this.#pending.get(query) !== pending) return
       this.#drop(query, pending)
-      this.#tell(pending.asker, outcomeOf(answer, output))
+      this.#tell(pending.asker, isJsonLine(output) ? outcomeOf(answer, output) : this.#noOutput(from, pending))
     })
     if (received) return
     this.#drop(query, pending)
     this.#tell(pending.asker, err({ code: 'OVERLOADED', message: 'no room for the output; try again later' }))
+  }
+
+  /** CL-17 */
+  #noOutput(from: NodeId, { body }: Pending): Outcome {
+    const message = `what ${from} says is the output of ${body.task} is no JSON`
+    this.#ground.malformed(from, 'claims.reply', message)
+    return err({ code: 'INTERNAL', message })
   }
 
   /** The question did not leave. Whoever waits for an end is asked for again anyway. */

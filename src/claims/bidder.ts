@@ -4,9 +4,10 @@ import type { Alarm } from './alarms.ts'
 import type { Demand, Group, Groups } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
-import type { TaskId } from './ids.ts'
+import { originOf, type TaskId, taskOrigin } from './ids.ts'
+import { isJsonLine } from './json-line.ts'
 import type { Links } from './links.ts'
-import type { AttemptRow, BodyOf, DeclineReason } from './messages.ts'
+import type { AttemptRow, BodyOf, DeclineReason, OutcomeBody } from './messages.ts'
 import { Entry, type Queue } from './queue.ts'
 import type { Roster } from './roster.ts'
 import type { Runs } from './runs.ts'
@@ -181,7 +182,7 @@ export class Bidder {
 
   /** The agent takes nothing more, or is not what it was: what it was promised for or has not begun goes back. */
   lose(agent: Agent): void {
-    for (const arriving of [...this.#arriving]) if (arriving.agent === agent) this.#giveUp(arriving)
+    for (const arriving of [...this.#arriving]) if (arriving.agent === agent) this.#giveUp(arriving, PAYLOAD_LOST)
     for (const foreign of [...this.#foreign.values()]) {
       for (const promised of [...foreign.promises]) if (promised.agent === agent) this.#unpromise(foreign, promised)
       this.#settle(foreign)
@@ -297,6 +298,8 @@ export class Bidder {
     const { runs, transfers } = this.#parts
     const promised = foreign.promises[0]
     if (promised === undefined) return 'the bid has run out'
+    // T-3: under another coordinator's name it would pass for that one's, also here.
+    if (taskOrigin(task.task) !== originOf(from)) return 'not of this coordinator'
     // T-1: from the sending of the bid, which was before the award.
     const endsAt = this.#parts.tenures.leaseEnd(promised.sentAt, body.leaseMs)
     if (endsAt <= this.#ground.now) return 'the lease has run out'
@@ -309,11 +312,13 @@ export class Bidder {
     const arriving: Arriving = { agent, demand, coordinator: from, row }
     this.#arriving.add(arriving)
     const begin = (input: Uint8Array): void => {
-      if (this.#arriving.delete(arriving)) this.#begin(agent, from, demand, body, task, endsAt, input)
+      const outcome = this.#obstacle(from, task, input)
+      if (outcome !== undefined) this.#giveUp(arriving, outcome)
+      else if (this.#arriving.delete(arriving)) this.#begin(agent, from, demand, body, task, endsAt, input)
     }
     if (transfers.receive(from, task.input, begin)) {
       accepted(agent.facts.name)
-      if (this.#arriving.has(arriving)) this.#ground.alarms.set(endsAt, () => this.#giveUp(arriving))
+      if (this.#arriving.has(arriving)) this.#ground.alarms.set(endsAt, () => this.#giveUp(arriving, PAYLOAD_LOST))
       return undefined
     }
     this.#release(arriving)
@@ -343,11 +348,25 @@ export class Bidder {
     })
   }
 
-  /** The input did not come in time, or the agent is not there for it any more: the coordinator need not wait. */
-  #giveUp(arriving: Arriving): void {
+  /** Why it does not begin although its input is here. */
+  #obstacle(
+    from: NodeId,
+    { task, attempt }: { task: TaskId; attempt: number },
+    input: Uint8Array,
+  ): OutcomeBody | undefined {
+    // Another award of the same attempt may have begun while the input was on its way.
+    if (this.#parts.runs.has(task, attempt)) return PAYLOAD_LOST
+    if (isJsonLine(input)) return undefined
+    // CL-17
+    const message = 'the input is no JSON value in one line, or one too deep'
+    this.#ground.malformed(from, 'claims.award', `${task}: ${message}`)
+    return { kind: 'failed', error: { code: 'MALFORMED', message, retryable: false } }
+  }
+
+  /** The input is of no use, did not come in time, or the agent is not there for it any more: the coordinator need not wait. */
+  #giveUp(arriving: Arriving, outcome: OutcomeBody): void {
     if (!this.#arriving.has(arriving)) return
     const { agent, coordinator, row } = arriving
-    const outcome = { kind: 'released' as const, reason: 'payload-lost' as const }
     const body = { ...row, agent: agent.facts.name, runMs: 0, outcome }
     this.#parts.links.sendIfUp(coordinator, { kind: 'claims.result', body })
     this.#release(arriving)
@@ -436,6 +455,8 @@ export class Bidder {
     groups.rest(foreign.group)
   }
 }
+
+const PAYLOAD_LOST = { kind: 'released', reason: 'payload-lost' } as const
 
 function keyOf(from: NodeId, offer: number): string {
   return `${from}/${offer}`

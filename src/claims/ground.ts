@@ -80,6 +80,11 @@ export class Ground {
     this.#effects.push({ kind: 'observe', observation })
   }
 
+  /** What a member said makes no sense, beyond what its shape could tell. */
+  malformed(peer: NodeId, message: ClaimsMessage['kind'], reason: string): void {
+    this.observe({ kind: 'claims-malformed', peer, message, reason })
+  }
+
   sendNow(to: NodeId, message: ClaimsMessage): void {
     if (this.#deferred.has(to)) this.sendAfter(to, message)
     else this.#effects.push({ kind: 'send', to, message })

@@ -3,8 +3,10 @@ import type { Book } from './book.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Group } from './demand.ts'
 import type { Ground } from './ground.ts'
+import { isJsonLine } from './json-line.ts'
 import type { Links } from './links.ts'
 import type { AttemptRow, BodyOf, PlacementBody, Verdict } from './messages.ts'
+import type { RunOutcome } from './runs.ts'
 import { type Claim, Task } from './task.ts'
 import type { Transfers } from './transfers.ts'
 
@@ -127,14 +129,18 @@ export class Leases {
     }
     // T-3 first: what changes nothing is not worth receiving in full.
     const received = this.#parts.transfers.receive(from, outcome.output, (output) =>
-      this.#settle(from, body, { kind: 'completed', output }),
+      this.#settle(from, body, this.#completed(from, body, output)),
     )
-    if (!received) this.#refuse(from, body, 'no room for the output')
+    if (!received) this.#ground.malformed(from, 'claims.result', `${body.task}: no room for the output`)
   }
 
   onProgress(from: NodeId, body: BodyOf<'claims.progress'>): void {
     const task = this.#heldBy(from, body)
     if (task?.claim === undefined) return
+    if (body.partial !== undefined && !isJsonLine(body.partial)) {
+      this.#ground.malformed(from, 'claims.progress', `${body.task}: what there is of the output is no JSON`)
+      return
+    }
     this.#parts.coordinator.started(task, task.claim, task.claim.agent)
     const { fraction, message } = body
     this.#ground.emit({
@@ -277,7 +283,7 @@ export class Leases {
     return task?.claim?.node === from && task.isCurrent(row) ? task : undefined
   }
 
-  #settle(from: NodeId, body: BodyOf<'claims.result'>, outcome: Parameters<Coordinator['onOutcome']>[5]): void {
+  #settle(from: NodeId, body: BodyOf<'claims.result'>, outcome: RunOutcome): void {
     const { book, coordinator } = this.#parts
     const task = book.get(body.task)
     let verdict: Verdict = 'unknown'
@@ -305,13 +311,12 @@ export class Leases {
     this.#ground.emitAfterAll({ kind: 'send', to, message: { kind: 'claims.ack', body } })
   }
 
-  #refuse(from: NodeId, body: BodyOf<'claims.result'>, reason: string): void {
-    this.#ground.observe({
-      kind: 'claims-malformed',
-      peer: from,
-      message: 'claims.result',
-      reason: `${body.task}: ${reason}`,
-    })
+  /** CL-17: an output that nobody could be told of is the failure of who says it. */
+  #completed(from: NodeId, { task }: BodyOf<'claims.result'>, output: Uint8Array): RunOutcome {
+    if (isJsonLine(output)) return { kind: 'completed', output }
+    const message = 'the output is no JSON value in one line'
+    this.#ground.malformed(from, 'claims.result', `${task}: ${message}`)
+    return { kind: 'failed', error: { code: 'MALFORMED', message, retryable: true } }
   }
 
   #track(task: Task, claim: Claim): void {

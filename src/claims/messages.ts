@@ -54,7 +54,11 @@ export const taskId: Shape<TaskId> = text<TaskId>(TASK_ID_BYTES_MAX)
 
 /** What an executor must have, and what the task would like: equal demands wait in one group. */
 export const demandShape = record({
-  skills: refine(list(properName, SKILLS_MAX), 'a demand names a skill', (all): all is readonly string[] => all.length > 0),
+  skills: refine(
+    list(properName, SKILLS_MAX),
+    'a demand names a skill',
+    (all): all is readonly string[] => all.length > 0,
+  ),
   resources: dictionary(NAME_BYTES_MAX, amount, RESOURCES_MAX),
   require: list(text(CONDITION_BYTES_MAX), CONDITIONS_MAX),
   prefer: list(text(CONDITION_BYTES_MAX), CONDITIONS_MAX),

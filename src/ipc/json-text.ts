@@ -47,9 +47,16 @@ export class JsonText {
     return text.decode(this.bytes)
   }
 
-  /** The value itself, for whoever stringifies what holds it. */
+  /** The value itself, for whoever stringifies what holds it; `null` for what nobody could. */
   toJSON(): unknown {
-    return JSON.parse(this.text)
+    try {
+      const value: unknown = JSON.parse(this.text)
+      // A value may be read that is too deep to be written.
+      JSON.stringify(value)
+      return value
+    } catch {
+      return null
+    }
   }
 }
 

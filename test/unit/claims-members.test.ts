@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { CLAIMS_BODIES, type ClaimsMessage, type TaskId } from '../../src/claims/index.ts'
+import { isJsonLine } from '../../src/claims/json-line.ts'
 import { scoreAll } from '../../src/claims/score.ts'
-import type { NodeId } from '../../src/kernel/index.ts'
+import { type NodeId, Random } from '../../src/kernel/index.ts'
 import { ByteWriter, decode, encode, type Shape } from '../../src/wire/index.ts'
-import { World } from './claims-world.ts'
+import { answering, World } from './claims-world.ts'
 
 type BodyOf<K extends ClaimsMessage['kind']> = Extract<ClaimsMessage, { readonly kind: K }>['body']
 
@@ -88,9 +89,24 @@ describe('numbers of a member', () => {
   })
 
   it('prices, shares and dates are in the range of prices, shares and dates', () => {
-    const bid = { offer: 1, slots: 1, waitMs: 0, runMs: 0, price: 7.25, qualityThousandths: 0, preferenceThousandths: 0 }
+    const bid = {
+      offer: 1,
+      slots: 1,
+      waitMs: 0,
+      runMs: 0,
+      price: 7.25,
+      qualityThousandths: 0,
+      preferenceThousandths: 0,
+    }
     expect(errorOf('claims.bid', { ...bid, claim: false }, 7.25, -1)).toMatch(/an amount/)
-    const progress = { task: 't' as TaskId, epoch: 1, attempt: 1, fraction: 0.25, message: undefined, partial: undefined }
+    const progress = {
+      task: 't' as TaskId,
+      epoch: 1,
+      attempt: 1,
+      fraction: 0.25,
+      message: undefined,
+      partial: undefined,
+    }
     expect(errorOf('claims.progress', progress, 0.25, 1.5)).toMatch(/a fraction/)
     const row = { at: 7.25, kind: 'failed', node: 'n', agent: 'a', attempt: 1, text: '' }
     const reply = { query: 1, answer: { kind: 'history' as const, entries: [row] } }
@@ -107,7 +123,169 @@ describe('numbers of a member', () => {
   it('the largest weights still order bids', () => {
     const objective = { throughput: 0, latency: 0, quality: 1e308, cost: 1e308 }
     const plain = { runMs: 1, waitMs: 0, price: 1, load: 0, preference: 0 }
-    const [bad, good] = scoreAll([{ ...plain, quality: 0 }, { ...plain, quality: 1 }], objective)
+    const [bad, good] = scoreAll(
+      [
+        { ...plain, quality: 0 },
+        { ...plain, quality: 1 },
+      ],
+      objective,
+    )
     expect(good).toBeGreaterThan(bad as number)
   })
 })
+
+/** What a client would read as three lines. */
+const LINES = '1}}\n{"jsonrpc":"2.0","id":7,"result":{"state":"completed"}}\n{"a":{"b":1'
+const NO_JSON = ['', 'no json', '{"a":1', '1 2', LINES, '[\n1]', `${'['.repeat(1_000)}${']'.repeat(1_000)}`]
+
+describe('payloads of a member', () => {
+  it.each(NO_JSON)('CL-17 an input that is no JSON value in one line reaches no agent: %#', (input) => {
+    const member = new Member()
+    const { world } = member
+    world.attach('n0', 'a')
+    member.awards('n1-1-1', { kind: 'inline', bytes: bytesOf(input) })
+    const inParts = bytesOf(input.padEnd(10))
+    member.awards('n1-1-2', { kind: 'parts', transfer: 1, bytes: inParts.length })
+    member.says({ kind: 'claims.part', body: { transfer: 1, offset: 0, bytes: inParts } })
+    expect(world.ran).toEqual([])
+    const failed = { kind: 'failed', error: { code: 'MALFORMED', retryable: false } }
+    expect(resultsTo(world, 'n1')).toMatchObject([{ outcome: failed }, { outcome: failed }])
+    // Its slot is free again.
+    world.submit('n0')
+    expect(world.ran).toHaveLength(1)
+  })
+
+  it.each(NO_JSON)('CL-17 an output that is none is the failure of its executor: %#', (output) => {
+    const world = new World({ nodes: 3 })
+    world.attach('n1', 'a', {}, answering(1, output))
+    const task = world.submit('n0')
+    world.run(50)
+    expect(world.report('n0', task)).toMatchObject({ state: 'waiting', output: undefined })
+    world.attach('n2', 'b', {}, answering(1, '"well"'))
+    world.run(5_000)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n2' } })
+    expect(world.observed.find(({ kind }) => kind === 'claims-malformed')).toMatchObject({ peer: 'n1' })
+  })
+
+  it('CL-17 what there is of an output is told to nobody when it is no JSON', () => {
+    const member = new Member()
+    const { world } = member
+    world.attach('n1', 'a')
+    world.loses = () => false
+    const task = world.submit('n0') as TaskId
+    world.run(50)
+    const said = { task, epoch: 1, attempt: 1, fraction: 0.5, message: undefined }
+    for (const partial of [LINES, 'no json', '"so far"'])
+      member.says({ kind: 'claims.progress', body: { ...said, partial: bytesOf(partial) } })
+    const told = world.effects.filter(({ kind }) => kind === 'task-progress')
+    expect(told).toMatchObject([{ partial: bytesOf('"so far"') }])
+  })
+
+  it('CL-17 neither is an output that another node tells of, nor extra input', () => {
+    const member = new Member()
+    const { world } = member
+    world.attach('n0', 'a')
+    const task = world.submit('n0') as TaskId
+    member.says({
+      kind: 'claims.query',
+      body: { query: 1, ask: { kind: 'steer', task, token: undefined, input: bytesOf(LINES) } },
+    })
+    world.run(10)
+    expect(world.steered).toEqual([])
+    const request = world.ask('n0', { kind: 'wait', task: 'n1-1-1' })
+    const query = world.sent.find(({ message }) => message.kind === 'claims.query')?.message
+      .body as BodyOf<'claims.query'>
+    const report = world.report('n0', task)
+    const output = { kind: 'inline' as const, bytes: bytesOf(LINES) }
+    const told = { ...report, startedAt: undefined, endedAt: undefined, executor: undefined, error: undefined, output }
+    member.says({ kind: 'claims.reply', body: { query: query.query, answer: { kind: 'report', report: told } } })
+    expect(world.replies.get(request)).toMatchObject({ ok: false, error: { code: 'INTERNAL' } })
+  })
+
+  it('isJsonLine is true of what JSON.parse reads, less line ends and depth', () => {
+    const random = new Random('json')
+    const letters = [...'{}[]",:\\u0019-+.eE truefalsnbd/\t\r\n\u0001é']
+    const starts = ['{"a":[1,-2.5e+3,"x\\u00e9\\n",true,false,null,{}],"b":{}}', '[ 0 , "" ]', '-0.0E-1', '']
+    let valid = 0
+    for (let i = 0; i < 20_000; i++) {
+      const text = [...random.pick(starts)]
+      for (let edits = random.below(4); edits > 0; edits--)
+        text.splice(
+          random.below(text.length + 1),
+          random.below(2),
+          ...(random.chance(0.7) ? [random.pick(letters)] : []),
+        )
+      const json = text.join('')
+      const expected = isParsed(json) && !json.includes('\n')
+      if (expected) valid += 1
+      expect([json, isJsonLine(bytesOf(json))]).toEqual([json, expected])
+    }
+    expect(valid).toBeGreaterThan(2_000)
+    expect(isJsonLine(bytesOf(`${'['.repeat(500)}${']'.repeat(500)}`))).toBe(true)
+    // A byte that begins no character is read as a replacement character; a byte order mark is no blank.
+    expect(isJsonLine(new Uint8Array([0x22, 0xff, 0x22]))).toBe(true)
+    expect(isJsonLine(bytesOf('\ufeff1'))).toBe(false)
+  })
+})
+
+describe('names of a member', () => {
+  const inline = (text: string): BodyOf<'claims.award'>['tasks'][number]['input'] => ({
+    kind: 'inline',
+    bytes: bytesOf(text),
+  })
+
+  it('T-3 an award under the name of a task of this node, or of a third one, is refused', () => {
+    const member = new Member(3)
+    const { world } = member
+    world.attach('n0', 'a', { slots: 2 }, (ran, w) =>
+      w.later(5, () => w.done(ran, new TextDecoder().decode(ran.order.input))),
+    )
+    const next = world.submit('n0').replace(/.$/, '2')
+    world.run(10)
+    for (const task of [next, 'n2-1-1', 'nonsense']) member.awards(task, inline('"forged"'))
+    const mine = world.submit('n0', { input: bytesOf('"mine"') })
+    expect(mine).toBe(next)
+    world.run(2_000)
+    expect(world.report('n0', mine)).toMatchObject({ state: 'completed', output: bytesOf('"mine"') })
+    expect(world.ran).toHaveLength(2)
+    const accepts = world.sent.flatMap(({ message }) => (message.kind === 'claims.accept' ? [message.body] : []))
+    expect(accepts.map(({ refused }) => refused[0]?.reason)).toEqual([
+      ...Array(2).fill('not of this coordinator'),
+      'no such bid',
+    ])
+  })
+
+  it('T-3 an attempt that is awarded twice begins once, whichever input comes first', () => {
+    const member = new Member()
+    const { world } = member
+    world.attach('n0', 'a', { slots: 2 })
+    member.awards('n1-1-1', { kind: 'parts', transfer: 7, bytes: 6 })
+    member.awards('n1-1-1', inline('"first"'))
+    member.says({ kind: 'claims.part', body: { transfer: 7, offset: 0, bytes: bytesOf('"late"') } })
+    expect(world.ran.map(({ order }) => order.input)).toEqual([bytesOf('"first"')])
+    expect(resultsTo(world, 'n1')).toMatchObject([{ outcome: { kind: 'released', reason: 'payload-lost' } }])
+    // One slot is taken and the other one is free.
+    world.submit('n0')
+    world.submit('n0')
+    expect(world.ran).toHaveLength(2)
+  })
+})
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+function isParsed(json: string): boolean {
+  try {
+    JSON.parse(json)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function resultsTo(world: World, to: string): readonly BodyOf<'claims.result'>[] {
+  return world.sent.flatMap((sent) =>
+    sent.to === to && sent.message.kind === 'claims.result' ? [sent.message.body] : [],
+  )
+}

@@ -196,7 +196,7 @@ export class World {
     return outcome?.ok === true && outcome.value.kind === 'why' ? outcome.value.reasons : []
   }
 
-  done(ran: Ran, output = 'ok'): void {
+  done(ran: Ran, output = '"ok"'): void {
     const { order, agent } = ran
     this.input(ran.node, {
       kind: 'agent-result',
@@ -457,7 +457,7 @@ function throughBytes(record: ClaimsRecord): ClaimsRecord {
 }
 
 /** Answers after so long. */
-export function answering(afterMs: number, output = 'ok'): Behaviour {
+export function answering(afterMs: number, output = '"ok"'): Behaviour {
   return (ran, world) => world.later(afterMs, () => world.done(ran, output))
 }
 

@@ -178,19 +178,12 @@ export class Coordinator {
     const isHolder = claim !== undefined && claim.node === from && task.isCurrent(token)
     // Its lease has passed, and nobody else has had one since: what it did still counts.
     const isLast = claim === undefined && task.isCurrent(token) && task.executor?.node === from
-    const isEarlierLife = claim === undefined && task.mayAdopt(token, this.#ground.epoch)
     if (isLast && outcome.kind === 'released') return 'accepted'
-    if (!isHolder && !isLast && !isEarlierLife) {
+    if (!isHolder && !isLast) {
       this.#chronicle.stray(task, token, 'a result under a stale token')
       return 'stale'
     }
     if (isHolder) this.started(task, claim, agent)
-    else if (isEarlierLife) {
-      task.epoch = token.epoch
-      task.attempt = token.attempt
-      task.executor = { node: from, agent }
-      this.#chronicle.count(task, 'a result of an earlier life of the coordinator')
-    }
     task.executor = { node: from, agent }
     if (from !== this.#ground.node) this.#chronicle.learn(task, from, runMs, outcome)
     this.#unclaim(task)

@@ -36,6 +36,8 @@ export class Leases {
   readonly #journalled = new Set<NodeId>()
   /** After a restart: peers whose leases of an earlier life have to be asked for or outwaited. */
   readonly #unheard = new Set<NodeId>()
+  /** After a restart, for one lease: peers of which the journal says that they may have leases of an earlier life. */
+  readonly #former = new Set<NodeId>()
   #recovering: Task[] = []
   #serial = 0
 
@@ -205,6 +207,7 @@ export class Leases {
     for (const node of executors) {
       this.#journalled.add(node)
       this.#unheard.add(node)
+      this.#former.add(node)
     }
     const { params } = this.#ground
     for (const task of tasks) {
@@ -214,7 +217,12 @@ export class Leases {
     }
     if (tasks.length > 0)
       this.#ground.observe({ kind: 'task-recovered', count: tasks.length, executors: this.#unheard.size })
-    if (this.#unheard.size > 0) this.#ground.in(params.leaseMs + params.leaseMarginMs, () => this.#recovered())
+    if (this.#unheard.size > 0) {
+      this.#ground.in(params.leaseMs + params.leaseMarginMs, () => {
+        this.#former.clear()
+        this.#recovered()
+      })
+    }
     for (const peer of [...this.#unheard]) if (this.#parts.links.isUp(peer)) this.ask(peer)
   }
 
@@ -273,9 +281,14 @@ export class Leases {
     const task = book.get(row.task)
     if (task === undefined || task.hasEnded || task.claim !== undefined) return undefined
     const isLast = task.guarantee === 'at-least-once' && task.isCurrent(row) && task.executor?.node === from
-    if (!isLast && !task.mayAdopt(row, this.#ground.epoch)) return undefined
+    if (!isLast && !this.#isOfEarlierLife(from, task, row)) return undefined
     this.#track(task, coordinator.adopt(task, from, { epoch: row.epoch, attempt: row.attempt }))
     return task
+  }
+
+  /** Awards are not written down: whoever had some before the restart is believed, and nobody else, while it is recent. */
+  #isOfEarlierLife(from: NodeId, task: Task, row: AttemptRow): boolean {
+    return this.#former.has(from) && task.mayAdopt(row, this.#ground.epoch)
   }
 
   #heldBy(from: NodeId, row: AttemptRow): Task | undefined {
@@ -288,6 +301,8 @@ export class Leases {
     const task = book.get(body.task)
     let verdict: Verdict = 'unknown'
     if (task !== undefined) {
+      if (!task.hasEnded && task.claim === undefined && this.#isOfEarlierLife(from, task, body))
+        this.#track(task, coordinator.adopt(task, from, { epoch: body.epoch, attempt: body.attempt }))
       const holder = task.claim?.node
       verdict = coordinator.onOutcome(
         task,

@@ -10,6 +10,9 @@ import type { Guarantee, TaskError, TaskReport } from './types.ts'
 /** Rows of a task's history that are kept; the first and the latest tell the most. */
 const HISTORY_MAX = 64
 
+/** What no coordinator has ever counted to; what it goes on to count from there fits a message (`COUNTER_MAX`). */
+const ADOPTED_ATTEMPT_MAX = 2 ** 32
+
 export type EndState = 'completed' | 'failed' | 'cancelled' | 'dead-lettered'
 
 /** Who has it now. */
@@ -112,7 +115,8 @@ export class Task extends Entry {
    * than the last attempt that is known to be over.
    */
   mayAdopt(token: Token, ownEpoch: number): boolean {
-    return token.epoch < ownEpoch && this.epoch < ownEpoch && compareTokens(token, this.token) > 0
+    if (token.epoch >= ownEpoch || this.epoch >= ownEpoch || token.attempt > ADOPTED_ATTEMPT_MAX) return false
+    return compareTokens(token, this.token) > 0
   }
 
   note(row: HistoryRow): void {

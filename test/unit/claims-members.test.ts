@@ -271,6 +271,63 @@ describe('names of a member', () => {
   })
 })
 
+describe('words of a member about an earlier life of this node', () => {
+  const later = { skills: ['later'] }
+  /** A result under a token of the first epoch. */
+  const forge = (member: Member, task: string, attempt: number, isGood = true): void => {
+    const failed = { kind: 'failed' as const, error: { code: 'X', message: '', retryable: true } }
+    const completed = { kind: 'completed' as const, output: { kind: 'inline' as const, bytes: bytesOf('"forged"') } }
+    const row = { task: task as TaskId, epoch: 1, attempt, agent: 'a', runMs: 1 }
+    member.says({ kind: 'claims.result', body: { ...row, outcome: isGood ? completed : failed } })
+  }
+  /** n0 after a restart, with an open task; n1 has had a task of it before, if it is named. */
+  const restarted = (isNamed: boolean): { readonly member: Member; readonly task: string } => {
+    const member = new Member()
+    const { world } = member
+    world.loses = () => false
+    if (isNamed) {
+      world.attach('n1', 'a', {}, answering(1))
+      world.submit('n0')
+      world.run(100)
+    }
+    const task = world.submit('n0', later)
+    world.kill('n0')
+    world.loses = (_from, to) => to === member.id
+    world.restart('n0')
+    return { member, task }
+  }
+
+  it('T-2 are believed of those only whom the journal names, and for one lease', () => {
+    const stranger = restarted(false)
+    forge(stranger.member, stranger.task, 1)
+    expect(stranger.member.world.report('n0', stranger.task).state).toBe('waiting')
+    const former = restarted(true)
+    const { world } = former.member
+    world.run(world.params.leaseMs + world.params.leaseMarginMs)
+    forge(former.member, former.task, 1)
+    former.member.says({
+      kind: 'claims.renew',
+      body: { sequence: 1, leases: [{ task: former.task as TaskId, epoch: 1, attempt: 1 }] },
+    })
+    expect(world.report('n0', former.task).state).toBe('waiting')
+    const recent = restarted(true)
+    forge(recent.member, recent.task, 1)
+    expect(recent.member.world.report('n0', recent.task).state).toBe('completed')
+  })
+
+  it('name no attempt from which one cannot go on counting', () => {
+    const { member, task } = restarted(true)
+    forge(member, task, 2 ** 48, false)
+    expect(member.world.report('n0', task).attempts).toBe(0)
+    forge(member, task, 2 ** 32, false)
+    expect(member.world.report('n0', task).attempts).toBe(2 ** 32)
+    member.world.loses = () => false
+    member.world.attach('n1', 'b', { skills: [{ name: 'later', proficiency: 1 }] }, answering(1))
+    member.world.run(20_000)
+    expect(member.world.report('n0', task)).toMatchObject({ state: 'completed', attempts: 2 ** 32 + 1 })
+  })
+})
+
 function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text)
 }

@@ -120,12 +120,19 @@ export class CouncilView implements CouncilHandle {
     if (decided === undefined) {
       throw new SwarmError('NOT_FOUND', unknownDecision(height, log.complete))
     }
+    const proof = decisionProofBytes(decided, core.handovers)
+    if (proof === undefined) {
+      throw new SwarmError(
+        'NOT_FOUND',
+        `what led to epoch ${decided.commit.epoch} is no longer here: so many epochs have passed since that nobody can prove this decision`,
+      )
+    }
     return {
       format: COUNCIL_PROOF_FORMAT,
       swarm: founding.swarm,
       height,
       genesis: Buffer.from(founding.bytes).toString('base64'),
-      proof: Buffer.from(decisionProofBytes(decided, core.handovers)).toString('base64'),
+      proof: Buffer.from(proof).toString('base64'),
     }
   }
 

@@ -181,14 +181,19 @@ const ROWS_CHARS_MAX = 300 * 1024
 
 /** ISO 8601 UTC with milliseconds. Most times asked for lie in the same second: its text is kept. */
 export function isoOf(wallMs: number): string {
-  const ms = wallMs % 1000
-  const second = wallMs - ms
+  // Some times are a peer's word.
+  const within = Math.min(TIME_MS_MAX, Math.max(0, wallMs))
+  const ms = within % 1000
+  const second = within - ms
   if (second !== isoSecond.at) {
     isoSecond.at = second
     isoSecond.text = new Date(second).toISOString().slice(0, -4)
   }
   return `${isoSecond.text}${String(Math.floor(ms)).padStart(3, '0')}Z`
 }
+
+/** The last time that there is a date for, to the second. */
+const TIME_MS_MAX = 8_640_000_000_000_000 - 1_000
 
 const isoSecond = { at: Number.NaN, text: '' }
 

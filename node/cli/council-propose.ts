@@ -42,8 +42,11 @@ const KINDS = [
   kind(
     'revoke',
     "end a node's membership everywhere, for good",
-    (command) => command.requiredOption('--node <id>', 'the node'),
-    ({ node }: { node: string }) => ({ node }),
+    (command) =>
+      command
+        .requiredOption('--node <id>', 'the node')
+        .option('--org <name>', 'as a member of this organisation only: what an organisation may decide about its own'),
+    ({ node, org }: { node: string; org?: string }) => ({ node, ...(org === undefined ? {} : { org }) }),
   ),
   kind(
     'org',

@@ -10,6 +10,7 @@ export function wordsOf(act: Shown | Pick<CouncilConviction, 'kind' | 'body'>): 
       return [`tenant ${act.body.name}: weight ${act.body.weight}`, ...quotas].join(', ')
     }
     case 'revoke':
+      if (act.body.org !== undefined) return `membership of ${act.body.node} in ${act.body.org} revoked`
       return `membership of ${act.body.node} revoked`
     case 'org':
       if (act.body.keys.length === 0) return `organisation ${act.body.name} dissolved`

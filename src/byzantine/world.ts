@@ -22,7 +22,7 @@ import type { Behaviour, Envelope, Host, Sent, Subject, Watcher } from './types.
 export const GROUP = 'council' as GroupId
 export const GENESIS = fakeHash(operation('genesis'))
 
-/** Times of the harness, in virtual milliseconds: a network of 1 to 4, so that a view takes about 10. */
+/** Times of the harness, in virtual milliseconds: a network of 1 to 4, so that a view takes about 10. Bounds are met soon. */
 export const PARAMS: Partial<ConsensusParams> = {
   viewTimeoutMs: 60,
   viewTimeoutMaxMs: 2_000,
@@ -32,6 +32,7 @@ export const PARAMS: Partial<ConsensusParams> = {
   replyIntervalMs: 5,
   submitTimeoutMs: 60_000,
   segmentBlocksMax: 5,
+  recentEpochsMax: 2,
 }
 
 /** What the network does to a message: its delay in ms, or undefined if it is lost. */

@@ -1,3 +1,4 @@
+import type { Alarm } from './alarms.ts'
 import type { Group } from './demand.ts'
 import type { AgentId } from './ids.ts'
 import { Pool } from './pool.ts'
@@ -61,6 +62,9 @@ export class AgentClass {
   /** Agents with a free slot, in no order. */
   readonly idle: Agent[] = []
   readonly members = new Set<Agent>()
+  /** Idle agents that have not looked at all that waits, and when one of them goes on. */
+  readonly looking = new Set<Agent>()
+  lookAlarm: Alarm | undefined
   readonly #skills: ReadonlySet<string>
   readonly #self: ClaimsOptions['self'] & { readonly node: string }
   readonly #pool: Pool

@@ -47,7 +47,7 @@ export class Appraisal {
     return {
       runMs: (track?.corrected(body.runMs) ?? body.runMs) + (this.#ground.peers.rttMs(node) ?? 0),
       waitMs: body.waitMs,
-      price: Math.max(0, body.price),
+      price: Math.min(PRICE_MAX, Math.max(0, body.price)),
       quality: track === undefined ? claimed : track.quality(claimed),
       load: 0,
       preference: body.preferenceThousandths / 1000,
@@ -83,6 +83,8 @@ export class Appraisal {
   }
 }
 
+/** Beyond it one bid is as dear as another: scores stay numbers, whatever peers bid. */
+const PRICE_MAX = 1e12
 const REASON_LENGTH_MAX = 40
 
 function wordFor(answer: Answer | undefined): string {

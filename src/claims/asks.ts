@@ -3,8 +3,7 @@ import type { Alarm } from './alarms.ts'
 import type { Book } from './book.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Ground } from './ground.ts'
-import { originOf, type RequestId, taskOrigin } from './ids.ts'
-import { isJsonLine } from './json-line.ts'
+import { originOf, type RequestId, type TaskId, taskOrigin } from './ids.ts'
 import type { Links } from './links.ts'
 import {
   type AnswerBody,
@@ -18,7 +17,7 @@ import {
 import type { Runs } from './runs.ts'
 import { Steering } from './steering.ts'
 import type { Task, Waiter } from './task.ts'
-import type { Transfers } from './transfers.ts'
+import type { Source, Transfers } from './transfers.ts'
 import type { ClaimsAnswer, ClaimsRequest, Refusal, TaskAsk, TaskReport } from './types.ts'
 import type { Why } from './why.ts'
 
@@ -40,6 +39,9 @@ export interface AsksParts {
   readonly runs: Runs
   readonly why: Why
 }
+
+/** A wait of another node is kept for so many `waitAgainMs` after it was last heard. */
+const WAITS_KEPT = 3
 
 type Outcome = Result<ClaimsAnswer, Refusal>
 
@@ -78,7 +80,7 @@ export class Asks {
         this.#call(request, ask)
         return
       case 'list':
-        this.#replyAfterAll(request, ok(this.#list(ask)))
+        this.#replyAfterAll(request, this.#list(ask))
         return
       default:
         this.#onTaskAsk(request, ask)
@@ -115,10 +117,8 @@ export class Asks {
 
   onQuery(from: NodeId, { query, ask }: BodyOf<'claims.query'>): void {
     const task = this.#parts.book.get(ask.task)
-    if (ask.kind === 'steer' && !isJsonLine(ask.input)) {
-      const message = 'extra input is one JSON value in one line'
-      this.#ground.malformed(from, 'claims.query', `${ask.task}: ${message}`)
-      this.#answer(from, query, { kind: 'error', code: 'BAD_REQUEST', message })
+    if (ask.kind === 'steer' && !this.#ground.isPayload(ask.input)) {
+      this.#answer(from, query, { kind: 'error', code: 'BAD_REQUEST', message: 'the input is not JSON' })
       return
     }
     if (ask.kind === 'steer' && ask.token !== undefined) {
@@ -135,7 +135,7 @@ export class Asks {
         return
       case 'wait':
         if (task.hasEnded) this.#answer(from, query, { kind: 'report', report: this.#reportBody(from, task) })
-        else this.#addPeerWaiter(from, query, task)
+        else this.#addPeerWaiter(from, query, task, ask.timeoutMs)
         return
       case 'cancel':
         this.#answer(from, query, this.#cancelled(task, ask.reason))
@@ -159,21 +159,18 @@ export class Asks {
       this.#tell(pending.asker, outcomeOf(answer, undefined))
       return
     }
-    const received = this.#parts.transfers.receive(from, answer.report.output, (output) => {
+    const answered = (outcome: Outcome): void => {
       if (this.#pending.get(query) !== pending) return
       this.#drop(query, pending)
-      this.#tell(pending.asker, isJsonLine(output) ? outcomeOf(answer, output) : this.#noOutput(from, pending))
+      this.#tell(pending.asker, outcome)
+    }
+    const fails = (message: string): void => answered(err({ code: 'OVERLOADED', message }))
+    const received = this.#parts.transfers.receive(from, answer.report.output, {
+      done: (output) => answered(outcomeOf(answer, output)),
+      lost: () => fails('the output was lost on its way; ask again'),
+      malformed: () => fails('its coordinator answers with an output that is not JSON'),
     })
-    if (received) return
-    this.#drop(query, pending)
-    this.#tell(pending.asker, err({ code: 'OVERLOADED', message: 'no room for the output; try again later' }))
-  }
-
-  /** CL-17 */
-  #noOutput(from: NodeId, { body }: Pending): Outcome {
-    const message = `what ${from} says is the output of ${body.task} is no JSON`
-    this.#ground.malformed(from, 'claims.reply', message)
-    return err({ code: 'INTERNAL', message })
+    if (!received) fails('no room for the output; try again later')
   }
 
   /** The question did not leave. Whoever waits for an end is asked for again anyway. */
@@ -314,14 +311,18 @@ export class Asks {
     this.#push(task, { kind: 'request', request, alarm })
   }
 
-  /** Kept until the task ends or another question of that number comes; the asker has its own time-out. */
-  #addPeerWaiter(node: NodeId, query: number, task: Task): void {
-    this.#removeWaiter(task, (waiter) => waiter.kind === 'peer' && waiter.node === node && waiter.query === query)
+  /** Kept as long as whoever asks waits; which asks again and again, so that one that has gone is soon forgotten. */
+  #addPeerWaiter(node: NodeId, query: number, task: Task, timeoutMs: number): void {
+    const remove = (): void =>
+      this.#removeWaiter(task, (waiter) => waiter.kind === 'peer' && waiter.node === node && waiter.query === query)
+    remove()
     if (this.#waiters >= this.#ground.params.requestsMax) {
       this.#answer(node, query, { kind: 'error', code: 'OVERLOADED', message: 'too many wait for tasks at that node' })
       return
     }
-    this.#push(task, { kind: 'peer', node, query, alarm: undefined })
+    const keptMs = WAITS_KEPT * this.#ground.params.waitAgainMs
+    const alarm = this.#ground.in(timeoutMs === 0 ? keptMs : Math.min(timeoutMs, keptMs), remove)
+    this.#push(task, { kind: 'peer', node, query, alarm })
   }
 
   #push(task: Task, waiter: Waiter): void {
@@ -339,7 +340,7 @@ export class Asks {
     if (waiter?.kind === 'request') this.#waiting.delete(waiter.request)
   }
 
-  #list(ask: Extract<ClaimsRequest, { kind: 'list' }>): ClaimsAnswer {
+  #list(ask: Extract<ClaimsRequest, { kind: 'list' }>): Result<ClaimsAnswer, Refusal> {
     const tasks: TaskReport[] = []
     let isPast = ask.after === undefined
     for (const task of this.#parts.book.values()) {
@@ -350,15 +351,20 @@ export class Asks {
       if (ask.state !== undefined && task.shownState !== ask.state) continue
       if (ask.tenant !== undefined && task.submission.demand.tenant !== ask.tenant) continue
       // One more than asked for tells that there is more.
-      if (tasks.length >= ask.limit) return { kind: 'list', tasks, next: tasks.at(-1)?.task }
+      if (tasks.length >= ask.limit) return ok({ kind: 'list', tasks, next: tasks.at(-1)?.task })
       tasks.push({ ...task.report(this.#ground.node), output: undefined })
     }
-    return { kind: 'list', tasks }
+    if (isPast) return ok({ kind: 'list', tasks })
+    // An empty page would pass for the end.
+    return err({ code: 'NOT_FOUND', message: `task ${ask.after} is not kept any more: list from the beginning` })
   }
 
   #reportBody(to: NodeId, task: Task): ReportBody {
     const report = task.report(this.#ground.node)
-    const output = report.output === undefined ? undefined : this.#parts.transfers.payload(to, report.output)
+    const output =
+      report.output === undefined
+        ? undefined
+        : this.#parts.transfers.payload(to, report.output, this.#outputOf(task.id))
     return {
       ...report,
       startedAt: report.startedAt,
@@ -367,6 +373,11 @@ export class Asks {
       error: report.error,
       output,
     }
+  }
+
+  /** For as long as it is kept here. */
+  #outputOf(id: TaskId): Source {
+    return () => this.#parts.book.get(id)?.output
   }
 
   #answer(to: NodeId, query: number, answer: AnswerBody): void {

@@ -171,6 +171,5 @@ export class Attachments {
     const { runs, bidder } = this.#parts
     for (const run of runs.of(agent)) yield run.demand
     for (const promised of bidder.promised()) if (promised.agent === agent) yield promised.group.demand
-    for (const demand of bidder.arriving(agent)) yield demand
   }
 }

@@ -1,18 +1,16 @@
 import type { Millis, NodeId } from '../kernel/index.ts'
 import type { Agent } from './agent.ts'
 import type { Alarm } from './alarms.ts'
-import type { Demand, Group, Groups } from './demand.ts'
+import type { Group, Groups } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
 import { originOf, type TaskId, taskOrigin } from './ids.ts'
-import { isJsonLine } from './json-line.ts'
 import type { Links } from './links.ts'
-import type { AttemptRow, BodyOf, DeclineReason, OutcomeBody } from './messages.ts'
+import type { BodyOf, DeclineReason } from './messages.ts'
 import { Entry, type Queue } from './queue.ts'
 import type { Roster } from './roster.ts'
 import type { Runs } from './runs.ts'
 import type { Tenures } from './tenures.ts'
-import type { Transfers } from './transfers.ts'
 
 /** A free slot that is kept for a coordinator while it decides. */
 interface Promised {
@@ -20,14 +18,6 @@ interface Promised {
   /** When the bid left: the lease of whatever is awarded counts from here (T-1). */
   readonly sentAt: Millis
   readonly alarm: Alarm
-}
-
-/** An accepted task whose input is still on its way. */
-interface Arriving {
-  readonly agent: Agent
-  readonly demand: Demand
-  readonly coordinator: NodeId
-  readonly row: AttemptRow
 }
 
 /** Another coordinator's offer that this node bid for or holds. */
@@ -54,7 +44,6 @@ class Foreign extends Entry {
 
 export interface BidderParts {
   readonly links: Links
-  readonly transfers: Transfers
   readonly groups: Groups
   readonly queue: Queue
   readonly roster: Roster
@@ -74,7 +63,6 @@ export class Bidder {
   readonly #foreign = new Map<string, Foreign>()
   /** How many offers of each peer are held. */
   readonly #heldFor = new Map<NodeId, number>()
-  readonly #arriving = new Set<Arriving>()
   #held = 0
 
   constructor(ground: Ground, parts: BidderParts) {
@@ -87,11 +75,6 @@ export class Bidder {
     for (const foreign of this.#foreign.values()) {
       for (const { agent } of foreign.promises) yield { agent, group: foreign.group }
     }
-  }
-
-  /** Slots taken for tasks whose input is still on its way. */
-  *arriving(agent: Agent): Generator<Demand> {
-    for (const each of this.#arriving) if (each.agent === agent) yield each.demand
   }
 
   onOffer(from: NodeId, body: BodyOf<'claims.offer'>): void {
@@ -182,7 +165,7 @@ export class Bidder {
 
   /** The agent takes nothing more, or is not what it was: what it was promised for or has not begun goes back. */
   lose(agent: Agent): void {
-    for (const arriving of [...this.#arriving]) if (arriving.agent === agent) this.#giveUp(arriving, PAYLOAD_LOST)
+    this.#parts.tenures.lose(agent)
     for (const foreign of [...this.#foreign.values()]) {
       for (const promised of [...foreign.promises]) if (promised.agent === agent) this.#unpromise(foreign, promised)
       this.#settle(foreign)
@@ -295,90 +278,33 @@ export class Bidder {
     task: BodyOf<'claims.award'>['tasks'][number],
     accepted: (agent: string) => void,
   ): string | undefined {
-    const { runs, transfers } = this.#parts
+    const { runs, tenures } = this.#parts
     const promised = foreign.promises[0]
     if (promised === undefined) return 'the bid has run out'
-    // T-3: under another coordinator's name it would pass for that one's, also here.
-    if (taskOrigin(task.task) !== originOf(from)) return 'not of this coordinator'
     // T-1: from the sending of the bid, which was before the award.
-    const endsAt = this.#parts.tenures.leaseEnd(promised.sentAt, body.leaseMs)
+    const endsAt = tenures.leaseEnd(promised.sentAt, body.leaseMs)
     if (endsAt <= this.#ground.now) return 'the lease has run out'
+    // The tasks of others are theirs to award: under their names it would pass for them.
+    if (taskOrigin(task.task) !== originOf(from)) return 'not your task'
     if (runs.has(task.task, task.attempt)) return 'held already'
     foreign.promises.shift()
     this.#ground.alarms.cancel(promised.alarm)
-    const { agent } = promised
-    const { demand } = foreign.group
-    const row = { task: task.task, epoch: body.epoch, attempt: task.attempt }
-    const arriving: Arriving = { agent, demand, coordinator: from, row }
-    this.#arriving.add(arriving)
-    const begin = (input: Uint8Array): void => {
-      const outcome = this.#obstacle(from, task, input)
-      if (outcome !== undefined) this.#giveUp(arriving, outcome)
-      else if (this.#arriving.delete(arriving)) this.#begin(agent, from, demand, body, task, endsAt, input)
-    }
-    if (transfers.receive(from, task.input, begin)) {
-      accepted(agent.facts.name)
-      if (this.#arriving.has(arriving)) this.#ground.alarms.set(endsAt, () => this.#giveUp(arriving, PAYLOAD_LOST))
-      return undefined
-    }
-    this.#release(arriving)
-    return 'no room for the input'
-  }
-
-  #begin(
-    agent: Agent,
-    from: NodeId,
-    demand: Demand,
-    body: BodyOf<'claims.award'>,
-    task: BodyOf<'claims.award'>['tasks'][number],
-    endsAt: Millis,
-    input: Uint8Array,
-  ): void {
-    this.#parts.tenures.begin(agent, {
+    const terms = {
       task: task.task,
       token: { epoch: body.epoch, attempt: task.attempt },
       coordinator: from,
-      demand,
+      demand: foreign.group.demand,
       guarantee: task.guarantee,
       endsAt,
-      input,
       runTimeoutMs: task.runTimeoutMs,
       deadlineMs: task.deadlineMs,
       trace: task.trace,
-    })
-  }
-
-  /** Why it does not begin although its input is here. */
-  #obstacle(
-    from: NodeId,
-    { task, attempt }: { task: TaskId; attempt: number },
-    input: Uint8Array,
-  ): OutcomeBody | undefined {
-    // Another award of the same attempt may have begun while the input was on its way.
-    if (this.#parts.runs.has(task, attempt)) return PAYLOAD_LOST
-    if (isJsonLine(input)) return undefined
-    // CL-17
-    const message = 'the input is no JSON value in one line, or one too deep'
-    this.#ground.malformed(from, 'claims.award', `${task}: ${message}`)
-    return { kind: 'failed', error: { code: 'MALFORMED', message, retryable: false } }
-  }
-
-  /** The input is of no use, did not come in time, or the agent is not there for it any more: the coordinator need not wait. */
-  #giveUp(arriving: Arriving, outcome: OutcomeBody): void {
-    if (!this.#arriving.has(arriving)) return
-    const { agent, coordinator, row } = arriving
-    const body = { ...row, agent: agent.facts.name, runMs: 0, outcome }
-    this.#parts.links.sendIfUp(coordinator, { kind: 'claims.result', body })
-    this.#release(arriving)
-  }
-
-  #release(arriving: Arriving): void {
-    if (!this.#arriving.delete(arriving)) return
-    const { agent, demand } = arriving
-    const { roster, tracks, freed } = this.#parts
-    tracks.find(roster.executorOf(agent), demand.skill)?.released()
-    roster.give(agent, demand)
-    freed(agent)
+    }
+    const run = tenures.begin(promised.agent, terms, task.input)
+    if (run === undefined) return 'no room for the input'
+    // Otherwise it is accepted when its input has come.
+    if (run.state === 'running') accepted(run.agent.facts.name)
+    return undefined
   }
 
   #sendBid(
@@ -455,8 +381,6 @@ export class Bidder {
     groups.rest(foreign.group)
   }
 }
-
-const PAYLOAD_LOST = { kind: 'released', reason: 'payload-lost' } as const
 
 function keyOf(from: NodeId, offer: number): string {
   return `${from}/${offer}`

@@ -3,7 +3,7 @@ import { Admission } from './admission.ts'
 import type { Agent } from './agent.ts'
 import type { Book } from './book.ts'
 import { Chronicle } from './chronicle.ts'
-import { type Group, type Groups, normalised, requestOf } from './demand.ts'
+import { type Group, type Groups, requestOf } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
 import type { Token } from './ids.ts'
@@ -12,11 +12,10 @@ import type { Queue } from './queue.ts'
 import type { SubmittedRecord } from './records.ts'
 import type { Roster } from './roster.ts'
 import type { RunOutcome, Runs } from './runs.ts'
+import { Setbacks } from './setbacks.ts'
 import { type Claim, claimOf, type EndState, Task } from './task.ts'
+import { TimeLimits } from './time-limits.ts'
 import type { ClaimsAnswer, Refusal, Submission, TaskError } from './types.ts'
-
-/** Executors that failed a task and are not asked again; the oldest is forgiven first. */
-const EXCLUDED_MAX = 4
 
 export interface CoordinatorParts {
   readonly book: Book
@@ -48,6 +47,8 @@ export class Coordinator {
   readonly #parts: CoordinatorParts
   readonly #admission: Admission
   readonly #chronicle: Chronicle
+  readonly #limits: TimeLimits
+  readonly #setbacks: Setbacks
   offered = 0
   running = 0
 
@@ -56,6 +57,16 @@ export class Coordinator {
     this.#parts = parts
     this.#admission = new Admission(ground, parts)
     this.#chronicle = new Chronicle(ground, parts.tracks)
+    this.#limits = new TimeLimits(ground, (task, message) => {
+      this.#finish(task, 'failed', undefined, { code: 'TIMEOUT', message, retryable: false })
+    })
+    this.#setbacks = new Setbacks(ground, {
+      groups: parts.groups,
+      chronicle: this.#chronicle,
+      limits: this.#limits,
+      end: (task, state, error) => this.#finish(task, state, undefined, error),
+      place: (task) => this.place(task),
+    })
   }
 
   /** @param isTold whether whoever submits is told that it is accepted, and not only how it ended */
@@ -74,8 +85,9 @@ export class Coordinator {
 
   /** Local fast path, or the queue. */
   place(task: Task): void {
-    const { roster } = this.#parts
-    const { group } = task
+    const { roster, groups } = this.#parts
+    const group = groups.present(task.group)
+    task.group = group
     task.pause = 'none'
     this.#chronicle.changed(task)
     // Whoever is in line already has tried: a newcomer goes behind it.
@@ -128,23 +140,30 @@ export class Coordinator {
     const { params, now } = this.#ground
     const token = this.#nextToken(task)
     const claim = claimOf(node, token, now, after(now, params.leaseMs), serial, bidMs)
+    const track = this.#parts.tracks.find(node, task.group.demand.skill)
+    if (track?.isShunned === true) {
+      track.probing = true
+      claim.isProbe = true
+    }
     task.claim = claim
     task.state = 'awarded'
     task.placement = placement
     task.executor = { node, agent: '' }
     this.offered += 1
-    const track = this.#parts.tracks.find(node, task.group.demand.skill)
-    if (track?.isShunned === true) track.probing = true
     this.#chronicle.changed(task)
     return claim
   }
 
   /** The executor has begun, as it says itself or as follows from what it says. */
   started(task: Task, claim: Claim, agent: string): void {
+    // A renewal does not name it.
+    if (claim.agent === '') {
+      claim.agent = agent
+      task.executor = { node: claim.node, agent }
+    }
     if (claim.isStarted) return
     claim.isStarted = true
-    claim.agent = agent
-    task.executor = { node: claim.node, agent }
+    claim.startedAt = this.#ground.now
     task.state = 'running'
     task.startedAt ??= this.#ground.wall
     this.offered -= 1
@@ -168,8 +187,20 @@ export class Coordinator {
     return claim
   }
 
-  /** T-2, T-3: one result, under the token in force, from whoever has it. */
-  onOutcome(task: Task, from: NodeId, token: Token, agent: string, runMs: number, outcome: RunOutcome): Verdict {
+  /**
+   * T-2, T-3: one result, under the token in force, from whoever has it.
+   *
+   * @param mayAdopt whether this peer may have been awarded something by an earlier life of this node
+   */
+  onOutcome(
+    task: Task,
+    from: NodeId,
+    token: Token,
+    agent: string,
+    runMs: number,
+    outcome: RunOutcome,
+    mayAdopt = false,
+  ): Verdict {
     if (task.hasEnded) {
       this.#chronicle.stray(task, token, 'a result after the end')
       return 'ended'
@@ -178,12 +209,23 @@ export class Coordinator {
     const isHolder = claim !== undefined && claim.node === from && task.isCurrent(token)
     // Its lease has passed, and nobody else has had one since: what it did still counts.
     const isLast = claim === undefined && task.isCurrent(token) && task.executor?.node === from
+    const isEarlierLife = mayAdopt && claim === undefined && task.mayAdopt(token, this.#ground.epoch)
     if (isLast && outcome.kind === 'released') return 'accepted'
-    if (!isHolder && !isLast) {
+    if (!isHolder && !isLast && !isEarlierLife) {
       this.#chronicle.stray(task, token, 'a result under a stale token')
       return 'stale'
     }
+    if (outcome.kind === 'released' && outcome.reason === 'payload-lost') {
+      if (isHolder) this.refused(task, 'its input did not come')
+      return 'accepted'
+    }
     if (isHolder) this.started(task, claim, agent)
+    else if (isEarlierLife) {
+      task.epoch = token.epoch
+      task.attempt = token.attempt
+      task.executor = { node: from, agent }
+      this.#chronicle.count(task, 'a result of an earlier life of the coordinator')
+    }
     task.executor = { node: from, agent }
     if (from !== this.#ground.node) this.#chronicle.learn(task, from, runMs, outcome)
     this.#unclaim(task)
@@ -199,17 +241,29 @@ export class Coordinator {
     // T-13: nobody knows whether it began; it counts as if it had.
     if (!claim.isStarted) this.#chronicle.count(task, code)
     this.#unclaim(task)
-    this.#lost(task, claim.node, claim.agent, { code, message, retryable: true })
+    this.#setbacks.lost(task, claim.node, claim.agent, { code, message, retryable: true })
+  }
+
+  /** It runs for longer than it may, and its executor goes on with it. */
+  overdue(task: Task): void {
+    const { claim } = task
+    if (claim === undefined) return
+    const error = { code: 'TIMEOUT', message: 'it ran for longer than it may', retryable: true }
+    const runMs = this.#ground.now - (claim.startedAt ?? claim.awardedAt)
+    this.onOutcome(task, claim.node, claim.token, claim.agent, runMs, { kind: 'failed', error })
   }
 
   /** The executor never began. */
   refused(task: Task, reason: string): void {
     const { claim } = task
     if (claim === undefined) return
+    // T-13: while its input was on its way, the renewal of its lease was taken for a sign that it had begun.
+    if (claim.isStarted) task.executions -= 1
     task.note(this.#chronicle.row(task, 'refused', claim.node, '', reason))
     this.#unclaim(task)
     task.executor = undefined
-    this.#later(task, this.#ground.params.retryMinMs * this.#ground.random.between(0.1, 0.5))
+    this.#limits.waitsAgain(task)
+    this.#setbacks.later(task, this.#ground.params.retryMinMs * this.#ground.random.between(0.1, 0.5))
   }
 
   cancel(task: Task, reason: string): void {
@@ -223,15 +277,16 @@ export class Coordinator {
   /** Nobody fits who has not failed it: better one of those than nobody. */
   forgive(group: Group): void {
     if (group.demand.excluded.size === 0) return
+    const waiting: Task[] = []
     for (const lane of group.lanes) {
-      if (lane.foreign) continue
-      while (lane.head instanceof Task) {
-        const task = lane.head
-        this.#unqueue(task)
-        task.excluded = []
-        this.#regroup(task)
-        this.place(task)
-      }
+      for (let entry = lane.head; entry !== undefined; entry = entry.next)
+        if (entry instanceof Task) waiting.push(entry)
+    }
+    for (const task of waiting) {
+      this.#unqueue(task)
+      task.excluded = []
+      this.#setbacks.regroup(task)
+      this.place(task)
     }
   }
 
@@ -240,7 +295,7 @@ export class Coordinator {
     const { groups, book } = this.#parts
     const known = book.get(submission.task)
     if (known !== undefined) return known
-    const group = groups.of(submission.demand)
+    const group = groups.of(submission.demand, true)
     if (!group.ok) return undefined
     const task = new Task(submission, group.value, true)
     task.isUncertain = true
@@ -254,14 +309,24 @@ export class Coordinator {
     if (!task.hasEnded) this.place(task)
   }
 
+  /** Its time limits count from now on; also while the leases of an earlier life are outwaited. */
+  arm(task: Task): void {
+    this.#limits.arm(task)
+  }
+
+  /** Until the deadline; 0 when there is none. */
+  deadlineLeftMs(task: Task): number {
+    return this.#limits.deadlineLeftMs(task)
+  }
+
   regroup(task: Task): void {
-    this.#regroup(task)
+    this.#setbacks.regroup(task)
   }
 
   #enqueue(task: Task): void {
     const { groups, queue } = this.#parts
-    const lane = task.group.lane(task.priority, false, queue, this.#ground.params)
-    assert(lane !== undefined, 'a tenant with an open task keeps its account', { task: task.id })
+    const lane = task.group.lane(task.priority, false, queue, this.#ground.params, true)
+    assert(lane !== undefined, 'an accepted task has its place', { task: task.id })
     task.group.ownWaiting += 1
     groups.wake(task.group)
     queue.push(this.#ground.now, lane, task)
@@ -297,25 +362,19 @@ export class Coordinator {
     task.placement = { kind, node, agent: name, candidates: 0, bids: [] }
     this.offered += 1
     roster.take(agent, group.demand)
-    runs.start(agent, {
+    const terms = {
       task: task.id,
       token,
       coordinator: node,
       demand: group.demand,
       guarantee: submission.guarantee,
       endsAt: NEVER,
-      input: submission.input,
       runTimeoutMs: submission.runTimeoutMs,
-      deadlineMs: this.deadlineLeftMs(task),
+      deadlineMs: this.#limits.deadlineLeftMs(task),
       trace: submission.trace,
-    })
+    }
+    runs.start(agent, terms, submission.input)
     this.started(task, claim, name)
-  }
-
-  /** Until the deadline; 0 when there is none. */
-  deadlineLeftMs({ submission }: Task): number {
-    if (submission.deadlineMs === 0) return 0
-    return Math.max(1, submission.submittedAt + submission.deadlineMs - this.#ground.wall)
   }
 
   #nextToken(task: Task): Token {
@@ -329,6 +388,8 @@ export class Coordinator {
     const { claim } = task
     if (claim === undefined) return
     this.#ground.alarms.cancel(claim.alarm)
+    // However it ends, and be it without an outcome: else nobody would turn to that peer again.
+    if (claim.isProbe) this.#parts.tracks.find(claim.node, task.group.demand.skill)?.released()
     if (claim.isStarted) this.running -= 1
     else this.offered -= 1
     task.claim = undefined
@@ -343,87 +404,16 @@ export class Coordinator {
       case 'failed':
         // Its token is spent: the same outcome again changes nothing (T-3).
         task.executor = undefined
-        this.#failed(task, node, agent, outcome.error)
+        this.#setbacks.failed(task, node, agent, outcome.error)
         return
       case 'released':
         task.executor = undefined
-        this.#lost(task, node, agent, {
+        this.#setbacks.lost(task, node, agent, {
           code: 'LOST',
           message: `the executor gave it back: ${outcome.reason}`,
           retryable: true,
         })
     }
-  }
-
-  #failed(task: Task, node: NodeId, agent: string, error: TaskError): void {
-    task.failures += 1
-    task.note(this.#chronicle.row(task, 'failed', node, agent, `${error.code}: ${error.message}`))
-    if (!error.retryable) {
-      this.#finish(task, 'failed', undefined, error)
-      return
-    }
-    if (task.failures > task.submission.retries) {
-      this.#finish(task, 'dead-lettered', undefined, error)
-      return
-    }
-    const executor = `${node}/${agent}`
-    task.excluded = [...task.excluded.filter((each) => each !== executor), executor].slice(-EXCLUDED_MAX)
-    this.#regroup(task)
-    this.#retry(task, 'failed', node, agent, error)
-  }
-
-  #lost(task: Task, node: NodeId, agent: string, error: TaskError): void {
-    task.losses += 1
-    task.note(this.#chronicle.row(task, 'lost', node, agent, error.message))
-    if (task.losses > this.#ground.params.lossesMax) {
-      const message = `lost ${task.losses} executors, the last: ${error.message}`
-      this.#finish(task, 'dead-lettered', undefined, { ...error, message })
-      return
-    }
-    this.#retry(task, 'lost', node, agent, error)
-  }
-
-  #retry(task: Task, kind: 'failed' | 'lost', node: NodeId, agent: string, error: TaskError): void {
-    const { params, random, wall } = this.#ground
-    if (task.durable) {
-      const { executions, epoch, attempt } = task
-      this.#ground.persist({
-        kind: 'attempted',
-        task: task.id,
-        epoch,
-        attempt,
-        at: wall,
-        node,
-        agent,
-        error,
-        executions,
-        outcome: kind,
-      })
-    }
-    this.#ground.observe({ kind: 'task-retried', task: task.id, attempt: task.attempt, cause: error.code, node })
-    const times = kind === 'failed' ? task.failures - 1 : Math.max(0, task.losses - 3)
-    const delayMs = Math.min(params.retryMaxMs, params.retryMinMs * 2 ** Math.min(20, times))
-    this.#later(task, kind === 'lost' && task.losses <= 3 ? 0 : delayMs * random.between(0.75, 1.25))
-  }
-
-  #later(task: Task, delayMs: number): void {
-    if (delayMs === 0) {
-      this.place(task)
-      return
-    }
-    task.pause = 'retry'
-    this.#chronicle.changed(task)
-    task.retryAlarm = this.#ground.in(delayMs, () => {
-      task.retryAlarm = undefined
-      this.place(task)
-    })
-  }
-
-  #regroup(task: Task): void {
-    const body = normalised({ ...task.group.demand.body, excluded: task.excluded })
-    const group = this.#parts.groups.of(body)
-    // At the bound of demands it stays where it was: the same executor may get it again.
-    if (group.ok) task.group = group.value
   }
 
   #finish(task: Task, state: EndState, output: Uint8Array | undefined, error: TaskError | undefined): void {
@@ -434,8 +424,7 @@ export class Coordinator {
       this.#unclaim(task)
     }
     this.#unqueue(task)
-    this.#ground.alarms.cancel(task.timeout)
-    task.timeout = undefined
+    this.#limits.disarm(task)
     task.pause = 'none'
     task.output = output
     task.error = error
@@ -460,32 +449,5 @@ export class Coordinator {
     this.#chronicle.announce(task, state, error)
     hooks.ended(task)
     this.#chronicle.changed(task)
-  }
-
-  /** Deadline and queue time-out, from the submission on; also while the leases of an earlier life are outwaited. */
-  arm(task: Task): void {
-    const { submission } = task
-    const waitedMs = Math.max(0, this.#ground.wall - submission.submittedAt)
-    const left = (ms: number): number => (ms === 0 ? Number.POSITIVE_INFINITY : Math.max(0, ms - waitedMs))
-    const deadlineMs = left(submission.deadlineMs)
-    const queueMs = left(submission.queueTimeoutMs)
-    const soonest = Math.min(deadlineMs, queueMs)
-    if (soonest === Number.POSITIVE_INFINITY) return
-    task.timeout = this.#ground.in(soonest, () => this.#timeOut(task, deadlineMs <= queueMs))
-  }
-
-  #timeOut(task: Task, isDeadline: boolean): void {
-    const { submission } = task
-    if (isDeadline) {
-      const message = `not done ${submission.deadlineMs} ms after its submission`
-      this.#finish(task, 'failed', undefined, { code: 'TIMEOUT', message, retryable: false })
-    } else if (task.claim === undefined) {
-      const message = `nobody took it within ${submission.queueTimeoutMs} ms`
-      this.#finish(task, 'failed', undefined, { code: 'TIMEOUT', message, retryable: false })
-    } else if (submission.deadlineMs > 0) {
-      // It runs, so its queue time-out is void; the deadline is not.
-      const leftMs = this.deadlineLeftMs(task)
-      task.timeout = this.#ground.in(leftMs, () => this.#timeOut(task, true))
-    }
   }
 }

@@ -36,6 +36,9 @@ import type {
 } from './types.ts'
 import { Why } from './why.ts'
 
+/** Twenty times as long as it takes to see whether a lane fits an agent. */
+const PAUSE_PER_LOOK_MS = 0.02
+
 /** One node's part in the contract net: coordinator of its tasks, executor for everyone's. Clauses in ./README.md. */
 export class Claims implements ClaimsCore {
   readonly #ground: Ground
@@ -104,7 +107,6 @@ export class Claims implements ClaimsCore {
     this.#tenures = new Tenures(ground, { links, transfers, runs })
     this.#bidder = new Bidder(ground, {
       links,
-      transfers,
       groups,
       queue,
       roster,
@@ -204,7 +206,6 @@ export class Claims implements ClaimsCore {
         this.#rounds.peerReset(input.peer)
         return
       case 'gap':
-        this.#transfers.drop(input.peer)
         this.#rounds.peerReset(input.peer)
         this.#compare(input.peer)
         return
@@ -267,6 +268,9 @@ export class Claims implements ClaimsCore {
       case 'claims.part':
         this.#transfers.onPart(from, message.body)
         return
+      case 'claims.fetch':
+        this.#transfers.onFetch(from, message.body)
+        return
       case 'claims.query':
         this.#asks.onQuery(from, message.body)
         return
@@ -293,7 +297,7 @@ export class Claims implements ClaimsCore {
       case 'claims.query':
         this.#asks.queryRefused(peer, message.body.query)
         return
-      // Repeated by their senders (result, renew, inventory, wait) or missed by nobody (a promise, a hold and a lease end
+      // Repeated by their senders (result, renew, inventory, wait, fetch) or missed by nobody (a promise, a hold and a lease end
       // by themselves).
       default:
     }
@@ -309,6 +313,7 @@ export class Claims implements ClaimsCore {
     this.#leases.ask(peer)
     this.#tenures.linkUp(peer)
     this.#asks.linkUp(peer)
+    this.#transfers.resume(peer)
   }
 
   /** The journal can be gone by only when the date is known: durations in it count from the submission. */
@@ -334,12 +339,8 @@ export class Claims implements ClaimsCore {
       this.#leases.revoke(task, claim, reason)
       return
     }
-    for (const run of this.#runs.values()) {
-      if (run.task === task.id && run.token.attempt === claim.token.attempt && run.state === 'running') {
-        this.#runs.stop(run, 'cancelled')
-        return
-      }
-    }
+    const run = this.#runs.find(task.id, claim.token, claim.node)
+    if (run !== undefined) this.#runs.stop(run, 'cancelled')
   }
 
   /** An agent with free slots takes what is next, until it has no slot or nothing fits. */
@@ -351,6 +352,26 @@ export class Claims implements ClaimsCore {
       if (head instanceof Task) this.#coordinator.awardLocal(head, agent)
       else if (head === undefined || !this.#bidder.claim(head, agent)) return
     }
+    const mayTake = agent.slotsFree > 0 && !this.#roster.isDraining
+    if (mayTake && agent.cls.selector.isCut) this.#lookFurther(agent)
+  }
+
+  /**
+   * Much waits that does not fit the agent, and something behind it may: a moment later it looks again, further. The
+   * moment grows with what a look costs, so that looking never takes more than a small share of the time.
+   */
+  #lookFurther(agent: Agent): void {
+    const { cls } = agent
+    cls.looking.add(agent)
+    cls.lookAlarm ??= this.#ground.in(cls.selector.looksMax * PAUSE_PER_LOOK_MS, () => {
+      cls.lookAlarm = undefined
+      const [next] = cls.looking
+      if (next === undefined) return
+      cls.looking.delete(next)
+      this.#pull(next)
+      const [other] = cls.looking
+      if (other !== undefined) this.#lookFurther(other)
+    })
   }
 
   /** Something of the group waits: an idle agent that can serve it looks what is next. */

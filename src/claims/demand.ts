@@ -1,5 +1,6 @@
 import { err, type NodeId, ok, type Result } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
+import { excluding, type Few, including } from './few.ts'
 import type { DemandBody } from './messages.ts'
 import { type Entry, Lane, type Queue, type QueueParams, Selector } from './queue.ts'
 import type { ClaimsPeers, Condition, Objective, PeerRequest } from './types.ts'
@@ -29,8 +30,12 @@ export class Demand {
     this.skill = body.skills.length === 1 ? (body.skills[0] as string) : body.skills.join('+')
   }
 
-  /** Fails when an expression does not parse: a peer of another version, or a submission that was not judged. */
+  /** Fails on what no submission would get away with: what a peer says has not been judged, or by another version. */
   static of(key: string, body: DemandBody, peers: ClaimsPeers): Result<Demand> {
+    const { skills, resources, budget = 0, objective } = body
+    if (skills.length === 0) return err('it names no skill')
+    if (![...Object.values(resources), budget].every(isAmount)) return err('an amount is no number from 0')
+    if (!Object.values(objective).every(isWeight)) return err('a weight is out of range')
     if (body.require.length + body.prefer.length === 0) return ok(new Demand(key, body, NONE, NONE))
     const conditions: Condition[] = []
     for (const text of [...body.require, ...body.prefer]) {
@@ -55,6 +60,18 @@ export class Demand {
     const { throughput, latency, quality, cost } = this.body.objective
     return this.body.prefer.length > 0 || throughput !== 1 || latency !== 1 || quality !== 1 || cost !== 1
   }
+}
+
+export function isAmount(value: number): boolean {
+  return Number.isFinite(value) && value >= 0
+}
+
+/** Who wants one side of a bid to count a million times as much as another has said so. */
+export const WEIGHT_MAX = 1e6
+
+/** Scores are sums and quotients of them, and must stay numbers. */
+export function isWeight(value: number): boolean {
+  return isAmount(value) && value <= WEIGHT_MAX
 }
 
 /** As the directory is asked. */
@@ -123,7 +140,7 @@ export class Group {
   ownWaiting = 0
   foreignWaiting = 0
   /** Selectors of the agent classes that can serve it; kept by the roster. */
-  servedBy: readonly Selector[] = NONE
+  servedBy: Few<Selector> = NONE
   quest: Quest = NO_QUEST
   /** Ends its rest. */
   restAlarm: Alarm | undefined
@@ -134,6 +151,7 @@ export class Group {
   /** Peers that said they never can, as things were: not asked again until all others have been, or there is news. */
   refusedBy: ReadonlySet<string> = NOBODY
   #own: Selector | undefined
+  #lastRefusal: string | undefined
 
   constructor(demand: Demand) {
     this.demand = demand
@@ -147,11 +165,11 @@ export class Group {
     this.quest = NO_QUEST
   }
 
-  /** The lane for a class, made when first needed. Undefined when the tenant table is full. */
-  lane(priority: number, foreign: boolean, queue: Queue, params: QueueParams): Lane | undefined {
+  /** The lane for a class, made when first needed. Undefined when the tenant table is full, except for an accepted task. */
+  lane(priority: number, foreign: boolean, queue: Queue, params: QueueParams, isAccepted = false): Lane | undefined {
     const known = this.lanes.find((lane) => lane.priority === priority && lane.foreign === foreign)
     if (known !== undefined) return known
-    const tenant = queue.tenant(this.demand.body.tenant)
+    const tenant = queue.tenant(this.demand.body.tenant, isAccepted)
     if (tenant === undefined) return undefined
     const lane = new Lane(this, priority, tenant, foreign)
     this.lanes = this.lanes.concat(lane)
@@ -161,12 +179,17 @@ export class Group {
   }
 
   serve(selector: Selector): void {
-    if (this.servedBy.includes(selector)) return
-    this.servedBy = this.servedBy.length === 0 ? selector.alone : this.servedBy.concat(selector)
+    this.servedBy = including(this.servedBy, selector, selector.alone)
   }
 
   unserve(selector: Selector): void {
-    if (this.servedBy.includes(selector)) this.servedBy = this.servedBy.filter((each) => each !== selector)
+    this.servedBy = excluding(this.servedBy, selector)
+  }
+
+  /** That peer has refused what it had bid for: once is bad luck. */
+  declined(node: string): void {
+    if (this.#lastRefusal === node) this.refuse(node)
+    this.#lastRefusal = node
   }
 
   refuse(node: string): void {
@@ -234,12 +257,15 @@ export class Groups {
     return this.#groups.values()
   }
 
-  /** The group of a demand; an error text when it does not parse, `full` at the bound. */
-  of(body: DemandBody): Result<Group> {
+  /**
+   * The group of a demand; an error text when it does not parse, `full` at the bound. For a task that is accepted there is
+   * none but that of open tasks, each of which waits in one group.
+   */
+  of(body: DemandBody, isAccepted = false): Result<Group> {
     const key = keyOf(body)
     const known = this.#groups.get(key)
     if (known !== undefined) return ok(known)
-    if (this.#groups.size >= this.#groupsMax) return err('full')
+    if (this.#groups.size >= this.#groupsMax && !isAccepted) return err('full')
     const demand = Demand.of(key, body, this.#peers)
     if (!demand.ok) return demand
     const group = new Group(demand.value)
@@ -249,6 +275,18 @@ export class Groups {
     return ok(group)
   }
 
+  /**
+   * The group under which something of that demand is to wait now. Who has been elsewhere meanwhile, running or not yet
+   * resumed, may bring one that was let go: it is taken back, also beyond the bound, because what waits is accepted.
+   */
+  present(group: Group): Group {
+    const known = this.#groups.get(group.demand.key)
+    if (known !== undefined) return known
+    this.#groups.set(group.demand.key, group)
+    this.#made(group)
+    return group
+  }
+
   /** The group has something to do: it stays. */
   wake(group: Group): void {
     this.#idle.delete(group.demand.key)
@@ -256,7 +294,8 @@ export class Groups {
 
   /** Nothing may be left to do for the group. */
   rest(group: Group): void {
-    if (!group.isIdle) return
+    // One that was let go has nothing to lose, and its place may be another's.
+    if (!group.isIdle || this.#groups.get(group.demand.key) !== group) return
     this.#idle.delete(group.demand.key)
     this.#idle.set(group.demand.key, group)
     if (this.#idle.size <= IDLE_GROUPS_MAX) return

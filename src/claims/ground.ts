@@ -13,6 +13,7 @@ export class Ground {
   readonly random: Random
   readonly peers: ClaimsPeers
   readonly self: ClaimsOptions['self']
+  readonly isPayload: (bytes: Uint8Array) => boolean
   readonly alarms = new Alarms()
   now = 0 as Millis
   #wallOffset = 0
@@ -34,6 +35,7 @@ export class Ground {
     this.random = options.random
     this.peers = options.peers
     this.self = options.self
+    this.isPayload = options.isPayload ?? (() => true)
   }
 
   /** The wall clock, reckoned on from when the host last told it. */
@@ -78,11 +80,6 @@ export class Ground {
 
   observe(observation: ClaimsObservation): void {
     this.#effects.push({ kind: 'observe', observation })
-  }
-
-  /** What a member said makes no sense, beyond what its shape could tell. */
-  malformed(peer: NodeId, message: ClaimsMessage['kind'], reason: string): void {
-    this.observe({ kind: 'claims-malformed', peer, message, reason })
   }
 
   sendNow(to: NodeId, message: ClaimsMessage): void {

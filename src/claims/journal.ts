@@ -3,10 +3,8 @@ import type { Book } from './book.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Leases } from './leases.ts'
 import type { AttemptedRecord, ClaimsRecord, EndedRecord } from './records.ts'
+import { exclude } from './setbacks.ts'
 import type { Task } from './task.ts'
-
-/** Executors that failed a task and are not asked again; as in the coordinator. */
-const EXCLUDED_MAX = 4
 
 /** What the journal says, read back; and the fewest records that say the same. Applying a record twice changes nothing. */
 export class Journal {
@@ -95,8 +93,7 @@ export class Journal {
       return
     }
     task.failures += 1
-    const executor = `${node}/${agent}`
-    task.excluded = [...task.excluded.filter((each) => each !== executor), executor].slice(-EXCLUDED_MAX)
+    exclude(task, node, agent)
   }
 
   #ended(record: EndedRecord): void {

@@ -22,6 +22,11 @@ export class LazyHeap<T> {
     return this.#items.length
   }
 
+  /** All of them, stale ones included, in no order. */
+  values(): IterableIterator<T> {
+    return this.#items.values()
+  }
+
   push(item: T): void {
     this.#up(this.#keyOf(item), this.#arrivals++, item)
   }

@@ -3,18 +3,25 @@ import type { Book } from './book.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Group } from './demand.ts'
 import type { Ground } from './ground.ts'
-import { isJsonLine } from './json-line.ts'
+import type { TaskId, Token } from './ids.ts'
 import type { Links } from './links.ts'
 import type { AttemptRow, BodyOf, PlacementBody, Verdict } from './messages.ts'
-import type { RunOutcome } from './runs.ts'
+import { CLOCK_RATE_DIFFERENCE_MAX_SHARE } from './params.ts'
 import { type Claim, Task } from './task.ts'
-import type { Transfers } from './transfers.ts'
+import type { Source, Transfers } from './transfers.ts'
 
 /** What is out at one executor. */
 interface Outstanding {
   readonly tasks: Set<Task>
   /** The question for its inventory that is open, and what was named so far. */
-  asked: { readonly serial: number; readonly named: Set<string> } | undefined
+  asked: { readonly serial: number; readonly named: Set<Task> } | undefined
+}
+
+const LINK_FULL = 'the link is full'
+
+const MALFORMED_OUTPUT = {
+  kind: 'failed' as const,
+  error: { code: 'BAD_OUTPUT', message: 'its output is not JSON', retryable: true },
 }
 
 /** Awards of one message stay well below what a message may hold. */
@@ -36,8 +43,6 @@ export class Leases {
   readonly #journalled = new Set<NodeId>()
   /** After a restart: peers whose leases of an earlier life have to be asked for or outwaited. */
   readonly #unheard = new Set<NodeId>()
-  /** After a restart, for one lease: peers of which the journal says that they may have leases of an earlier life. */
-  readonly #former = new Set<NodeId>()
   #recovering: Task[] = []
   #serial = 0
 
@@ -82,7 +87,7 @@ export class Leases {
       this.#track(task, claim)
       this.#journalExecutor(task, node)
       const { submission } = task
-      const input = this.#parts.transfers.payload(node, submission.input)
+      const input = this.#parts.transfers.payload(node, submission.input, this.#inputOf(node, task.id, claim.token))
       batch.push({
         task: task.id,
         attempt: claim.token.attempt,
@@ -107,7 +112,7 @@ export class Leases {
 
   /** The award did not leave: nobody has begun, and the tasks are free at once. */
   awardRefused(peer: NodeId, { epoch, tasks }: BodyOf<'claims.award'>): void {
-    for (const row of tasks) this.#notTaken(peer, { task: row.task, epoch, attempt: row.attempt }, 'the link is full')
+    for (const row of tasks) this.#notTaken(peer, { task: row.task, epoch, attempt: row.attempt }, LINK_FULL)
   }
 
   onAccept(from: NodeId, body: BodyOf<'claims.accept'>): void {
@@ -129,29 +134,27 @@ export class Leases {
       this.#settle(from, body, outcome.kind === 'failed' ? { kind: 'failed', error: outcome.error } : outcome)
       return
     }
-    // T-3 first: what changes nothing is not worth receiving in full.
-    const received = this.#parts.transfers.receive(from, outcome.output, (output) =>
-      this.#settle(from, body, this.#completed(from, body, output)),
-    )
-    if (!received) this.#ground.malformed(from, 'claims.result', `${body.task}: no room for the output`)
+    const received = this.#parts.transfers.receive(from, outcome.output, {
+      done: (output) => this.#settle(from, body, { kind: 'completed', output }),
+      // As long as its sender has it, it says so again.
+      lost: () => {},
+      malformed: () => this.#settle(from, body, MALFORMED_OUTPUT),
+    })
+    if (!received) this.#refuse(from, body, 'no room for the output')
   }
 
   onProgress(from: NodeId, body: BodyOf<'claims.progress'>): void {
     const task = this.#heldBy(from, body)
     if (task?.claim === undefined) return
-    if (body.partial !== undefined && !isJsonLine(body.partial)) {
-      this.#ground.malformed(from, 'claims.progress', `${body.task}: what there is of the output is no JSON`)
-      return
-    }
     this.#parts.coordinator.started(task, task.claim, task.claim.agent)
-    const { fraction, message } = body
+    const { fraction, message, partial } = body
     this.#ground.emit({
       kind: 'task-progress',
       task: task.id,
       attempt: body.attempt,
-      fraction,
+      fraction: fraction === undefined ? undefined : Math.min(1, Math.max(0, fraction)),
       message,
-      partial: body.partial?.slice(),
+      partial: partial !== undefined && this.#ground.isPayload(partial) ? partial.slice() : undefined,
     })
   }
 
@@ -186,12 +189,15 @@ export class Leases {
     const outstanding = this.#outstanding.get(from)
     const asked = outstanding?.asked
     if (outstanding === undefined || asked === undefined || asked.serial !== body.serial) return
-    for (const { task } of body.leases) asked.named.add(task)
+    for (const row of body.leases) {
+      const task = this.#heldBy(from, row)
+      if (task !== undefined) asked.named.add(task)
+    }
     if (!body.last) return
     outstanding.asked = undefined
     for (const task of [...outstanding.tasks]) {
       const { claim } = task
-      if (claim === undefined || claim.serial >= body.serial || asked.named.has(task.id)) continue
+      if (claim === undefined || claim.serial >= body.serial || asked.named.has(task)) continue
       this.#untrack(task, from)
       this.#parts.coordinator.lose(task, 'LOST', `${from} does not hold it any more`)
     }
@@ -207,7 +213,6 @@ export class Leases {
     for (const node of executors) {
       this.#journalled.add(node)
       this.#unheard.add(node)
-      this.#former.add(node)
     }
     const { params } = this.#ground
     for (const task of tasks) {
@@ -217,12 +222,7 @@ export class Leases {
     }
     if (tasks.length > 0)
       this.#ground.observe({ kind: 'task-recovered', count: tasks.length, executors: this.#unheard.size })
-    if (this.#unheard.size > 0) {
-      this.#ground.in(params.leaseMs + params.leaseMarginMs, () => {
-        this.#former.clear()
-        this.#recovered()
-      })
-    }
+    if (this.#unheard.size > 0) this.#ground.in(params.leaseMs + params.leaseMarginMs, () => this.#recovered())
     for (const peer of [...this.#unheard]) if (this.#parts.links.isUp(peer)) this.ask(peer)
   }
 
@@ -241,6 +241,8 @@ export class Leases {
     const task = this.#heldBy(peer, row)
     if (task?.claim === undefined || task.claim.isStarted) return
     this.#untrack(task, peer)
+    // Whoever bids and does not take it, and again, is asked after the others.
+    if (reason !== LINK_FULL) task.group.declined(peer)
     this.#parts.coordinator.refused(task, reason)
   }
 
@@ -267,6 +269,12 @@ export class Leases {
         lost.push(row)
         continue
       }
+      if (this.#isOverdue(task, task.claim)) {
+        lost.push(row)
+        this.#untrack(task, from)
+        this.#parts.coordinator.overdue(task)
+        continue
+      }
       task.claim.endsAt = after(now, params.leaseMs)
       this.#parts.coordinator.started(task, task.claim, task.claim.agent)
     }
@@ -275,20 +283,33 @@ export class Leases {
     this.#parts.links.sendIfUp(from, { kind: 'claims.renewed', body })
   }
 
+  /** Its executor is to see to the run time-out; who has not done so long afterwards does not mean to. */
+  #isOverdue({ submission }: Task, { startedAt }: Claim): boolean {
+    const { params, now } = this.#ground
+    if (submission.runTimeoutMs === 0 || startedAt === undefined) return false
+    const allowedMs = submission.runTimeoutMs * (1 + CLOCK_RATE_DIFFERENCE_MAX_SHARE) + params.leaseMs
+    return now - startedAt > allowedMs
+  }
+
   /** A lease of an earlier life of this node, or one that lapsed and went on because it may be done twice. */
   #adopted(from: NodeId, row: AttemptRow): Task | undefined {
     const { coordinator, book } = this.#parts
     const task = book.get(row.task)
     if (task === undefined || task.hasEnded || task.claim !== undefined) return undefined
     const isLast = task.guarantee === 'at-least-once' && task.isCurrent(row) && task.executor?.node === from
-    if (!isLast && !this.#isOfEarlierLife(from, task, row)) return undefined
+    if (!isLast && !(this.#mayHold(from) && task.mayAdopt(row, this.#ground.epoch))) return undefined
     this.#track(task, coordinator.adopt(task, from, { epoch: row.epoch, attempt: row.attempt }))
     return task
   }
 
-  /** Awards are not written down: whoever had some before the restart is believed, and nobody else, while it is recent. */
-  #isOfEarlierLife(from: NodeId, task: Task, row: AttemptRow): boolean {
-    return this.#former.has(from) && task.mayAdopt(row, this.#ground.epoch)
+  /** Whether an award of an earlier life of this node may be out there: the journal names all who ever had one. */
+  #mayHold(peer: NodeId): boolean {
+    return this.#journalled.has(peer)
+  }
+
+  /** For as long as it is to run there: the attempt is named and not the task, so that nothing is kept for it. */
+  #inputOf(node: NodeId, task: TaskId, token: Token): Source {
+    return () => this.#heldBy(node, { task, ...token })?.submission.input
   }
 
   #heldBy(from: NodeId, row: AttemptRow): Task | undefined {
@@ -296,22 +317,15 @@ export class Leases {
     return task?.claim?.node === from && task.isCurrent(row) ? task : undefined
   }
 
-  #settle(from: NodeId, body: BodyOf<'claims.result'>, outcome: RunOutcome): void {
+  #settle(from: NodeId, body: BodyOf<'claims.result'>, outcome: Parameters<Coordinator['onOutcome']>[5]): void {
     const { book, coordinator } = this.#parts
     const task = book.get(body.task)
     let verdict: Verdict = 'unknown'
     if (task !== undefined) {
-      if (!task.hasEnded && task.claim === undefined && this.#isOfEarlierLife(from, task, body))
-        this.#track(task, coordinator.adopt(task, from, { epoch: body.epoch, attempt: body.attempt }))
       const holder = task.claim?.node
-      verdict = coordinator.onOutcome(
-        task,
-        from,
-        { epoch: body.epoch, attempt: body.attempt },
-        body.agent,
-        body.runMs,
-        outcome,
-      )
+      const token = { epoch: body.epoch, attempt: body.attempt }
+      const mayAdopt = this.#mayHold(from)
+      verdict = coordinator.onOutcome(task, from, token, body.agent, body.runMs, outcome, mayAdopt)
       if (verdict === 'accepted' && holder !== undefined) this.#untrack(task, holder)
     }
     this.#acknowledge(from, body, verdict)
@@ -326,12 +340,13 @@ export class Leases {
     this.#ground.emitAfterAll({ kind: 'send', to, message: { kind: 'claims.ack', body } })
   }
 
-  /** CL-17: an output that nobody could be told of is the failure of who says it. */
-  #completed(from: NodeId, { task }: BodyOf<'claims.result'>, output: Uint8Array): RunOutcome {
-    if (isJsonLine(output)) return { kind: 'completed', output }
-    const message = 'the output is no JSON value in one line'
-    this.#ground.malformed(from, 'claims.result', `${task}: ${message}`)
-    return { kind: 'failed', error: { code: 'MALFORMED', message, retryable: true } }
+  #refuse(from: NodeId, body: BodyOf<'claims.result'>, reason: string): void {
+    this.#ground.observe({
+      kind: 'claims-malformed',
+      peer: from,
+      message: 'claims.result',
+      reason: `${body.task}: ${reason}`,
+    })
   }
 
   #track(task: Task, claim: Claim): void {

@@ -9,7 +9,6 @@ import {
   nodeId,
   optional,
   record,
-  refine,
   type Shape,
   text,
   type Value,
@@ -40,32 +39,18 @@ const COUNTER_MAX = 2 ** 48
 const duration = count(DURATION_MS_MAX)
 const counter = count(COUNTER_MAX)
 const name = text(NAME_BYTES_MAX)
-/** A quantity that nobody can have less than none of. What a peer says is held to what a submission is held to. */
-export function isAmount(value: number): value is number {
-  return Number.isFinite(value) && value >= 0
-}
-const amount = refine(f64, 'an amount is a number from 0', isAmount)
-const properName = refine(name, 'a name is not empty', (text): text is string => text !== '')
-/** The last millisecond that a date can be of. */
-const DATE_MS_MAX = 8.64e15
-const date = refine(f64, 'a date is out of range', (ms): ms is number => ms >= 0 && ms <= DATE_MS_MAX)
-
 export const taskId: Shape<TaskId> = text<TaskId>(TASK_ID_BYTES_MAX)
 
 /** What an executor must have, and what the task would like: equal demands wait in one group. */
 export const demandShape = record({
-  skills: refine(
-    list(properName, SKILLS_MAX),
-    'a demand names a skill',
-    (all): all is readonly string[] => all.length > 0,
-  ),
-  resources: dictionary(NAME_BYTES_MAX, amount, RESOURCES_MAX),
+  skills: list(name, SKILLS_MAX),
+  resources: dictionary(NAME_BYTES_MAX, f64, RESOURCES_MAX),
   require: list(text(CONDITION_BYTES_MAX), CONDITIONS_MAX),
   prefer: list(text(CONDITION_BYTES_MAX), CONDITIONS_MAX),
-  tenant: properName,
+  tenant: name,
   /** The highest price. */
-  budget: optional(amount),
-  objective: record({ throughput: amount, latency: amount, quality: amount, cost: amount }),
+  budget: optional(f64),
+  objective: record({ throughput: f64, latency: f64, quality: f64, cost: f64 }),
   /** Executors that failed such a task: `node` or `node/agent`. */
   excluded: list(text(160), 32),
 })
@@ -73,7 +58,7 @@ export type DemandBody = Value<typeof demandShape>
 
 const payload = variant({
   inline: record({ bytes: bytes(INLINE_BYTES_MAX) }),
-  /** Assembled from parts that the sender has sent or is sending. */
+  /** To be fetched from the sender in parts. */
   parts: record({ transfer: counter, bytes: count(PAYLOAD_BYTES_MAX) }),
 })
 export type PayloadBody = Value<typeof payload>
@@ -104,7 +89,7 @@ const bid = record({
   waitMs: duration,
   /** Expected run time, measured. */
   runMs: duration,
-  price: amount,
+  price: f64,
   qualityThousandths: count(1000),
   /** Share of the wishes that it fulfils. */
   preferenceThousandths: count(1000),
@@ -163,7 +148,7 @@ const progress = record({
   task: taskId,
   epoch: counter,
   attempt: counter,
-  fraction: optional(refine(f64, 'a fraction is 0 to 1', (share): share is number => share >= 0 && share <= 1)),
+  fraction: optional(f64),
   message: optional(text(MESSAGE_TEXT_BYTES_MAX)),
   partial: optional(bytes(INLINE_BYTES_MAX)),
 })
@@ -197,6 +182,9 @@ const inventory = variant({
   held: record({ serial: counter, sequence: counter, last: flag, leases: list(attemptRow, ROWS_MAX) }),
 })
 
+/** Whoever is to have a long payload asks for its parts. */
+const fetching = record({ transfer: counter, offset: count(PAYLOAD_BYTES_MAX), bytes: count(INLINE_BYTES_MAX) })
+/** The answer; without bytes when it is not to be had any more. */
 const part = record({ transfer: counter, offset: count(PAYLOAD_BYTES_MAX), bytes: bytes(INLINE_BYTES_MAX) })
 
 /** Of extra input for a running task: what a question may carry. */
@@ -246,9 +234,9 @@ export const reportShape = record({
   state: word(TASK_STATES),
   priority: count(9),
   attempts: counter,
-  submittedAt: date,
-  startedAt: optional(date),
-  endedAt: optional(date),
+  submittedAt: f64,
+  startedAt: optional(f64),
+  endedAt: optional(f64),
   coordinator: nodeId as Shape<NodeId>,
   executor: optional(record({ node: nodeId as Shape<NodeId>, agent: name })),
   output: optional(payload),
@@ -259,9 +247,10 @@ export const reportShape = record({
 })
 export type ReportBody = Value<typeof reportShape>
 
-const reasonRow = record({ code: name, message: text(1024), data: attributes })
+export const REASON_BYTES_MAX = 1024
+const reasonRow = record({ code: name, message: text(REASON_BYTES_MAX), data: attributes })
 const historyRow = record({
-  at: date,
+  at: f64,
   kind: name,
   node: text(NAME_BYTES_MAX),
   agent: name,
@@ -276,7 +265,7 @@ const bidRow = record({
   score: f64,
   runMs: duration,
   waitMs: duration,
-  price: amount,
+  price: f64,
   answer: text(128),
 })
 /** Why it ran where it ran. */
@@ -316,6 +305,7 @@ export const CLAIMS_BODIES = {
   'claims.withdraw': withdraw,
   'claims.inventory': inventory,
   'claims.part': part,
+  'claims.fetch': fetching,
   'claims.query': query,
   'claims.reply': reply,
 } as const

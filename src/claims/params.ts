@@ -1,4 +1,5 @@
 import { assert } from '../kernel/index.ts'
+import { PAYLOAD_BYTES_MAX } from './messages.ts'
 
 /** All times in milliseconds. */
 export interface ClaimsParams {
@@ -58,7 +59,7 @@ export interface ClaimsParams {
   readonly agingMs: number
   /** One pick in so many goes to the oldest of the aged, whatever its class. */
   readonly agingEveryCount: number
-  /** Lanes looked at for one that fits what an agent has free. */
+  /** Lanes of a tenant looked at for one that fits what an agent has free; in vain, further ones a moment later. */
   readonly scanMax: number
   /** Idle agents compared for one task. */
   readonly sampleMax: number
@@ -93,8 +94,12 @@ export interface ClaimsParams {
   /** Payloads longer than this travel in parts, on the bulk lane. */
   readonly inlineBytesMax: number
   readonly partBytes: number
+  /** Long payloads named by one peer and not yet here; a further one is refused. As many of this node's may be fetched. */
   readonly transfersPerPeerMax: number
+  /** Room for those whose parts are asked for; the others wait for it. */
   readonly transferBytesPerPeerMax: number
+  /** Parts asked for at once, in bytes: what the bulk lane takes, which refuses more; it is the most per round trip. */
+  readonly transferWindowBytes: number
   /** A task that nobody was told of is on its way to the disk after this, if it has not ended by then. */
   readonly commitDelayMs: number
   /** What this node says about its agents is brought up to date at most this often. */
@@ -161,8 +166,9 @@ const LAN: ClaimsParams = {
   waitAgainMs: 30_000,
   inlineBytesMax: 64 * KIB,
   partBytes: 96 * KIB,
-  transfersPerPeerMax: 64,
+  transfersPerPeerMax: 4096,
   transferBytesPerPeerMax: 8 * MIB,
+  transferWindowBytes: 512 * KIB,
   commitDelayMs: 5,
   reportIntervalMs: 100,
 }
@@ -194,6 +200,8 @@ export function checkClaimsParams(p: ClaimsParams): void {
   assert(p.resendMs < p.leaseMs, 'an outcome is repeated before its lease would end', { p })
   assert(p.awardTasksMax <= p.offerTasksMax, 'an award is part of an offer', { p })
   assert(p.inlineBytesMax <= p.partBytes && p.partBytes < 200 * KIB, 'what is sent fits its message kind', { p })
+  assert(p.partBytes <= p.transferWindowBytes, 'one part at least can be asked for', { p })
+  assert(p.transferBytesPerPeerMax >= PAYLOAD_BYTES_MAX, 'there is room for the longest payload', { p })
   assert(p.shedFromShare > 0 && p.shedFromShare <= 1, 'a share', { p })
   assert(p.agingEveryCount >= 2, 'the aged get a share, not everything', { p })
 }

@@ -53,7 +53,7 @@ export function canHold(agent: Pool, host: Pool, amounts: Amounts): boolean {
   for (const [unit, amount] of amounts) {
     const byAgent = agent.has(unit)
     const byHost = host.has(unit)
-    if (!byAgent && !byHost) return false
+    if (!byAgent && !byHost && amount > 0) return false
     if (byAgent && amount > agent.free(unit) + ROUNDING) return false
     if (byHost && amount > host.free(unit) + ROUNDING) return false
   }

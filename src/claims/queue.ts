@@ -1,8 +1,18 @@
 import { assert, type Millis } from '../kernel/index.ts'
+import { excluding, type Few, has, including } from './few.ts'
 import { LazyHeap } from './lazy-heap.ts'
 
 /** Priority classes, 0 (lowest) to 9. */
 export const CLASSES_COUNT = 10
+
+/** In one pick, so many tenants may each have as many lanes looked at as a tenant can. */
+const TENANTS_PER_PICK = 4
+/** A pick in vain doubles how much the next one looks at, up to so many times `scanMax`: 4,096 lanes of a tenant by default. */
+const EFFORT_MAX = 128
+/** What a pick may cost from then on, as long as it must look that far. */
+const EFFORT_KEPT = 8
+
+const NOBODY: readonly never[] = []
 
 /** Something that waits in a lane: a task of this node, or another coordinator's offer that is held. */
 export class Entry {
@@ -30,12 +40,6 @@ export class Tenant {
   }
 }
 
-interface Place {
-  readonly selector: Selector
-  inShare: boolean
-  inAge: boolean
-}
-
 /** Entries that are alike in all that matters for order and matching: one demand, class and tenant. First in, first out. */
 export class Lane {
   readonly priority: number
@@ -47,7 +51,7 @@ export class Lane {
   head: Entry | undefined
   tail: Entry | undefined
   size = 0
-  places: readonly Place[] = []
+  selectors: Few<Selector> = NOBODY
 
   constructor(group: object, priority: number, tenant: Tenant, foreign: boolean) {
     this.group = group
@@ -56,9 +60,17 @@ export class Lane {
     this.foreign = foreign
   }
 
+  /** How many of its entries came before that sequence number; no more than `max` are counted. */
+  before(sequence: number, max: number): number {
+    let count = 0
+    for (let entry = this.head; entry !== undefined && entry.sequence < sequence && count < max; entry = entry.next)
+      count += 1
+    return count
+  }
+
   /** That selector is no more. */
   leave(selector: Selector): void {
-    this.places = this.places.filter((place) => place.selector !== selector)
+    this.selectors = excluding(this.selectors, selector)
   }
 }
 
@@ -66,6 +78,45 @@ export interface QueueParams {
   readonly agingMs: number
   readonly agingEveryCount: number
   readonly scanMax: number
+}
+
+/** What one pick looks at. */
+class Looks {
+  count = 0
+  /** Something was passed over unseen. */
+  isCut = false
+  readonly #turnMax: number
+  readonly #max: number
+  readonly #fits: (lane: Lane) => boolean
+  #turnEnds = 0
+
+  constructor(turnMax: number, max: number, fits: (lane: Lane) => boolean) {
+    this.#turnMax = turnMax
+    this.#max = max
+    this.#fits = fits
+  }
+
+  /** No look is left: what follows is passed over. */
+  isSpent(): boolean {
+    if (this.count < this.#max) return false
+    this.isCut = true
+    return true
+  }
+
+  /** The next tenant's. */
+  turn(): void {
+    this.#turnEnds = Math.min(this.#max, this.count + this.#turnMax)
+  }
+
+  judge(lane: Lane): 'take' | 'next' | 'stop' {
+    if (this.count >= this.#turnEnds) {
+      this.isCut = true
+      return 'stop'
+    }
+    if (this.#fits(lane)) return 'take'
+    this.count += 1
+    return 'next'
+  }
 }
 
 function headSequence(lane: Lane): number {
@@ -82,20 +133,13 @@ class Share {
   constructor(selector: Selector, tenant: Tenant, priority: number) {
     this.tenant = tenant
     this.priority = priority
-    this.lanes = new LazyHeap(headSequence, (lane) => {
-      const place = placeOf(lane, selector)
-      if (place !== undefined) place.inShare = false
-    })
+    this.lanes = new LazyHeap(headSequence, (lane) => selector.inShares.delete(lane))
   }
 
   /** What decides between tenants; infinite when nothing waits. */
   key(): number {
     return this.lanes.top() === undefined ? Number.POSITIVE_INFINITY : (this.tenant.pass[this.priority] as number)
   }
-}
-
-function placeOf(lane: Lane, selector: Selector): Place | undefined {
-  return lane.places.find((place) => place.selector === selector)
 }
 
 /**
@@ -110,17 +154,20 @@ export class Selector {
   readonly #classes: (LazyHeap<Share> | undefined)[] = new Array(CLASSES_COUNT).fill(undefined)
   readonly #shares: Map<Tenant, Share>[] = []
   readonly #byAge: LazyHeap<Lane>
+  /** What stands in the heap by age, and in that of its tenant's share. */
+  readonly #inAge = new Set<Lane>()
+  readonly inShares = new Set<Lane>()
   /** The list of this one, for whoever has no other: one for all of them. */
   readonly alone: readonly Selector[] = [this]
   #live = 0
   #picks = 0
+  /** How many times `scanMax` a pick looks at, of one tenant. */
+  #effort = 1
+  #isCut = false
 
   constructor(params: QueueParams) {
     this.#params = params
-    this.#byAge = new LazyHeap(headSequence, (lane) => {
-      const place = placeOf(lane, this)
-      if (place !== undefined) place.inAge = false
-    })
+    this.#byAge = new LazyHeap(headSequence, (lane) => this.#inAge.delete(lane))
   }
 
   /** Lanes with something in them. */
@@ -128,25 +175,28 @@ export class Selector {
     return this.#live
   }
 
+  /** Those with something in them, and some that ran dry; in no order. */
+  lanes(): Iterable<Lane> {
+    return this.#byAge.values()
+  }
+
   /** From now on this lane is among those to pick from. */
   include(lane: Lane): void {
-    if (placeOf(lane, this) !== undefined) return
-    lane.places = lane.places.concat({ selector: this, inShare: false, inAge: false })
+    if (has(lane.selectors, this)) return
+    lane.selectors = including(lane.selectors, this, this.alone)
     if (lane.size > 0) this.filled(lane)
   }
 
   /** The lane has something in it again. */
   filled(lane: Lane): void {
-    const place = placeOf(lane, this)
-    assert(place !== undefined, 'a lane is included before it is filled')
     this.#live += 1
-    if (!place.inAge) {
-      place.inAge = true
+    if (!this.#inAge.has(lane)) {
+      this.#inAge.add(lane)
       this.#byAge.push(lane)
     }
     const share = this.#shareOf(lane.tenant, lane.priority)
-    if (!place.inShare) {
-      place.inShare = true
+    if (!this.inShares.has(lane)) {
+      this.inShares.add(lane)
       share.lanes.push(lane)
     }
     if (!share.listed) {
@@ -161,35 +211,50 @@ export class Selector {
     if (this.#byAge.size > 2 * this.#live + 64) this.#byAge.prune()
   }
 
-  /** The lane whose first entry is due, among those that `fits` accepts; nothing is taken out. */
+  /** Whether the last pick found nothing before it had looked at everything: the next one looks at more. */
+  get isCut(): boolean {
+    return this.#isCut
+  }
+
+  /** Of how many looks a pick consists now, at most. */
+  get looksMax(): number {
+    return this.#params.scanMax * this.#effort * TENANTS_PER_PICK
+  }
+
+  /**
+   * The lane whose first entry is due, among those that `fits` accepts; nothing is taken out. Looks at so many that do not
+   * fit and no further, so that an event costs little: first of each tenant, so that nobody's tasks hide another's, then
+   * of all. In vain, the next pick may look at twice as many.
+   */
   pick(now: Millis, fits: (lane: Lane) => boolean): Lane | undefined {
+    this.#isCut = false
     if (this.#live === 0) return undefined
-    let budget = this.#params.scanMax
-    const judge = (lane: Lane): 'take' | 'next' | 'stop' => {
-      if (fits(lane)) return 'take'
-      budget -= 1
-      return budget > 0 ? 'next' : 'stop'
-    }
-    const found = this.#pickAged(now, judge) ?? this.#pickByRank(judge, () => budget <= 0)
+    const looks = new Looks(this.#params.scanMax * this.#effort, this.looksMax, fits)
+    const found = this.#pickAged(now, looks) ?? this.#pickByRank(looks)
     if (found !== undefined) this.#picks += 1
+    this.#isCut = found === undefined && looks.isCut
+    if (this.#isCut) this.#effort = Math.min(EFFORT_MAX, this.#effort * 2)
+    else this.#effort = looks.count < this.#params.scanMax ? 1 : Math.min(EFFORT_KEPT, this.#effort)
     return found
   }
 
-  #pickAged(now: Millis, judge: (lane: Lane) => 'take' | 'next' | 'stop'): Lane | undefined {
+  #pickAged(now: Millis, looks: Looks): Lane | undefined {
     const { agingEveryCount, agingMs } = this.#params
     if ((this.#picks + 1) % agingEveryCount !== 0) return undefined
-    return this.#byAge.find((lane) => (now - (lane.head?.queuedAt ?? now) < agingMs ? 'stop' : judge(lane)))
+    looks.turn()
+    return this.#byAge.find((lane) => (now - (lane.head?.queuedAt ?? now) < agingMs ? 'stop' : looks.judge(lane)))
   }
 
-  #pickByRank(judge: (lane: Lane) => 'take' | 'next' | 'stop', spent: () => boolean): Lane | undefined {
+  #pickByRank(looks: Looks): Lane | undefined {
     for (let priority = CLASSES_COUNT - 1; priority >= 0; priority--) {
       let found: Lane | undefined
       this.#classes[priority]?.find((share) => {
-        found = share.lanes.find(judge)
+        looks.turn()
+        found = share.lanes.find((lane) => looks.judge(lane))
         if (found !== undefined) return 'take'
-        return spent() ? 'stop' : 'next'
+        return looks.isSpent() ? 'stop' : 'next'
       })
-      if (found !== undefined || spent()) return found
+      if (found !== undefined || looks.isSpent()) return found
     }
     return undefined
   }
@@ -245,12 +310,12 @@ export class Queue {
     return this.#tenants.size
   }
 
-  /** A tenant's account; undefined when there are too many with something waiting. */
-  tenant(name: string): Tenant | undefined {
+  /** A tenant's account; undefined when there are too many with something waiting, unless a task of it is accepted. */
+  tenant(name: string, isAccepted = false): Tenant | undefined {
     const known = this.#tenants.get(name)
     if (known !== undefined) return known
     if (this.#tenants.size >= this.#tenantsMax) this.#forgetIdle()
-    if (this.#tenants.size >= this.#tenantsMax) return undefined
+    if (this.#tenants.size >= this.#tenantsMax && !isAccepted) return undefined
     const tenant = new Tenant(name, this.#tenantOrder++)
     tenant.weight = this.#weights.get(name) ?? 1
     this.#tenants.set(name, tenant)
@@ -282,7 +347,7 @@ export class Queue {
     if (tenant.waitingByClass[priority] === 1) {
       tenant.pass[priority] = Math.max(tenant.pass[priority] as number, this.#virtual[priority] as number)
     }
-    if (lane.size === 1) for (const place of lane.places) place.selector.filled(lane)
+    if (lane.size === 1) for (const selector of lane.selectors) selector.filled(lane)
   }
 
   /** Takes an entry out, wherever it stands. */
@@ -301,7 +366,7 @@ export class Queue {
     lane.tenant.waiting -= 1
     const { priority } = lane
     lane.tenant.waitingByClass[priority] = (lane.tenant.waitingByClass[priority] as number) - 1
-    if (lane.size === 0) for (const place of lane.places) place.selector.drained()
+    if (lane.size === 0) for (const selector of lane.selectors) selector.drained()
   }
 
   /** The tenant has got something that costs so much, in milliseconds of service. */
@@ -311,11 +376,27 @@ export class Queue {
     tenant.pass[priority] = pass + Math.max(1, costMs) / tenant.weight
   }
 
-  /** Tenants that wait for nothing and have no debt: knowing them again from scratch changes nothing. */
+  /**
+   * Tenants that wait for nothing and have no debt: knowing them again from scratch changes nothing. If there is none,
+   * the one with the least debt: that is forgiven.
+   */
   #forgetIdle(): void {
+    let leastDebt = Number.POSITIVE_INFINITY
+    let leastName: string | undefined
     for (const [name, tenant] of this.#tenants) {
-      const inDebt = tenant.pass.some((pass, priority) => pass > (this.#virtual[priority] as number))
-      if (tenant.waiting === 0 && !inDebt) this.#tenants.delete(name)
+      if (tenant.waiting > 0) continue
+      const debt = this.#debtOf(tenant)
+      if (debt === 0) this.#tenants.delete(name)
+      else if (debt < leastDebt) {
+        leastDebt = debt
+        leastName = name
+      }
     }
+    if (this.#tenants.size >= this.#tenantsMax && leastName !== undefined) this.#tenants.delete(leastName)
+  }
+
+  /** By how much it had more than its share, in the class where that is most. */
+  #debtOf({ pass }: Tenant): number {
+    return pass.reduce((debt, each, priority) => Math.max(debt, each - (this.#virtual[priority] as number)), 0)
   }
 }

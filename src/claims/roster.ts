@@ -125,7 +125,9 @@ export class Roster {
   }
 
   forget(group: Group): void {
-    for (const cls of this.classesWith(group.demand.body.skills[0])) cls.serves.delete(group)
+    for (const cls of this.classesWith(group.demand.body.skills[0])) {
+      if (cls.serves.delete(group)) this.#unserve(cls, group)
+    }
   }
 
   /** Whether some agent here could do it when it had nothing else to do. */
@@ -237,16 +239,14 @@ export class Roster {
   #sample(cls: AgentClass, group: Group, found: Agent[]): void {
     const { random, params } = this.#ground
     const { idle } = cls
-    let taken = 0
+    // An agent is of one class: none of those found before.
+    const first = found.length
     const tries = Math.min(params.sampleMax, idle.length)
     for (let i = 0; i < tries; i++) {
       const agent = idle[idle.length <= params.sampleMax ? i : random.below(idle.length)] as Agent
-      if (!found.includes(agent) && this.canTake(agent, group)) {
-        found.push(agent)
-        taken += 1
-      }
+      if (!found.includes(agent, first) && this.canTake(agent, group)) found.push(agent)
     }
-    if (taken > 0 || idle.length <= params.sampleMax) return
+    if (found.length > first || idle.length <= params.sampleMax) return
     const able = idle.find((agent) => this.canTake(agent, group))
     if (able !== undefined) found.push(able)
   }
@@ -293,10 +293,12 @@ export class Roster {
       classes?.delete(cls)
       if (classes?.size === 0) this.#bySkill.delete(name)
     }
-    for (const group of cls.serves.keys()) {
-      group.unserve(cls.selector)
-      for (const lane of group.lanes) lane.leave(cls.selector)
-    }
+    for (const group of cls.serves.keys()) this.#unserve(cls, group)
+  }
+
+  #unserve({ selector }: AgentClass, group: Group): void {
+    group.unserve(selector)
+    for (const lane of group.lanes) lane.leave(selector)
   }
 
   /** Among the idle or not, as its slots are. */

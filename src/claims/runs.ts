@@ -30,11 +30,14 @@ export interface Run {
   readonly agent: Agent
   readonly demand: Demand
   readonly guarantee: Guarantee
-  readonly startedAt: Millis
+  startedAt: Millis
   /** End of the lease, this node's clock and margin included; `NEVER` for this node's own tasks. */
   endsAt: Millis
-  /** `stopping`: the agent was told to stop and has not let go; `reported`: its outcome waits to be acknowledged. */
-  state: 'running' | 'stopping' | 'reported' | 'over'
+  /**
+   * `arriving`: its slot is taken, and its input on its way; `stopping`: the agent was told to stop and has not let go;
+   * `reported`: its outcome waits to be acknowledged.
+   */
+  state: 'arriving' | 'running' | 'stopping' | 'reported' | 'over'
   timeout: Alarm | undefined
 }
 
@@ -45,7 +48,6 @@ export interface RunTerms {
   readonly demand: Demand
   readonly guarantee: Guarantee
   readonly endsAt: Millis
-  readonly input: Uint8Array
   readonly runTimeoutMs: number
   readonly deadlineMs: number
   readonly trace: string
@@ -102,7 +104,12 @@ export class Runs {
   }
 
   /** The agent's slot is taken already. */
-  start(agent: Agent, terms: RunTerms): Run {
+  start(agent: Agent, terms: RunTerms, input: Uint8Array): void {
+    this.begin(this.expect(agent, terms), terms, input)
+  }
+
+  /** The same, while the input is on its way. */
+  expect(agent: Agent, terms: RunTerms): Run {
     const { task, token, coordinator, demand, guarantee, endsAt } = terms
     const run: Run = {
       key: attemptKey(task, token),
@@ -114,23 +121,30 @@ export class Runs {
       guarantee,
       startedAt: this.#ground.now,
       endsAt,
-      state: 'running',
+      state: 'arriving',
       timeout: undefined,
     }
     this.#runs.set(`${task}/${token.attempt}`, run)
     const own = this.#byAgent.get(agent)
     if (own === undefined) this.#byAgent.set(agent, new Set([run]))
     else own.add(run)
-    this.#watch(run, terms)
-    this.#ground.emit({ kind: 'run', agent: agent.id, order: this.#orderOf(terms) })
     return run
+  }
+
+  /** The input is there: the agent gets its order. */
+  begin(run: Run, terms: RunTerms, input: Uint8Array): void {
+    run.state = 'running'
+    run.startedAt = this.#ground.now
+    this.#watch(run, terms)
+    this.#ground.emit({ kind: 'run', agent: run.agent.id, order: this.#orderOf(terms, input) })
   }
 
   /** The answer of an agent. Whatever it is that it answers to, it has let go of it. */
   onAnswer(id: AgentId, task: string, attempt: number, outcome: RunOutcome): void {
     const run = this.#runs.get(`${task}/${attempt}`)
-    if (run === undefined || run.agent.id !== id || run.state === 'reported' || run.state === 'over') {
-      const reason = run === undefined ? 'not held' : run.agent.id !== id ? 'held by another agent' : 'answered before'
+    const isHeld = run !== undefined && run.state !== 'arriving'
+    if (!isHeld || run.agent.id !== id || run.state === 'reported' || run.state === 'over') {
+      const reason = !isHeld ? 'not held' : run.agent.id !== id ? 'held by another agent' : 'answered before'
       this.#ignore(id, task, attempt, reason)
       return
     }
@@ -157,9 +171,16 @@ export class Runs {
       return
     }
     if (run.state === 'stopping') return
+    this.#tracks.find(this.#roster.executorOf(run.agent), run.demand.skill)?.released()
+    if (run.state === 'arriving') {
+      // Its agent knows nothing of it.
+      run.state = 'over'
+      this.forget(run)
+      this.#release(run)
+      return
+    }
     run.state = 'stopping'
     run.agent.stuck += 1
-    this.#tracks.find(this.#roster.executorOf(run.agent), run.demand.skill)?.released()
     this.#ground.emit({ kind: 'stop', agent: run.agent.id, task: run.task, attempt: run.token.attempt, reason })
     this.#ground.in(this.#ground.params.stopGraceMs, () => this.#expelIfStuck(run))
   }
@@ -270,7 +291,7 @@ export class Runs {
     this.#ground.observe({ kind: 'agent-answer-ignored', agent, task, attempt, reason })
   }
 
-  #orderOf({ task, token, demand, input, runTimeoutMs, deadlineMs, trace }: RunTerms): RunOrder {
+  #orderOf({ task, token, demand, runTimeoutMs, deadlineMs, trace }: RunTerms, input: Uint8Array): RunOrder {
     return {
       task,
       attempt: token.attempt,

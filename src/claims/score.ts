@@ -27,21 +27,15 @@ export function scoreAll(offered: readonly Offered[], objective: Objective): rea
     soonest = Math.min(soonest, each.runMs + each.waitMs)
     cheapest = Math.min(cheapest, each.price)
   }
-  // Weights are any numbers from 0, and the largest of them have no sum.
-  const scale = Math.max(1, ...Object.values(objective))
-  const throughput = objective.throughput / scale
-  const latency = objective.latency / scale
-  const quality = objective.quality / scale
-  const cost = objective.cost / scale
-  const wishes = PREFERENCE_WEIGHT / scale
-  const whole = throughput + latency + quality + cost + wishes
+  const { throughput, latency, quality, cost } = objective
+  const whole = throughput + latency + quality + cost + PREFERENCE_WEIGHT
   return offered.map((each) => {
     const sum =
       throughput * (1 - Math.min(1, each.load)) +
       latency * ((soonest + 1) / (each.runMs + each.waitMs + 1)) +
       quality * each.quality +
       cost * (each.price <= cheapest ? 1 : (cheapest + 1e-9) / (each.price + 1e-9)) +
-      wishes * each.preference
+      PREFERENCE_WEIGHT * each.preference
     return sum / whole
   })
 }

@@ -1,11 +1,10 @@
 import { err, ok, type Result } from '../kernel/index.ts'
 import { clamp, utf8Length } from './clamp.ts'
-import { normalised, OBJECTIVE_DEFAULT } from './demand.ts'
+import { isAmount, isWeight, normalised, OBJECTIVE_DEFAULT, WEIGHT_MAX } from './demand.ts'
 import {
   CONDITION_BYTES_MAX,
   CONDITIONS_MAX,
   type DemandBody,
-  isAmount,
   KEY_BYTES_MAX,
   NAME_BYTES_MAX,
   PAYLOAD_BYTES_MAX,
@@ -40,7 +39,9 @@ export function judgeSubmission(
     ...retriesOf(submission.retries, params),
     ...resourcesOf(submission.resources),
     ...(budget === undefined || isAmount(budget) ? [] : ['budget: a number from 0']),
-    ...(objective === undefined || Object.values(objective).every(isAmount) ? [] : ['objective: weights from 0']),
+    ...(objective === undefined || Object.values(objective).every(isWeight)
+      ? []
+      : [`objective: weights from 0 to ${WEIGHT_MAX}`]),
     ...conditionsOf('require', submission.require, peers),
     ...conditionsOf('prefer', submission.prefer, peers),
   ]

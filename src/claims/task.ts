@@ -10,8 +10,8 @@ import type { Guarantee, TaskError, TaskReport } from './types.ts'
 /** Rows of a task's history that are kept; the first and the latest tell the most. */
 const HISTORY_MAX = 64
 
-/** What no coordinator has ever counted to; what it goes on to count from there fits a message (`COUNTER_MAX`). */
-const ADOPTED_ATTEMPT_MAX = 2 ** 32
+/** Attempts of one life of which the journal need not know: those that were refused, and the one under way. */
+const ATTEMPTS_UNKNOWN_MAX = 1_000_000
 
 export type EndState = 'completed' | 'failed' | 'cancelled' | 'dead-lettered'
 
@@ -22,14 +22,17 @@ export interface Claim {
   readonly token: Token
   /** Orders awards and questions for the inventory to that node. */
   readonly serial: number
-  /** Started, as far as is known. */
+  /** Started, as far as is known, and since when it is. */
   isStarted: boolean
+  startedAt: Millis | undefined
   readonly awardedAt: Millis
   /** By this node's clock; infinite for its own agents. */
   endsAt: Millis
   alarm: Alarm | undefined
   /** What the executor said it would take, for its calibration. */
   readonly bidMs: number
+  /** Shows whether a peer with an open breaker is well again (T-12). */
+  isProbe: boolean
 }
 
 export function claimOf(
@@ -40,7 +43,8 @@ export function claimOf(
   serial: number,
   bidMs: number,
 ): Claim {
-  return { node, agent: '', token, serial, isStarted: false, awardedAt, endsAt, alarm: undefined, bidMs }
+  const unknown = { agent: '', isStarted: false, startedAt: undefined, alarm: undefined, isProbe: false }
+  return { node, token, serial, awardedAt, endsAt, bidMs, ...unknown }
 }
 
 /** Whoever wants to hear of the end: a request here, or a question of another node. */
@@ -64,7 +68,8 @@ export class Task extends Entry {
   isUncertain = false
   /** Not in the queue although it waits: a back-off, or leases of an earlier life to be outwaited. */
   pause: 'none' | 'retry' | 'recovery' = 'none'
-  /** Milliseconds waited in earlier stays in the queue, for its time-out. */
+  /** When its last attempt was over, for its queue time-out; undefined if there was none. */
+  waitsSince: Millis | undefined
   claim: Claim | undefined
   startedAt: WallMillis | undefined
   endedAt: WallMillis | undefined
@@ -115,8 +120,9 @@ export class Task extends Entry {
    * than the last attempt that is known to be over.
    */
   mayAdopt(token: Token, ownEpoch: number): boolean {
-    if (token.epoch >= ownEpoch || this.epoch >= ownEpoch || token.attempt > ADOPTED_ATTEMPT_MAX) return false
-    return compareTokens(token, this.token) > 0
+    // Attempts count on from it: a number that no life has come to is somebody's invention.
+    if (token.attempt > this.attempt + ATTEMPTS_UNKNOWN_MAX) return false
+    return token.epoch < ownEpoch && this.epoch < ownEpoch && compareTokens(token, this.token) > 0
   }
 
   note(row: HistoryRow): void {

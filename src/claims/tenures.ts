@@ -3,7 +3,7 @@ import type { Agent } from './agent.ts'
 import type { Alarm } from './alarms.ts'
 import type { Ground } from './ground.ts'
 import type { Links } from './links.ts'
-import type { AttemptRow, BodyOf, OutcomeBody } from './messages.ts'
+import type { AttemptRow, BodyOf, OutcomeBody, PayloadBody } from './messages.ts'
 import { CLOCK_RATE_DIFFERENCE_MAX_SHARE } from './params.ts'
 import { attemptKey, type Run, type RunOutcome, type Runs, type RunTerms } from './runs.ts'
 import type { Transfers } from './transfers.ts'
@@ -11,8 +11,8 @@ import type { Transfers } from './transfers.ts'
 /** What this node holds of one coordinator's. */
 interface Account {
   readonly runs: Map<string, Run>
-  /** Outcomes not yet acknowledged. */
-  readonly outcomes: Map<Run, { readonly outcome: RunOutcome; readonly runMs: number }>
+  /** Outcomes not yet acknowledged, and the numbers under which their outputs are to be had. */
+  readonly outcomes: Map<Run, { readonly outcome: RunOutcome; readonly runMs: number; readonly transfer: number }>
   renewal: Alarm | undefined
   readonly renewals: BoundedMap<number, { readonly sentAt: Millis; readonly runs: readonly Run[] }>
   /** The latest question for the inventory: what was awarded before it and is not listed is not taken any more. */
@@ -46,16 +46,43 @@ export class Tenures {
     return epoch < account.epoch || (epoch === account.epoch && serial < account.serial)
   }
 
-  /** An awarded task starts in a slot that is taken for it already. */
-  begin(agent: Agent, terms: RunTerms): void {
+  /**
+   * An awarded task has a slot that is taken for it, and starts there when its input has come. Until then its lease is
+   * kept like any other. Undefined when there is no room for the input; the slot is free again.
+   */
+  begin(agent: Agent, terms: RunTerms, input: PayloadBody): Run | undefined {
     const { coordinator } = terms
+    const { runs, transfers } = this.#parts
     const account = this.#account(coordinator)
-    const run = this.#parts.runs.start(agent, terms)
+    const run = runs.expect(agent, terms)
     account.runs.set(run.key, run)
+    let isLate = false
+    const isComing = transfers.receive(coordinator, input, {
+      done: (bytes) => {
+        if (run.state !== 'arriving') return
+        runs.begin(run, terms, bytes)
+        if (isLate) this.#accept(run)
+      },
+      lost: () => this.#giveUp(run, { kind: 'released', reason: 'payload-lost' }),
+      malformed: () => this.#giveUp(run, MALFORMED_INPUT),
+    })
+    if (!isComing) {
+      this.#close(account, run)
+      runs.stop(run, 'superseded')
+      return undefined
+    }
+    isLate = true
+    if (run.state === 'over') return run
     this.#watchLease(account, run)
     account.renewal ??= this.#ground.in(this.#ground.params.renewIntervalMs, () =>
       this.#renewAgain(coordinator, account),
     )
+    return run
+  }
+
+  /** The agent is not there for it any more: what has not begun need not. */
+  lose(agent: Agent): void {
+    for (const run of [...this.#parts.runs.of(agent)]) this.#giveUp(run, { kind: 'released', reason: 'payload-lost' })
   }
 
   /** Nobody wants these any more. */
@@ -115,9 +142,28 @@ export class Tenures {
   /** A run for another coordinator has ended here. */
   report(run: Run, outcome: RunOutcome, runMs: number): void {
     const account = this.#account(run.coordinator)
-    account.outcomes.set(run, { outcome, runMs })
+    const [oldest] = account.outcomes.size < OUTCOMES_MAX ? [] : account.outcomes.keys()
+    if (oldest !== undefined) this.#drop(account, oldest)
+    account.outcomes.set(run, { outcome, runMs, transfer: this.#parts.transfers.number() })
     this.#send(run, account)
     this.#ground.in(this.#ground.params.resendMs, () => this.#resendLater(run))
+    this.#keepUntil(account, run)
+  }
+
+  /** What nobody asks for any more is dropped some time after its lease has ended. */
+  #keepUntil(account: Account, run: Run): void {
+    const { params, now } = this.#ground
+    const endsAt = after(Math.max(run.endsAt, now) as Millis, params.leaseMs * OUTCOME_KEPT_LEASES)
+    this.#ground.alarms.set(endsAt, () => {
+      if (!account.outcomes.has(run)) return
+      if (run.endsAt > this.#ground.now) this.#keepUntil(account, run)
+      else this.#drop(account, run)
+    })
+  }
+
+  #drop(account: Account, run: Run): void {
+    this.#close(account, run)
+    this.#parts.runs.forget(run)
   }
 
   progress(
@@ -142,8 +188,10 @@ export class Tenures {
 
   /** The executor's end of a lease: the coordinator's, less a margin for clocks and late timers. */
   leaseEnd(sentAt: Millis, leaseMs: number): Millis {
-    const { leaseMarginMs } = this.#ground.params
-    return after(sentAt, leaseMs * (1 - CLOCK_RATE_DIFFERENCE_MAX_SHARE) - leaseMarginMs)
+    const { leaseMarginMs, leaseMs: ownMs } = this.#ground.params
+    // Who grants much longer ones than anybody has use for would have its outcomes kept as long.
+    const grantedMs = Math.min(leaseMs, LEASE_OWN_MAX * ownMs)
+    return after(sentAt, grantedMs * (1 - CLOCK_RATE_DIFFERENCE_MAX_SHARE) - leaseMarginMs)
   }
 
   #watchLease(account: Account, run: Run): void {
@@ -156,14 +204,7 @@ export class Tenures {
 
   /** T-1: the work stops, unless it may be done twice. What is done already may still be wanted, and is offered. */
   #lapse(account: Account, run: Run): void {
-    if (run.state === 'reported' || account.outcomes.has(run)) {
-      this.#ground.in(this.#ground.params.leaseMs * OUTCOME_KEPT_LEASES, () => {
-        if (!account.runs.has(run.key)) return
-        this.#close(account, run)
-        this.#parts.runs.forget(run)
-      })
-      return
-    }
+    if (run.state === 'reported' || account.outcomes.has(run)) return
     if (run.guarantee === 'at-least-once') return
     this.#close(account, run)
     this.#parts.runs.stop(run, 'lease-ended')
@@ -214,12 +255,34 @@ export class Tenures {
   #send(run: Run, account: Account): void {
     const waiting = account.outcomes.get(run)
     if (waiting === undefined || !this.#parts.links.isUp(run.coordinator)) return
-    const { outcome, runMs } = waiting
-    const body: OutcomeBody =
-      outcome.kind === 'completed'
-        ? { kind: 'completed', output: this.#parts.transfers.payload(run.coordinator, outcome.output) }
-        : outcome
-    this.#sendResult(run, body, runMs)
+    const { outcome, runMs, transfer } = waiting
+    this.#sendResult(
+      run,
+      outcome.kind === 'completed' ? this.#completed(run, account, outcome.output, transfer) : outcome,
+      runMs,
+    )
+  }
+
+  #completed(run: Run, account: Account, output: Uint8Array, transfer: number): OutcomeBody {
+    const source = (): Uint8Array | undefined => {
+      const outcome = account.outcomes.get(run)?.outcome
+      return outcome?.kind === 'completed' ? outcome.output : undefined
+    }
+    return { kind: 'completed', output: this.#parts.transfers.payload(run.coordinator, output, source, transfer) }
+  }
+
+  #accept(run: Run): void {
+    const body = { accepted: [{ ...rowOf(run), agent: run.agent.facts.name }], refused: [] }
+    this.#parts.links.sendIfUp(run.coordinator, { kind: 'claims.accept', body })
+  }
+
+  /** The input will not come, or there is no agent for it: it never began, and the coordinator need not wait. */
+  #giveUp(run: Run, outcome: OutcomeBody): void {
+    const account = this.#accounts.get(run.coordinator)
+    if (account === undefined || run.state !== 'arriving') return
+    this.#close(account, run)
+    this.#sendResult(run, outcome, 0)
+    this.#parts.runs.stop(run, 'superseded')
   }
 
   #sendResult(run: Run, outcome: OutcomeBody, runMs: number): void {
@@ -249,8 +312,17 @@ export class Tenures {
   }
 }
 
+const MALFORMED_INPUT: OutcomeBody = {
+  kind: 'failed',
+  error: { code: 'BAD_REQUEST', message: 'its input is not JSON', retryable: false },
+}
+
 /** Renewals under way per coordinator whose answers are still of use. */
 const RENEWALS_MAX = 64
+/** A lease is taken for at most so many of this node's own. */
+const LEASE_OWN_MAX = 10
+/** Outcomes kept for one coordinator that does not acknowledge them; the oldest goes first. */
+const OUTCOMES_MAX = 4096
 /** An outcome that nobody asks for is kept for so many leases. */
 const OUTCOME_KEPT_LEASES = 12
 const PAGE_ROWS_MAX = 1024

@@ -1,123 +1,208 @@
-import type { NodeId } from '../kernel/index.ts'
+import { BoundedMap, type NodeId } from '../kernel/index.ts'
+import type { Alarm } from './alarms.ts'
 import type { Ground } from './ground.ts'
 import type { Links } from './links.ts'
 import type { BodyOf, PayloadBody } from './messages.ts'
 
-interface Transfer {
-  readonly bytes: Uint8Array
-  received: number
-  /** What to do once it is complete. */
-  done: ((bytes: Uint8Array) => void) | undefined
+/** Peers that were sent long payloads, the latest of them. */
+const SERVED_PEERS_MAX = 1024
+/** A peer of which nothing comes for so many `resendMs` has lost what it was to send. */
+const QUIET_MAX = 10
+
+const GONE = new Uint8Array(0)
+
+/** The bytes of a payload as long as they are of use, looked up when they are asked for: nothing is kept for a peer. */
+export type Source = () => Uint8Array | undefined
+
+/** What becomes of a payload that was named. One of these is called, once. */
+export interface Receipt {
+  readonly done: (bytes: Uint8Array) => void
+  readonly lost: () => void
+  /** It came, and is none that agents or clients could take. */
+  readonly malformed: () => void
 }
 
-/** Long payloads in parts, on the bulk lane, so that they delay nothing: the message that names one may overtake it. */
+interface Transfer {
+  readonly bytes: number
+  readonly receipt: Receipt
+  /** From the first part that is asked for. */
+  buffer: Uint8Array | undefined
+  /** In order and without gaps: how much has come, and how much was asked for. */
+  received: number
+  asked: number
+}
+
+/** What is to come from one peer, first named first. */
+interface Incoming {
+  readonly transfers: Map<number, Transfer>
+  /** Asked for and not yet come. */
+  askedBytes: number
+  bufferBytes: number
+  /** For how many `resendMs` nothing has come. */
+  quiet: number
+  alarm: Alarm | undefined
+}
+
+/**
+ * Long payloads in parts, on the bulk lane, so that they delay nothing. Whoever is to have one asks for its parts, as many
+ * at a time as its memory and the lane have room for; so what was named waits, and nothing that somebody waits for is
+ * dropped. What is lost on the way is asked for again; what its sender has no more is known to be lost at once.
+ */
 export class Transfers {
   readonly #ground: Ground
   readonly #links: Links
-  readonly #incoming = new Map<NodeId, Map<number, Transfer>>()
-  readonly #bytes = new Map<NodeId, number>()
-  #next: number
+  readonly #incoming = new Map<NodeId, Incoming>()
+  readonly #outgoing = new BoundedMap<NodeId, BoundedMap<number, Source>>(SERVED_PEERS_MAX)
+  #last: number
 
   constructor(ground: Ground, links: Links) {
     this.#ground = ground
     this.#links = links
-    this.#next = ground.random.uint32()
+    // Begins anywhere, so that nobody is given what an earlier life of this node had under that number.
+    this.#last = ground.random.uint32()
   }
 
-  /** The payload as it stands in a message to that peer; its parts, if any, go out before the message. */
-  payload(to: NodeId, bytes: Uint8Array): PayloadBody {
-    const { inlineBytesMax, partBytes } = this.#ground.params
+  /** The number under which a payload is to be had, again and again. */
+  number(): number {
+    this.#last += 1
+    return this.#last
+  }
+
+  /** The payload as it stands in a message to that peer. */
+  payload(to: NodeId, bytes: Uint8Array, source: Source, transfer = this.number()): PayloadBody {
+    const { inlineBytesMax, transfersPerPeerMax } = this.#ground.params
     if (bytes.length <= inlineBytesMax) return { kind: 'inline', bytes }
-    this.#next += 1
-    const transfer = this.#next
-    for (let offset = 0; offset < bytes.length; offset += partBytes) {
-      const body = { transfer, offset, bytes: bytes.subarray(offset, offset + partBytes) }
-      this.#links.sendIfUp(to, { kind: 'claims.part', body })
-    }
+    const sources = this.#outgoing.get(to) ?? new BoundedMap<number, Source>(transfersPerPeerMax)
+    sources.set(transfer, source)
+    this.#outgoing.set(to, sources)
     return { kind: 'parts', transfer, bytes: bytes.length }
   }
 
   /**
-   * Hands the bytes to `then`, at once or when the last part has come. False when there is no room for them. What was
+   * Hands the bytes over, at once or when the last part has come. False when too many wait for this peer's. What was
    * received is copied out of its frame, which would otherwise be kept whole.
    */
-  receive(from: NodeId, payload: PayloadBody, then: (bytes: Uint8Array) => void): boolean {
+  receive(from: NodeId, payload: PayloadBody, receipt: Receipt): boolean {
     if (payload.kind === 'inline') {
-      then(payload.bytes.slice())
+      this.#handOver(receipt, payload.bytes.slice())
       return true
     }
-    const transfer = this.#transfer(from, payload.transfer, payload.bytes)
-    if (transfer === undefined || transfer.bytes.length !== payload.bytes) return false
-    transfer.done = then
-    this.#finish(from, payload.transfer, transfer)
+    const incoming = this.#incomingFrom(from)
+    // Named again: it is on its way.
+    if (incoming.transfers.has(payload.transfer)) return true
+    if (incoming.transfers.size >= this.#ground.params.transfersPerPeerMax) return false
+    const { transfer, bytes } = payload
+    incoming.transfers.set(transfer, { bytes, receipt, buffer: undefined, received: 0, asked: 0 })
+    this.#ask(from, incoming)
+    this.#watch(from, incoming)
     return true
   }
 
-  /** In order and from the start; anything else is of no use. */
-  onPart(from: NodeId, body: BodyOf<'claims.part'>): void {
-    const known = this.#incoming.get(from)?.get(body.transfer)
-    // The first part does not say how long the whole is: room for the longest, given back in `finish`.
-    const transfer = known ?? (body.offset === 0 ? this.#open(from, body.transfer) : undefined)
-    if (transfer === undefined || body.offset !== transfer.received) return
-    if (body.offset + body.bytes.length > transfer.bytes.length) return
-    transfer.bytes.set(body.bytes, body.offset)
-    transfer.received += body.bytes.length
-    this.#finish(from, body.transfer, transfer)
+  /** A part of what is here. An empty one says that it is not. */
+  onFetch(from: NodeId, { transfer, offset, bytes }: BodyOf<'claims.fetch'>): void {
+    const whole = this.#outgoing.get(from)?.get(transfer)?.() ?? GONE
+    const body = { transfer, offset, bytes: whole.subarray(offset, offset + bytes) }
+    this.#links.sendIfUp(from, { kind: 'claims.part', body })
   }
 
-  /** What was on its way is lost. */
-  drop(peer: NodeId): void {
-    this.#incoming.delete(peer)
-    this.#bytes.delete(peer)
+  onPart(from: NodeId, { transfer: id, offset, bytes }: BodyOf<'claims.part'>): void {
+    const incoming = this.#incoming.get(from)
+    const transfer = incoming?.transfers.get(id)
+    // What was asked for twice may come twice.
+    if (incoming === undefined || transfer?.buffer === undefined || offset !== transfer.received) return
+    if (bytes.length === 0) {
+      this.#remove(incoming, id, transfer)
+      this.#ask(from, incoming)
+      transfer.receipt.lost()
+      return
+    }
+    if (transfer.received === transfer.asked || bytes.length !== this.#partBytes(transfer, offset)) return
+    transfer.buffer.set(bytes, offset)
+    transfer.received += bytes.length
+    incoming.askedBytes -= bytes.length
+    incoming.quiet = 0
+    const isWhole = transfer.received === transfer.bytes
+    if (isWhole) this.#remove(incoming, id, transfer)
+    this.#ask(from, incoming)
+    if (isWhole) this.#handOver(transfer.receipt, transfer.buffer)
   }
 
-  #open(from: NodeId, id: number): Transfer | undefined {
-    return this.#add(from, id, PENDING_BYTES)
+  #handOver(receipt: Receipt, bytes: Uint8Array): void {
+    if (this.#ground.isPayload(bytes)) receipt.done(bytes)
+    else receipt.malformed()
   }
 
-  #transfer(from: NodeId, id: number, bytes: number): Transfer | undefined {
-    const known = this.#incoming.get(from)?.get(id)
-    if (known === undefined) return this.#add(from, id, bytes)
-    if (known.bytes.length === bytes) return known
-    if (known.received > bytes || bytes > PENDING_BYTES) return undefined
-    const sized: Transfer = { bytes: known.bytes.slice(0, bytes), received: known.received, done: known.done }
-    this.#incoming.get(from)?.set(id, sized)
-    this.#count(from, bytes - known.bytes.length)
-    return sized
+  /** What was on its way may be lost. */
+  resume(peer: NodeId): void {
+    const incoming = this.#incoming.get(peer)
+    if (incoming !== undefined) this.#askAgain(peer, incoming)
   }
 
-  #add(from: NodeId, id: number, bytes: number): Transfer | undefined {
-    const { transfersPerPeerMax, transferBytesPerPeerMax } = this.#ground.params
-    const transfers = this.#incoming.get(from) ?? new Map<number, Transfer>()
-    const isFull =
-      transfers.size >= transfersPerPeerMax || (this.#bytes.get(from) ?? 0) + bytes > transferBytesPerPeerMax
-    if (isFull && !this.#dropOldest(from, transfers)) return undefined
-    this.#incoming.set(from, transfers)
-    const transfer: Transfer = { bytes: new Uint8Array(bytes), received: 0, done: undefined }
-    transfers.set(id, transfer)
-    this.#count(from, bytes)
-    return transfer
+  #incomingFrom(peer: NodeId): Incoming {
+    const known = this.#incoming.get(peer)
+    if (known !== undefined) return known
+    const incoming: Incoming = { transfers: new Map(), askedBytes: 0, bufferBytes: 0, quiet: 0, alarm: undefined }
+    this.#incoming.set(peer, incoming)
+    return incoming
   }
 
-  #dropOldest(from: NodeId, transfers: Map<number, Transfer>): boolean {
-    const [oldest] = transfers
-    if (oldest === undefined) return false
-    transfers.delete(oldest[0])
-    this.#count(from, -oldest[1].bytes.length)
-    return true
+  #partBytes(transfer: Transfer, offset: number): number {
+    return Math.min(this.#ground.params.partBytes, transfer.bytes - offset)
   }
 
-  #finish(from: NodeId, id: number, transfer: Transfer): void {
-    if (transfer.done === undefined || transfer.received < transfer.bytes.length) return
-    this.#incoming.get(from)?.delete(id)
-    this.#count(from, -transfer.bytes.length)
-    transfer.done(transfer.bytes)
+  /** In order, and no more at a time than there is room for. */
+  #ask(from: NodeId, incoming: Incoming): void {
+    const { transferBytesPerPeerMax, transferWindowBytes } = this.#ground.params
+    for (const [id, transfer] of incoming.transfers) {
+      while (transfer.asked < transfer.bytes) {
+        const offset = transfer.asked
+        const bytes = this.#partBytes(transfer, offset)
+        if (incoming.askedBytes + bytes > transferWindowBytes) return
+        if (transfer.buffer === undefined) {
+          if (incoming.bufferBytes + transfer.bytes > transferBytesPerPeerMax) return
+          transfer.buffer = new Uint8Array(transfer.bytes)
+          incoming.bufferBytes += transfer.bytes
+        }
+        transfer.asked += bytes
+        incoming.askedBytes += bytes
+        this.#links.sendIfUp(from, { kind: 'claims.fetch', body: { transfer: id, offset, bytes } })
+      }
+    }
   }
 
-  #count(from: NodeId, bytes: number): void {
-    this.#bytes.set(from, Math.max(0, (this.#bytes.get(from) ?? 0) + bytes))
+  #askAgain(from: NodeId, incoming: Incoming): void {
+    for (const transfer of incoming.transfers.values()) transfer.asked = transfer.received
+    incoming.askedBytes = 0
+    this.#ask(from, incoming)
+  }
+
+  /** A full queue may have swallowed the question or the part. */
+  #watch(from: NodeId, incoming: Incoming): void {
+    incoming.alarm ??= this.#ground.in(this.#ground.params.resendMs, () => {
+      incoming.alarm = undefined
+      if (incoming.transfers.size === 0) {
+        this.#incoming.delete(from)
+        return
+      }
+      // Counted from here: what comes meanwhile sets it back.
+      incoming.quiet += 1
+      if (incoming.quiet > QUIET_MAX) {
+        this.#loseAll(from, incoming)
+        return
+      }
+      if (incoming.quiet > 1) this.#askAgain(from, incoming)
+      this.#watch(from, incoming)
+    })
+  }
+
+  #loseAll(from: NodeId, incoming: Incoming): void {
+    this.#incoming.delete(from)
+    for (const { receipt } of incoming.transfers.values()) receipt.lost()
+  }
+
+  #remove(incoming: Incoming, id: number, transfer: Transfer): void {
+    incoming.transfers.delete(id)
+    incoming.askedBytes -= transfer.asked - transfer.received
+    incoming.bufferBytes -= transfer.bytes
   }
 }
-
-/** Until the message that names it has come, a transfer may become as long as the longest payload. */
-const PENDING_BYTES = 1024 * 1024

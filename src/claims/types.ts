@@ -370,6 +370,11 @@ export interface ClaimsOptions {
   }
   /** Skills of a node as last heard, for whoever waits for news of one. */
   readonly skillsOf?: (node: NodeId) => Iterable<string>
+  /**
+   * Whether bytes are a payload, as agents and clients take them: what peers send is looked at, what agents here send is the
+   * host's to see to. Absent: anything is.
+   */
+  readonly isPayload?: (bytes: Uint8Array) => boolean
   /** All records of the log that this core wrote, in order. */
   readonly records?: Iterable<ClaimsRecord>
 }

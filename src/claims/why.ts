@@ -1,7 +1,9 @@
+import { clamp } from './clamp.ts'
 import type { Group } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
-import type { HistoryRow, PlacementBody, ReasonRow } from './messages.ts'
+import { type HistoryRow, type PlacementBody, REASON_BYTES_MAX, type ReasonRow } from './messages.ts'
+import type { Lane, Tenant } from './queue.ts'
 import type { Roster } from './roster.ts'
 import type { Rounds } from './rounds.ts'
 import type { Task } from './task.ts'
@@ -105,10 +107,10 @@ export class Why {
     const runMs = this.#tracks.skillMs(group.demand.skill)
     const expectedMs = Math.round((runMs * position) / Math.max(1, slots))
     const data = { slots: String(slots), position: String(position), expectedMs: String(expectedMs) }
-    if (free > 0 && position === 1) {
+    if (free > 0) {
       return reason(
         'SHORT_OF_RESOURCES',
-        `${free} of ${slots} slots here are free, but not what it needs of resources, or their agents fail such tasks now; expected in ${seconds(expectedMs)}`,
+        `${free} of ${slots} slots here are free, but not what it needs of resources, or their agents fail such tasks now; position ${position}, expected in ${seconds(expectedMs)}`,
         data,
       )
     }
@@ -140,7 +142,7 @@ export class Why {
         return [
           reason(
             'CONSTRAINT_EXCLUDES_HERE',
-            `${body.require.join(' and ').slice(0, 500)} excludes this node and its agents`,
+            `${clamp(body.require.join(' and '), 500)} excludes this node and its agents`,
             {},
           ),
         ]
@@ -200,19 +202,41 @@ export class Why {
     )
   }
 
-  /** How many of the same demand and class or above are ahead, itself included. */
+  /**
+   * Its place in the line for the agents here, 1 being next: behind all of higher classes and what of its tenant came
+   * before it, and of other tenants as many as get their turn meanwhile. All of those may not fit the agents that it fits.
+   */
   #position(task: Task): number {
-    const { lane, group } = task
-    let position = 1
-    for (let entry = task.previous; entry !== undefined && position < POSITION_MAX; entry = entry.previous)
-      position += 1
-    for (const each of group.lanes) if (lane !== undefined && each.priority > lane.priority) position += each.size
+    const { lane } = task
+    if (lane === undefined) return 1
+    const others = new Map<Tenant, number>()
+    let higher = 0
+    let own = 1
+    for (let entry = task.previous; entry !== undefined && own < POSITION_MAX; entry = entry.previous) own += 1
+    for (const each of lanesBeside(lane)) {
+      if (each === lane || each.priority < lane.priority) continue
+      if (each.priority > lane.priority) higher += each.size
+      else if (each.tenant !== lane.tenant) others.set(each.tenant, (others.get(each.tenant) ?? 0) + each.size)
+      else own += each.before(task.sequence, POSITION_MAX - own)
+    }
+    let position = higher + own
+    for (const [{ weight }, waiting] of others)
+      position += Math.min(waiting, Math.ceil((own * weight) / lane.tenant.weight))
     return position
   }
 }
 
+/** All lanes that some agent of those who can serve this one may be given instead. */
+function lanesBeside(lane: Lane): ReadonlySet<Lane> {
+  const found = new Set<Lane>()
+  for (const selector of lane.selectors) {
+    for (const each of selector.lanes()) if (each.size > 0 && found.size < POSITION_MAX) found.add(each)
+  }
+  return found
+}
+
 function reason(code: string, message: string, data: Readonly<Record<string, string>>): ReasonRow {
-  return { code, message, data }
+  return { code, message: clamp(message, REASON_BYTES_MAX), data }
 }
 
 function row(at: number, kind: string, node: string, agent: string, attempt: number, text: string): HistoryRow {

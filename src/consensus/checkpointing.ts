@@ -3,9 +3,9 @@ import { CheckpointLedger } from './checkpoint-ledger.ts'
 import type { Context } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 import type { SavedState } from './execution.ts'
-import type { Group } from './group.ts'
+import { closes, Handovers } from './handovers.ts'
 import { voteClaim } from './statements.ts'
-import type { CastVote, CheckpointCertificate, CheckpointVote, Digest, Evidence, Height, Seat, Vote } from './types.ts'
+import type { CastVote, CheckpointCertificate, CheckpointVote, Digest, Evidence, Height, Seat } from './types.ts'
 import { sameCheckpoint } from './votes.ts'
 
 /** A state that a quorum signed, with the pieces that others may ask for. Absent certificate: the genesis. */
@@ -17,7 +17,7 @@ export interface StableState {
 }
 
 export interface CheckpointingEvents {
-  cast(vote: Vote): void
+  cast(vote: CheckpointVote): void
   /** Our state at this boundary is certified: the log may be cut, the epoch may end. */
   onStable(certificate: CheckpointCertificate, state: SavedState): void
   /** A quorum is at a boundary that we have not reached, or reached otherwise. */
@@ -25,14 +25,12 @@ export interface CheckpointingEvents {
   onEvidence(evidence: Evidence): void
 }
 
-/** Checkpoints at closing memberships kept in memory, latest last: enough for any member that lags to follow. */
-const HANDOVERS_MAX = 1024
-
 /** Boundaries: voting on the state after each, and what a quorum has signed (B-6, B-18, B-23). */
 export class Checkpointing {
   readonly #context: Context
   readonly #events: CheckpointingEvents
-  readonly #handovers: CheckpointCertificate[] = []
+  /** What closed the epochs so far. */
+  readonly handovers: Handovers
   #ledger = new CheckpointLedger()
   #pending: SavedState | undefined
   #stable: StableState
@@ -41,6 +39,7 @@ export class Checkpointing {
   constructor(context: Context, events: CheckpointingEvents) {
     this.#context = context
     this.#events = events
+    this.handovers = new Handovers(context.group, context.params.recentEpochsMax)
     this.#stable = { height: 0 as Height, certificate: undefined, chunks: [], digests: [] }
   }
 
@@ -53,14 +52,14 @@ export class Checkpointing {
     return this.#pending
   }
 
-  /** The checkpoints that closed the epochs so far, in order. */
-  get handovers(): readonly CheckpointCertificate[] {
-    return this.#handovers
-  }
-
   /** The highest checkpoint known that we have yet to reach. */
   get ahead(): CheckpointCertificate | undefined {
     return this.#ahead
+  }
+
+  /** Our own copy of a certificate that was found good, if this one says the same: its signatures may be others. */
+  known(certificate: CheckpointCertificate): CheckpointCertificate | undefined {
+    return this.#ahead !== undefined && sameCheckpoint(this.#ahead.vote, certificate.vote) ? this.#ahead : undefined
   }
 
   /** How far the boundary at a height is settled (B-18). */
@@ -106,7 +105,7 @@ export class Checkpointing {
     if (missing <= 0 || unchecked.length < missing) return
     const looked = unchecked.slice(0, missing)
     const claims = looked.map((slot) => voteClaim(group.id, group.members[slot.seat] as NodeId, slot))
-    const asked = this.#context.inspect(claims, (valid) => {
+    const asked = this.#context.inspect(undefined, claims, (valid) => {
       looked.forEach((slot, i) => {
         if (valid[i] === true) slot.state = 'good'
         else {
@@ -168,16 +167,4 @@ export class Checkpointing {
     this.#ledger = new CheckpointLedger()
     this.#ahead = undefined
   }
-
-  addHandover(certificate: CheckpointCertificate): void {
-    const last = this.#handovers.at(-1)
-    if (last !== undefined && last.vote.epoch >= certificate.vote.epoch) return
-    this.#handovers.push(certificate)
-    if (this.#handovers.length > HANDOVERS_MAX) this.#handovers.shift()
-  }
-}
-
-/** Whether a checkpoint of this epoch ends it. */
-export function closes(certificate: CheckpointCertificate, group: Group): boolean {
-  return certificate.vote.epoch === group.epoch && !group.sameMembers(certificate.vote.members)
 }

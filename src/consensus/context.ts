@@ -128,13 +128,18 @@ export class Context {
     return { vote, signature: this.signer.sign('consensus-vote', voteBytes(this.#group.id, vote)).signature }
   }
 
-  /** Asks for signatures to be checked; with none to check, concludes at once. False: too much is outstanding. */
-  inspect(claims: readonly Claim[], conclude: (valid: readonly boolean[]) => void): boolean {
+  /**
+   * Asks for signatures to be checked; with none to check, concludes at once. False: too much is outstanding, of the peer
+   * whose message causes it, or (undefined) of ourselves.
+   */
+  inspect(peer: NodeId | undefined, claims: readonly Claim[], conclude: (valid: readonly boolean[]) => void): boolean {
     if (claims.length === 0) {
       conclude([])
       return true
     }
-    const id = this.#inspection.open(claims, conclude)
+    const isMember = peer !== undefined && this.#group.seatOf(peer) !== undefined
+    const cause = { peer, members: isMember ? this.#group.size : undefined }
+    const id = this.#inspection.open(cause, claims, conclude)
     if (id === undefined) return false
     this.#put({ kind: 'verify', id, claims })
     this.#asked += 1

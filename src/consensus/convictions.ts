@@ -42,7 +42,8 @@ export class Convictions {
       this.#context.refuse(from, 20, 'evidence that convicts no one')
       return
     }
-    const asked = this.#context.inspect(claims, (valid) => {
+    // Of each member one at a time, so that nobody need pay for it: least of all whom it accuses.
+    const asked = this.#context.inspect(undefined, claims, (valid) => {
       this.#checking.delete(signer)
       if (valid.some((good) => !good)) return this.#context.badSignature(from, 'evidence')
       if (this.#context.group !== group || this.#held.has(signer)) return

@@ -56,12 +56,6 @@ export interface ConsensusOptions {
 const ROUNDS_PER_STEP = 64
 
 /**
- * A request names a height that other members have reached as well: who has not yet heard of our last decision would drop a
- * request that starts from it, and whoever is primary then is waited for in vain.
- */
-const FLOOR_LAG = 64
-
-/**
  * Whether an input that has asked for nothing but checks of signatures can have moved nothing else: votes for blocks were
  * counted, and what is shown or asked of us counts once it is found good.
  */
@@ -135,9 +129,9 @@ export class ConsensusCore implements Core<Input, Effect> {
     return this.#desks.context.group.members
   }
 
-  /** What proves the epochs so far, from the genesis on (proof.ts). */
+  /** What proves the present epoch and the latest before it, from the genesis on (B-32, proof.ts). */
   get handovers(): readonly CheckpointCertificate[] {
-    return this.#desks.checkpointing.handovers
+    return this.#desks.checkpointing.handovers.chain
   }
 
   deadline(): Millis {
@@ -203,7 +197,7 @@ export class ConsensusCore implements Core<Input, Effect> {
     this.#started = true
     this.#desks.voting.recount()
     const pending = this.#desks.checkpointing.pending
-    if (pending !== undefined && this.#desks.context.member) this.#desks.voting.cast(pending.vote)
+    if (pending !== undefined && this.#desks.context.member) this.#desks.voting.castCheckpoint(pending.vote)
     if (this.#desks.recovery.asking) {
       this.#desks.context.observe({ kind: 'consensus.abstaining', why: 'the vote log may be damaged or old' })
       this.#desks.context.broadcast({ kind: 'fetch', want: { kind: 'standing' } })
@@ -248,10 +242,10 @@ export class ConsensusCore implements Core<Input, Effect> {
         this.#onVotes(from, seat, message.votes)
         return
       case 'certificates':
-        this.#desks.believing.onCertificates(from, message.certificates)
+        this.#charge(from, this.#desks.believing.onCertificates(from, message.certificates))
         return
       case 'standing':
-        this.#desks.believing.onStanding(from, message)
+        this.#charge(from, this.#desks.believing.onStanding(from, message))
         return
       case 'status':
         this.#desks.syncing.onStatus(from, message, this.epoch, this.#desks.chain.height)
@@ -267,7 +261,7 @@ export class ConsensusCore implements Core<Input, Effect> {
         this.#desks.believing.onBlock(message.block)
         return
       case 'blocks':
-        this.#desks.believing.onBlocks(from, message)
+        this.#charge(from, this.#desks.believing.onBlocks(from, message))
         return
       case 'manifest':
       case 'chunk':
@@ -295,9 +289,13 @@ export class ConsensusCore implements Core<Input, Effect> {
       }
       if (!this.#onVote(seat, from, cast)) idle += 1
     }
-    if (idle > 0 && !this.#spam.take(this.#desks.context.now, from, idle)) {
-      this.#desks.context.refuse(from, 20, 'more votes that serve nothing than a member has reason to send')
-    }
+    this.#charge(from, idle)
+  }
+
+  /** B-30 */
+  #charge(from: NodeId, idle: number): void {
+    if (idle === 0 || this.#spam.take(this.#desks.context.now, from, idle)) return
+    this.#desks.context.refuse(from, 20, 'more votes that serve nothing than a member has reason to send')
   }
 
   /** Whether it can have been of use (B-30). Checkpoints are few, and each could name a height that is nowhere. */
@@ -334,7 +332,7 @@ export class ConsensusCore implements Core<Input, Effect> {
     )
     const claims = fresh.map((signed) => requestClaim(this.#desks.context.group.id, signed))
     if (claims.length === 0) return
-    this.#desks.context.inspect(claims, (valid) => {
+    this.#desks.context.inspect(from, claims, (valid) => {
       fresh.forEach((signed, i) => {
         if (valid[i] !== true) this.#desks.context.badSignature(from, 'a request')
         else if (this.#desks.judging.isWanted(signed.request)) this.#desks.pool.add(signed, from)
@@ -381,8 +379,7 @@ export class ConsensusCore implements Core<Input, Effect> {
   }
 
   #bundleRequests(): readonly SignedRequest[] {
-    const floor = Math.max(0, this.#desks.chain.height - FLOOR_LAG) as Height
-    const bundled = this.#desks.intake.bundle(floor)
+    const bundled = this.#desks.intake.bundle(this.#desks.floor, (client) => this.#desks.execution.sessionOf(client))
     const { member, self } = this.#desks.context
     if (member) for (const signed of bundled) this.#desks.pool.add(signed, self)
     return bundled

@@ -10,6 +10,7 @@ import { Execution } from './execution.ts'
 import { Finalising } from './finalising.ts'
 import { Intake } from './intake.ts'
 import { Judging } from './judging.ts'
+import { REQUEST_LAG_COUNT } from './params.ts'
 import { RequestPool } from './pool.ts'
 import { Proposing } from './proposing.ts'
 import type { LogRecord } from './records.ts'
@@ -78,7 +79,7 @@ export class Desks {
     this.pool = new RequestPool(params)
     this.intake = new Intake(context, setup.session, setup.clients)
     this.checkpointing = new Checkpointing(context, {
-      cast: (vote) => this.voting.cast(vote),
+      cast: (vote) => this.voting.castCheckpoint(vote),
       onStable: (certificate) => this.finalising.onStable(certificate),
       onCheckpointAhead: (certificate) => this.believing.onCheckpointAhead(certificate),
       onEvidence: (evidence) => this.convictions.consider(evidence.signer, evidence),
@@ -118,6 +119,11 @@ export class Desks {
 
   status(): Status {
     return { kind: 'status', epoch: this.context.group.epoch, view: this.voting.view, height: this.chain.height }
+  }
+
+  /** Where own requests begin. */
+  get floor(): Height {
+    return Math.max(0, this.chain.height - REQUEST_LAG_COUNT) as Height
   }
 
   /** Evidence against members that the group has not convicted yet. */

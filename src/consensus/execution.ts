@@ -7,7 +7,7 @@ import type { Rules } from './rules.ts'
 import type { Block, CheckpointVote, Digest, Epoch, Height, Outcome, Request, RequestResult } from './types.ts'
 import { ClientWindows, clientsShape, type Replay } from './windows.ts'
 
-/** Convicted members remembered: two full memberships. */
+/** Convicted members remembered: two full memberships, so that of more there is one that neither sits nor is to sit. */
 const CONVICTED_MAX = 128
 
 /** The core's own part of the state, the first piece of every snapshot. */
@@ -17,6 +17,7 @@ const frameShape = record({
   at: count<WallMillis & number>(),
   convicted: list(nodeId, CONVICTED_MAX),
   windows: u32,
+  forgottenTo: count<Height>(),
 })
 
 /** A state at a boundary, ready to be signed and served. */
@@ -31,13 +32,16 @@ export class Execution {
   readonly #machine: Machine
   readonly #hashing: Hashing
   readonly #windows: ClientWindows
+  /** In the order of their convictions. */
   readonly #convicted = new Set<NodeId>()
+  /** Changes of that set. */
+  #verdicts = 0
   /** Asked for at every step, changed by blocks only. */
   #next:
     | {
         readonly group: Group
         readonly wanted: readonly NodeId[]
-        readonly convicted: number
+        readonly verdicts: number
         readonly members: readonly NodeId[]
         readonly differs: boolean
       }
@@ -47,7 +51,7 @@ export class Execution {
   constructor(machine: Machine, hashing: Hashing, params: ConsensusParams, rules: Rules) {
     this.#machine = machine
     this.#hashing = hashing
-    this.#windows = new ClientWindows(params, rules)
+    this.#windows = new ClientWindows(params, rules, machine)
   }
 
   get convicted(): ReadonlySet<NodeId> {
@@ -63,13 +67,19 @@ export class Execution {
     return this.#windows.judge(request, height)
   }
 
+  /** The latest session of a client that spoke (B-21). */
+  sessionOf(client: NodeId): number | undefined {
+    return this.#windows.sessionOf(client)
+  }
+
   /** Applies a final block. What does not count or is refused changes nothing. */
   apply(block: Block): readonly RequestResult[] {
     const { height, at } = block.header
     this.#stale = true
     for (const { signer } of block.evidence) {
-      if (this.#convicted.size >= CONVICTED_MAX || this.#convicted.has(signer)) continue
+      if (this.#convicted.has(signer)) continue
       this.#convicted.add(signer)
+      this.#verdicts += 1
       this.#machine.convict?.(signer, at)
     }
     return block.requests.map(({ request }) => this.#applyRequest(request, height, at))
@@ -95,11 +105,10 @@ export class Execution {
     if (next?.group === group && !this.#stale) return next.members
     this.#stale = false
     const wanted = this.#machine.members()
-    const convicted = this.#convicted.size
-    // Nobody is ever acquitted, so equal numbers are equal sets.
-    if (next?.group === group && next.wanted === wanted && next.convicted === convicted) return next.members
+    const verdicts = this.#verdicts
+    if (next?.group === group && next.wanted === wanted && next.verdicts === verdicts) return next.members
     const members = group.towards(wanted, this.#convicted)
-    this.#next = { group, wanted, convicted, members, differs: !group.sameMembers(members) }
+    this.#next = { group, wanted, verdicts, members, differs: !group.sameMembers(members) }
     return members
   }
 
@@ -116,9 +125,18 @@ export class Execution {
   ): SavedState {
     const { digest, height, at } = boundary
     this.#windows.forgetIdle(height)
+    this.#forgetConvicted(group)
     const windows = this.#windows.save()
-    const convicted = [...this.#convicted].sort()
-    const frame = encode(frameShape, { epoch: group.epoch, height, at, convicted, windows: windows.length })
+    const convicted = [...this.#convicted]
+    const { forgottenTo } = this.#windows
+    const frame = encode(frameShape, {
+      epoch: group.epoch,
+      height,
+      at,
+      convicted,
+      windows: windows.length,
+      forgottenTo,
+    })
     const own = [frame, ...windows.map((piece) => encode(clientsShape, piece))]
     const chunks = [...own, ...this.#machine.snapshot()]
     // Only the machine may hand out pieces again.
@@ -126,6 +144,19 @@ export class Execution {
     const members = this.nextMembers(group)
     const root = this.#hashing.root(digests)
     return { vote: { kind: 'checkpoint', epoch: group.epoch, height, digest, root, members }, chunks, digests }
+  }
+
+  /** The oldest first. Not a member, whose evidence would come up again, nor whom the machine wants: it would sit again. */
+  #forgetConvicted(group: Group): void {
+    if (this.#convicted.size <= CONVICTED_MAX) return
+    const wanted = this.#machine.members()
+    for (const node of this.#convicted) {
+      if (this.#convicted.size <= CONVICTED_MAX) return
+      if (group.seatOf(node) !== undefined || wanted.includes(node)) continue
+      this.#convicted.delete(node)
+      this.#verdicts += 1
+      this.#stale = true
+    }
   }
 
   /** Replaces the state by a certified one; the block time it ends at, or undefined if it is not a state of this version. */
@@ -138,9 +169,11 @@ export class Execution {
     const windows = chunks.slice(1, 1 + frame.value.windows).map((chunk) => decode(clientsShape, chunk))
     if (windows.some((piece) => !piece.ok)) return undefined
     if (!this.#machine.restore(chunks.slice(1 + frame.value.windows))) return undefined
-    this.#windows.restore(windows.map((piece) => (piece.ok ? piece.value : [])))
+    const clients = windows.map((piece) => (piece.ok ? piece.value : []))
+    this.#windows.restore(clients, frame.value.forgottenTo)
     this.#convicted.clear()
     for (const node of frame.value.convicted) this.#convicted.add(node)
+    this.#verdicts += 1
     return frame.value.at
   }
 }

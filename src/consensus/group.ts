@@ -53,22 +53,27 @@ export class Group {
 
   /**
    * The membership of the next epoch on the way to a wanted one: at most max(1, f) members differ (B-24), convicted
-   * members leave first, then others come, then others leave. Never empty.
+   * members leave first, then others come, then others leave. Never empty: one that is alone leaves once another has come.
    */
   towards(wanted: readonly NodeId[], convicted: ReadonlySet<NodeId>): readonly NodeId[] {
     const goal = new Set(wanted.filter((node) => !convicted.has(node)))
     const leaving = this.members.filter((node) => !goal.has(node))
     const coming = [...goal].filter((node) => !this.#seats.has(node)).sort()
-    const steps = [
-      ...leaving.filter((node) => convicted.has(node)),
-      ...coming,
-      ...leaving.filter((node) => !convicted.has(node)),
-    ].slice(0, this.#rules.membershipStep(this.f))
+    const first = this.size > 1 ? leaving.filter((node) => convicted.has(node)) : []
+    const steps = [...first, ...coming, ...leaving.filter((node) => !first.includes(node))].slice(
+      0,
+      this.#rules.membershipStep(this.f),
+    )
     const next = new Set(this.members)
     for (const node of steps) {
       if (!next.delete(node)) next.add(node)
     }
     return next.size === 0 ? this.members : [...next].sort()
+  }
+
+  /** The same members in another epoch. */
+  at(epoch: Epoch): Group {
+    return epoch === this.epoch ? this : new Group(this.id, epoch, this.members, this.#rules)
   }
 
   /** The epoch after this one. */

@@ -18,6 +18,7 @@ export {
   type Founding,
   type Proven,
   proofOf,
+  prove,
   verifyDecision,
 } from './proof.ts'
 export { type LogRecord, logRecordShape } from './records.ts'

@@ -29,10 +29,14 @@ interface Voice {
   readonly client: Signer
   readonly queue: BoundedQueue<Submitted>
   readonly flights: Map<string, Flight>
+  session: number
   nonce: number
 }
 
 const NOTHING: readonly SignedRequest[] = []
+
+/** Holders of one key that take over from the same session begin sessions of different numbers. */
+const SESSION_STEP_MAX = 1_000_003
 
 /** Client, numbers and lengths of a request, generously. */
 const REQUEST_OVERHEAD_BYTES = 160
@@ -44,17 +48,17 @@ const OPERATION_OVERHEAD_BYTES = 4
  */
 export class Intake {
   readonly #context: Context
-  readonly #session: number
+  readonly #sessionStep: number
   /** One, or few. */
   readonly #voices: readonly Voice[]
 
   /** `session` must be larger at every start of these clients (B-21). */
   constructor(context: Context, session: number, clients: readonly Signer[]) {
     this.#context = context
-    this.#session = session
+    this.#sessionStep = 1 + (session % SESSION_STEP_MAX)
     const { submitsMax } = context.params
     const voiceOf = (client: Signer): Voice => {
-      return { client, queue: new BoundedQueue<Submitted>(submitsMax), flights: new Map(), nonce: 0 }
+      return { client, queue: new BoundedQueue<Submitted>(submitsMax), flights: new Map(), session, nonce: 0 }
     }
     this.#voices = clients.map(voiceOf)
   }
@@ -84,16 +88,33 @@ export class Intake {
     }
   }
 
-  /** Requests to send now. */
-  bundle(floor: Height): readonly SignedRequest[] {
+  /** Requests to send now. `sessionOf` says in which session a client last spoke, by what is final. */
+  bundle(floor: Height, sessionOf: (client: NodeId) => number | undefined): readonly SignedRequest[] {
     let bundled: SignedRequest[] | undefined
     for (const voice of this.#voices) {
+      const last = sessionOf(voice.client.node) ?? 0
+      if (last > voice.session) {
+        bundled ??= []
+        bundled.push(...this.#takeOver(voice, last, floor))
+      }
       while (this.#isDue(voice)) {
         bundled ??= []
         bundled.push(this.#next(voice, floor))
       }
     }
     return bundled ?? NOTHING
+  }
+
+  /**
+   * B-21: another holder of the key has spoken, in a later session. Whatever is still on its way in an earlier one can never
+   * count any more, so it is said again in one that is later still; but for what nobody waits for.
+   */
+  #takeOver(voice: Voice, last: number, floor: Height): readonly SignedRequest[] {
+    voice.session = last + this.#sessionStep
+    voice.nonce = 0
+    const flights = [...voice.flights.values()].filter(({ submits }) => submits.length > 0)
+    voice.flights.clear()
+    return flights.map(({ request, submits }) => this.#begin(voice, submits, request.operations, floor))
   }
 
   /**
@@ -112,7 +133,7 @@ export class Intake {
   }
 
   #next(voice: Voice, floor: Height): SignedRequest {
-    const { client, queue } = voice
+    const { queue } = voice
     const submits: Submitted[] = []
     let bytes = REQUEST_OVERHEAD_BYTES
     while (submits.length < OPERATIONS_PER_REQUEST_MAX) {
@@ -123,13 +144,29 @@ export class Intake {
       submits.push({ ...next, place: submits.length })
       queue.shift()
     }
-    voice.nonce += 1
     const operations = submits.map((submitted) => submitted.operation)
-    const request: Request = { client: client.node, session: this.#session, nonce: voice.nonce, floor, operations }
+    return this.#begin(voice, submits, operations, floor)
+  }
+
+  #begin(voice: Voice, submits: readonly Submitted[], operations: readonly Uint8Array[], floor: Height): SignedRequest {
+    voice.nonce += 1
+    const { client, session, nonce } = voice
+    return this.#send(voice, { client: client.node, session, nonce, floor, operations }, submits)
+  }
+
+  #send({ client, flights }: Voice, request: Request, submits: readonly Submitted[]): SignedRequest {
     const { signature } = client.sign('consensus-request', requestBytes(this.#context.group.id, request))
     const signed = { request, signature }
-    voice.flights.set(requestKey(request), { request, signed, submits })
+    flights.set(requestKey(request), { request, signed, submits })
     return signed
+  }
+
+  /** Begins those on their way that can no longer count anew from this floor, under the same nonce: none may be left out. */
+  renew(isVoid: (request: Request) => boolean, floor: Height): readonly SignedRequest[] {
+    return this.#voices.flatMap((voice) => {
+      const late = [...voice.flights.values()].filter(({ request }) => request.floor < floor && isVoid(request))
+      return late.map(({ request, submits }) => this.#send(voice, { ...request, floor }, submits))
+    })
   }
 
   /** Own requests not yet final, to be sent again. */
@@ -141,7 +178,8 @@ export class Intake {
     for (const { request, outcomes, refused } of decision.results) {
       const flights = this.#voiceOf(request.client)?.flights
       const flight = flights?.get(requestKey(request))
-      if (flight === undefined || refused === 'replayed') continue
+      // One of an earlier session is said again in a later one.
+      if (flight === undefined || refused === 'replayed' || refused === 'old-session') continue
       flights?.delete(requestKey(request))
       for (const { id, place } of flight.submits) {
         const reason = `the group does not take this client's request: ${refused}`

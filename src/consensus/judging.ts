@@ -5,7 +5,8 @@ import type { Context } from './context.ts'
 import { evidenceClaims } from './evidence.ts'
 import type { Execution } from './execution.ts'
 import { PAYLOAD_BYTES_MAX } from './messages.ts'
-import { keysIn, type RequestPool, requestKey } from './pool.ts'
+import { OPERATIONS_PER_BLOCK_MAX } from './params.ts'
+import { keysIn, operationsIn, type RequestPool, requestKey } from './pool.ts'
 import { requestClaim, voteClaim } from './statements.ts'
 import type { CastVote, Certificate, Claim, Digest, Height, Proposal, Request, Seat } from './types.ts'
 import type { Voting } from './voting.ts'
@@ -108,7 +109,7 @@ export class Judging {
     }
     const candidate: Candidate = { proposal, digest, from, cast, checked: false }
     this.#candidates.set(seat, candidate)
-    const asked = this.#context.inspect(this.#claims(candidate), (valid) => this.#checked(seat, candidate, valid))
+    const asked = this.#context.inspect(from, this.#claims(candidate), (valid) => this.#checked(seat, candidate, valid))
     if (!asked) this.#candidates.delete(seat)
   }
 
@@ -119,6 +120,7 @@ export class Judging {
     if (header.group !== group.id || !rules.sameEpoch(header.epoch, epoch)) return 'a block of another group or epoch'
     if (header.payload !== hashing.payload(block)) return 'a block whose payload is not what its header says'
     if (hashing.payloadBytes(block) > PAYLOAD_BYTES_MAX) return 'a block that is too large'
+    if (operationsIn(block.requests) > OPERATIONS_PER_BLOCK_MAX) return 'a block of too many operations'
     for (const certificate of [tip, skip, checkpoint]) {
       // The checkpoint that an epoch starts on was signed by the epoch before.
       if (certificate !== undefined && certificate !== checkpoint && !wellFormed(certificate, group, rules)) {
@@ -256,7 +258,10 @@ export class Judging {
       if (this.#context.rules.refusesReplay()) seen.add(key)
       const replay = this.#execution.judge(request, block.header.height)
       if (replay === 'replayed' || replay === 'expired' || replay === 'old-session') {
-        return bad(`a block with a request that is ${replay}`)
+        // What its client had used may be forgotten at a boundary that is not final here.
+        return below.some((entry) => entry.block.header.boundary)
+          ? EARLY
+          : bad(`a block with a request that is ${replay}`)
       }
     }
     return GOOD

@@ -15,6 +15,8 @@ export const REQUEST_BYTES_MAX = 128 * KIB
 export const BLOCK_BYTES_MAX = 192 * KIB
 /** Requests in a block. */
 export const REQUESTS_PER_BLOCK_MAX = 1024
+/** Operations in a block: each takes memory and time beyond its bytes, of which it may have none. */
+export const OPERATIONS_PER_BLOCK_MAX = 4096
 /** Convictions in a block: evidence is rare, and each costs every member two verifications. */
 export const EVIDENCE_PER_BLOCK_MAX = 4
 /** Votes in one message: a member's whole voice of the moment. */
@@ -38,6 +40,12 @@ export const BLOCKS_BYTES_MAX = BLOCK_BYTES_MAX
 export const CHECKPOINTS_PER_MESSAGE_MAX = 16
 /** Pieces of a snapshot: with their size, the largest state a group may hold (512 MiB). */
 export const CHUNKS_MAX = 4096
+
+/**
+ * Heights below the last at which a request begins, so that other members have reached it as well: who has not yet heard of
+ * our last decision would drop one that begins there, and whoever is primary then is waited for in vain.
+ */
+export const REQUEST_LAG_COUNT = 64
 
 /** Per group; the same on all its members (they stand in the genesis). Times in milliseconds. */
 export interface ConsensusParams {
@@ -73,13 +81,19 @@ export interface ConsensusParams {
   readonly openNoncesMax: number
   /** Heights after its floor at which a request expires, and after which an idle client is forgotten (B-21). */
   readonly requestHeightsMax: number
-  /** Clients remembered at once. */
+  /** Heights after which a client may be forgotten that may not speak any more: a newcomer's requests have so long to be decided. */
+  readonly silencedHeightsMax: number
+  /** Clients remembered at once, beside those whose account has places of its own. */
   readonly clientsMax: number
+  /** Clients of one account remembered at once: more than an organisation can have seats and keys. */
+  readonly clientsPerAccountMax: number
   /** Own requests on their way at once; more operations wait and are bundled. */
   readonly requestsInFlightMax: number
   /** Local operations waiting to be bundled. */
   readonly submitsMax: number
-  /** Signature checks asked for and not yet answered. */
+  /** Epochs of which every handover is kept: a member that lags by no more follows at once, and what they decided can be proven (B-32). */
+  readonly recentEpochsMax: number
+  /** Signature checks asked for and not yet answered, as they are shared out (`inspection.ts`); a check takes 0.1 ms. */
   readonly inspectionsMax: number
   /** Turns that a primary is sat out after its nth skip in a row: 2^n - 1, at most this (B-26). */
   readonly sitOutTurnsMax: number
@@ -104,10 +118,13 @@ export const CONSENSUS_DEFAULTS: ConsensusParams = {
   poolBytesMax: 8 * MIB,
   openNoncesMax: 256,
   requestHeightsMax: 100_000,
+  silencedHeightsMax: 256,
   clientsMax: 4_096,
+  clientsPerAccountMax: 128,
   requestsInFlightMax: 4,
   submitsMax: 16_384,
-  inspectionsMax: 1_024,
+  recentEpochsMax: 1_024,
+  inspectionsMax: 16_384,
   sitOutTurnsMax: 63,
   clockToleranceMs: 60_000,
 }
@@ -128,6 +145,8 @@ export function consensusParams(changes: Partial<ConsensusParams> = {}): Consens
   assert(p.chainBytesMax >= 2 * (p.segmentBytes + BLOCK_BYTES_MAX), 'two segments fit in memory', details)
   // A client whose window is open must not be forgotten.
   assert(p.requestHeightsMax > p.segmentBlocksMax, 'requests outlive a segment', details)
+  // Else nobody who is new could speak while others are forgotten.
+  assert(p.silencedHeightsMax > REQUEST_LAG_COUNT, 'what begins at a floor is decided before that is too low', details)
   assert(p.openNoncesMax >= p.requestsInFlightMax, 'a client fits its window', details)
   // The pool gives each client a twelfth of its bytes.
   assert(p.poolBytesMax >= 12 * REQUEST_BYTES_MAX, 'a client fits its share of the pool', details)

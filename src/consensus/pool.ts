@@ -1,6 +1,12 @@
 import type { NodeId } from '../kernel/index.ts'
 import type { Entry } from './chain.ts'
-import { BLOCK_BYTES_MAX, type ConsensusParams, REQUEST_BYTES_MAX, REQUESTS_PER_BLOCK_MAX } from './params.ts'
+import {
+  BLOCK_BYTES_MAX,
+  type ConsensusParams,
+  OPERATIONS_PER_BLOCK_MAX,
+  REQUEST_BYTES_MAX,
+  REQUESTS_PER_BLOCK_MAX,
+} from './params.ts'
 import type { Request, SignedRequest } from './types.ts'
 
 interface Named {
@@ -128,11 +134,14 @@ export class RequestPool {
     const sessions = sessionsIn(below)
     const selected: SignedRequest[] = []
     let bytes = 0
+    let operations = 0
     for (const [key, { signed, bytes: size }] of this.#waiting) {
       const { client, session } = signed.request
       // A block below may hold a later session of its client: whoever has finalised that finds this one in the wrong.
       if (taken.has(key) || session < (sessions.get(client) ?? 0) || !counts(signed.request)) continue
       if (selected.length >= REQUESTS_PER_BLOCK_MAX || bytes + size > BLOCK_BYTES_MAX - PAYLOAD_RESERVE_BYTES) break
+      operations += signed.request.operations.length
+      if (operations > OPERATIONS_PER_BLOCK_MAX) break
       selected.push(signed)
       bytes += size
     }
@@ -204,6 +213,13 @@ function sessionsIn(entries: readonly Entry[]): ReadonlyMap<NodeId, number> {
     }
   }
   return sessions
+}
+
+/** How many operations there are in some requests. */
+export function operationsIn(requests: readonly SignedRequest[]): number {
+  let count = 0
+  for (const { request } of requests) count += request.operations.length
+  return count
 }
 
 /** The names of all requests in some blocks. */

@@ -1,8 +1,8 @@
 import { err, type NodeId, ok, type Result } from '../kernel/index.ts'
 import { list, record, type Shape } from '../wire/index.ts'
 import { claimsOf, wellFormed } from './certificates.ts'
-import { closes } from './checkpointing.ts'
 import { Group } from './group.ts'
+import { leadingTo, ledTo } from './handovers.ts'
 import { type HashFunction, Hashing } from './hashing.ts'
 import { blockShape, checkpointCertificateShape, commitCertificateShape, headerShape } from './messages.ts'
 import { RULES } from './rules.ts'
@@ -18,8 +18,8 @@ import type {
   Header,
 } from './types.ts'
 
-/** Epochs a proof may lead through, and headers between a block and the certificate above it. */
-const HANDOVERS_MAX = 4096
+/** Memberships a proof may lead through, and headers between a block and the certificate above it. */
+const HANDOVERS_MAX = 131_072
 const HEADERS_MAX = 4096
 
 /** All that is needed to check one decision with only the genesis in hand (GOV-5). */
@@ -28,7 +28,7 @@ export interface DecisionProof {
   /** Headers above the block, in order, up to the one that has the certificate; none if that is the block itself. */
   readonly headers: readonly Header[]
   readonly commit: CommitCertificate
-  /** The checkpoints that closed the epochs before, from the first on. */
+  /** The checkpoints that lead from the first membership to the one that decided (B-32). */
   readonly handovers: readonly CheckpointCertificate[]
 }
 
@@ -54,7 +54,10 @@ export interface Proven {
   readonly signers: readonly NodeId[]
 }
 
-/** A proof of the first of some consecutive decisions, of which the last has a certificate of its own. */
+/**
+ * A proof of the first of some consecutive decisions, of which the last has a certificate of its own; undefined if none has, or
+ * if these handovers do not lead to its epoch.
+ */
 export function proofOf(
   decisions: readonly Decision[],
   handovers: readonly CheckpointCertificate[],
@@ -64,8 +67,18 @@ export function proofOf(
   const last = decisions[end]
   if (first === undefined || last === undefined) return undefined
   const headers = decisions.slice(1, end + 1).map((decision) => decision.block.header)
-  const before = handovers.filter((handover) => handover.vote.epoch < last.certificate.epoch)
-  return { block: first.block, headers, commit: last.certificate, handovers: before }
+  return prove({ block: first.block, headers, commit: last.certificate }, handovers)
+}
+
+/** The same from what was kept of a decision. */
+export function prove(
+  decided: Omit<DecisionProof, 'handovers'>,
+  handovers: readonly CheckpointCertificate[],
+): DecisionProof | undefined {
+  const { block, headers, commit } = decided
+  const leading = leadingTo(commit.epoch, handovers)
+  if (leading === undefined || leading.length > HANDOVERS_MAX) return undefined
+  return { block, headers, commit, handovers: leading }
 }
 
 /** Checks a proof offline: the chain of memberships, the certificate, and that the block lies below it. */
@@ -78,10 +91,11 @@ export function verifyDecision(
   const hashing = Hashing.with(hash)
   let group = new Group(founding.group, 1 as Epoch, founding.members, RULES)
   for (const handover of proof.handovers) {
-    if (!wellFormed(handover, group, RULES)) return err(`the handover of epoch ${group.epoch} is no certificate`)
-    if (!claimsOf(handover, group).every(verify)) return err(`the handover of epoch ${group.epoch} has a bad signature`)
-    if (!closes(handover, group)) return err(`the handover of epoch ${group.epoch} changes no membership`)
-    group = group.successor(handover.vote.members)
+    const { epoch } = handover.vote
+    const next = ledTo(handover, group, RULES)
+    if (next === undefined) return err(`the handover of epoch ${epoch} is none of the members of epoch ${group.epoch}`)
+    if (!claimsOf(handover, group).every(verify)) return err(`the handover of epoch ${epoch} has a bad signature`)
+    group = next
   }
   const { block, commit } = proof
   if (block.header.group !== group.id || block.header.epoch !== group.epoch) return err('the block is of another epoch')

@@ -1,7 +1,8 @@
 import type { Chain } from './chain.ts'
-import { type Checkpointing, closes } from './checkpointing.ts'
+import type { Checkpointing } from './checkpointing.ts'
 import type { Context } from './context.ts'
 import type { Execution } from './execution.ts'
+import { closes, ledTo } from './handovers.ts'
 import type { LogRecord } from './records.ts'
 import type { Trust } from './recovery.ts'
 import type {
@@ -45,6 +46,8 @@ class Reader {
   #skip: SkipCertificate | undefined
   #trust: Trust = 'trusted'
   #clearedIn: Epoch | undefined
+  /** The log is not what was written, whatever it says of itself. */
+  #isDamaged = false
   readonly #handovers: CheckpointCertificate[] = []
   #snapshot:
     | { readonly checkpoint: CheckpointCertificate; readonly count: number; readonly chunks: Uint8Array[] }
@@ -103,7 +106,9 @@ class Reader {
       return
     }
     for (const handover of this.#handovers) this.#passOn(handover)
-    const { digest, height } = checkpoint.vote
+    const { digest, height, epoch } = checkpoint.vote
+    // The state is of the epoch that the last handover led to, or the one that it closed.
+    if (epoch !== context.group.epoch && epoch + 1 !== context.group.epoch) this.#isDamaged = true
     chain.restart({ digest, header: { height, at, boundary: true }, segmentBlocks: 0, segmentBytes: 0 })
     const digests = chunks.map((chunk) => context.hashing.chunk(chunk))
     checkpointing.resume(checkpoint, { vote: checkpoint.vote, chunks, digests })
@@ -112,9 +117,12 @@ class Reader {
   /** Epochs passed count with the state they led to only: without it the member would be in an epoch that its state is not. */
   #passOn(handover: CheckpointCertificate): void {
     const { checkpointing, context } = this.#desks
-    checkpointing.addHandover(handover)
-    this.#anchor = handover.vote.digest
-    context.group = context.group.successor(handover.vote.members)
+    const { digest, epoch, members } = handover.vote
+    if (ledTo(handover, context.group, context.rules) === undefined) this.#isDamaged = true
+    checkpointing.handovers.add(handover)
+    this.#anchor = digest
+    // B-7: never counted, for not every epoch's is kept.
+    context.group = context.group.at(epoch).successor(members)
   }
 
   #takeCertificate(certificate: Certificate): void {
@@ -143,7 +151,7 @@ class Reader {
     const { epoch } = context.group
     // A snapshot that is not there with all its pieces: the log is not what was written.
     const lacks = this.#handovers.length > 0 && checkpointing.stable.certificate === undefined
-    if (this.#snapshot !== undefined || lacks) this.#trust = 'suspect'
+    if (this.#isDamaged || this.#snapshot !== undefined || lacks) this.#trust = 'suspect'
     if (this.#trust === 'watchful' && this.#clearedIn !== epoch) this.#trust = 'suspect'
     const closing = checkpointing.stable.certificate
     if (closing !== undefined && closes(closing, context.group)) this.#trust = 'suspect'

@@ -74,20 +74,15 @@ export class Serving {
       return undefined
     }
     const entries = this.#chain.finalAbove(after).filter(({ block }) => block.header.epoch === epoch)
-    const closed = this.#handoversFrom(epoch)
+    const closed = this.#checkpointing.handovers.from(epoch, CHECKPOINTS_PER_MESSAGE_MAX)
     const first = entries[0]?.block.header.height
     if (first !== after + 1) {
       const { certificate } = this.#checkpointing.stable
       // Read back from a log, the checkpoint that closed the last epoch is there twice; shown twice it would be none.
       const isNew = certificate !== undefined && closed.every(({ vote }) => vote.height < certificate.vote.height)
-      const checkpoints = isNew ? [...closed, certificate] : closed
+      const checkpoints = isNew && closed.length < CHECKPOINTS_PER_MESSAGE_MAX ? [...closed, certificate] : closed
       if (checkpoints.length === 0) return undefined
-      return {
-        kind: 'blocks',
-        blocks: [],
-        commit: undefined,
-        checkpoints: checkpoints.slice(0, CHECKPOINTS_PER_MESSAGE_MAX),
-      }
+      return { kind: 'blocks', blocks: [], commit: undefined, checkpoints }
     }
     const count = this.#provable(entries)
     const blocks = entries.slice(0, count).map((entry) => entry.block)
@@ -119,9 +114,5 @@ export class Serving {
     const { certificate } = this.#checkpointing.stable
     const found = [...closed, certificate].find((checkpoint) => checkpoint?.vote.height === height)
     if (found !== undefined) yield found
-  }
-
-  #handoversFrom(epoch: Epoch): readonly CheckpointCertificate[] {
-    return this.#checkpointing.handovers.filter((handover) => handover.vote.epoch >= epoch)
   }
 }

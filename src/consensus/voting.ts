@@ -11,6 +11,7 @@ import type { Resumed } from './replay.ts'
 import { voteClaim } from './statements.ts'
 import type {
   CastVote,
+  CheckpointVote,
   CommitCertificate,
   Digest,
   Evidence,
@@ -209,7 +210,7 @@ export class Voting {
     if (missing <= 0 || tally.unchecked.length < missing) return
     const slots = tally.unchecked.slice(0, missing)
     const claims = slots.map((slot) => voteClaim(id, members[slot.seat] as NodeId, slot))
-    const asked = this.#context.inspect(claims, (valid) => {
+    const asked = this.#context.inspect(undefined, claims, (valid) => {
       if (this.#context.group !== this.ledger.group) return
       slots.forEach((slot, i) => {
         if (valid[i] === true) {
@@ -335,6 +336,18 @@ export class Voting {
     const cast = this.#context.sign(vote)
     this.castAs(cast)
     this.#context.broadcast({ kind: 'votes', votes: [cast] })
+  }
+
+  /** Signs a state; or says again what was signed of that height before a restart, for another version may judge otherwise (B-4). */
+  castCheckpoint(vote: CheckpointVote): void {
+    const last = this.#last.get('checkpoint')
+    const isSigned = last?.vote.kind === 'checkpoint' && last.vote.height >= vote.height
+    if (!isSigned) {
+      this.cast(vote)
+      return
+    }
+    this.castAs(last)
+    this.#context.broadcast({ kind: 'votes', votes: [last] })
   }
 
   /** As {@link cast}, for a vote that is sent otherwise. */

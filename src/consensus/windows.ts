@@ -1,5 +1,16 @@
 import type { NodeId } from '../kernel/index.ts'
-import { count, list, nodeId, record, type Value } from '../wire/index.ts'
+import {
+  ACCOUNT_BYTES_MAX,
+  type ClientAccount,
+  count,
+  flag,
+  list,
+  type Machine,
+  nodeId,
+  record,
+  text,
+  type Value,
+} from '../wire/index.ts'
 import type { ConsensusParams } from './params.ts'
 import type { Rules } from './rules.ts'
 import type { Height, Request } from './types.ts'
@@ -14,10 +25,17 @@ export const clientsShape = list(
     low: count(),
     open: list(count(), 4096),
     last: count<Height>(),
+    account: record({ name: text(ACCOUNT_BYTES_MAX), reserved: flag }),
   }),
   CLIENTS_PER_CHUNK,
 )
 type Saved = Value<typeof clientsShape>[number]
+
+/** So full are places that become few. */
+const SCARCE = 0.5
+
+/** Of whom the machine says nothing. */
+const NOBODYS: ClientAccount = { name: '', reserved: false }
 
 interface Client {
   session: number
@@ -26,27 +44,41 @@ interface Client {
   /** Used nonces above `low`. */
   readonly open: Set<number>
   last: Height
+  /** Whose places it takes: that of its first request. */
+  readonly account: ClientAccount
 }
 
 /** Why a request does not count in this place; undefined if it does. */
-export type Replay = 'replayed' | 'expired' | 'old-session' | 'beyond-window' | 'too-many-clients'
+export type Replay = 'replayed' | 'expired' | 'forgotten' | 'old-session' | 'beyond-window' | 'too-many-clients'
 
 /**
  * Which requests were applied (B-21): part of the replicated state, so the same on every member at a height. A client is
- * forgotten `requestHeightsMax` after its last request; by then all its requests have expired.
+ * forgotten `requestHeightsMax` after its last request: by then all its requests have expired. Sooner if it may not speak
+ * any more and places become few; then no request of an unknown client counts from a floor that a forgotten one may have used.
  */
 export class ClientWindows {
   readonly #params: ConsensusParams
   readonly #rules: Rules
+  readonly #machine: Pick<Machine, 'authorised' | 'account'>
   readonly #clients = new Map<NodeId, Client>()
+  /** Clients per account, and those without a reserved one. */
+  readonly #perAccount = new Map<string, number>()
+  #common = 0
+  /** The height of the last request of the clients that were forgotten before their requests had expired. */
+  #forgottenTo = 0 as Height
 
-  constructor(params: ConsensusParams, rules: Rules) {
+  constructor(params: ConsensusParams, rules: Rules, machine: Pick<Machine, 'authorised' | 'account'>) {
     this.#params = params
     this.#rules = rules
+    this.#machine = machine
   }
 
   get size(): number {
     return this.#clients.size
+  }
+
+  get forgottenTo(): Height {
+    return this.#forgottenTo
   }
 
   /** Whether the request would count in a block at this height. */
@@ -55,7 +87,8 @@ export class ClientWindows {
     if (floor >= height || height > floor + this.#params.requestHeightsMax) return 'expired'
     const known = this.#clients.get(client)
     if (known === undefined) {
-      if (this.#clients.size >= this.#params.clientsMax) return 'too-many-clients'
+      if (floor < this.#forgottenTo) return 'forgotten'
+      if (this.#fill(this.#accountOf(client)) >= 1) return 'too-many-clients'
       return nonce <= this.#params.openNoncesMax ? undefined : 'beyond-window'
     }
     if (session < known.session) return 'old-session'
@@ -65,23 +98,67 @@ export class ClientWindows {
     return used && this.#rules.refusesReplay() ? 'replayed' : undefined
   }
 
+  /** The latest session in which a request of this client was applied, as far as that is remembered. */
+  sessionOf(client: NodeId): number | undefined {
+    return this.#clients.get(client)?.session
+  }
+
+  #accountOf(client: NodeId): ClientAccount {
+    return this.#machine.account?.(client) ?? NOBODYS
+  }
+
+  /** How full an account's places are: none takes the others', and those not reserved have but so many together. */
+  #fill({ name, reserved }: ClientAccount): number {
+    const { clientsMax, clientsPerAccountMax } = this.#params
+    const own = name === '' ? 0 : (this.#perAccount.get(name) ?? 0) / clientsPerAccountMax
+    return reserved ? own : Math.max(own, this.#common / clientsMax)
+  }
+
   /** Marks a request as applied; {@link judge} found that it counts. */
   take(request: Request, height: Height): void {
-    let client = this.#clients.get(request.client)
-    if (client === undefined || request.session > client.session) {
-      client = { session: request.session, low: 0, open: new Set(), last: height }
-      this.#clients.set(request.client, client)
+    const { client: node, session, nonce } = request
+    let client = this.#clients.get(node)
+    if (client === undefined || session > client.session) {
+      client = { session, low: 0, open: new Set(), last: height, account: client?.account ?? this.#accountOf(node) }
+      this.#set(node, client)
     }
     client.last = height
-    client.open.add(request.nonce)
+    client.open.add(nonce)
     while (client.open.delete(client.low + 1)) client.low += 1
   }
 
-  /** At checkpoints, so that it happens at the same height everywhere. */
+  #set(node: NodeId, client: Client): void {
+    if (!this.#clients.has(node)) this.#count(client, 1)
+    this.#clients.set(node, client)
+  }
+
+  #count({ account }: Client, by: 1 | -1): void {
+    const left = (this.#perAccount.get(account.name) ?? 0) + by
+    if (left > 0) this.#perAccount.set(account.name, left)
+    else this.#perAccount.delete(account.name)
+    if (!account.reserved) this.#common += by
+  }
+
+  /** At checkpoints, so that it happens at the same height and in the same state everywhere. */
   forgetIdle(height: Height): void {
-    for (const [node, client] of this.#clients) {
-      if (client.last + this.#params.requestHeightsMax < height) this.#clients.delete(node)
+    const due = [...this.#clients].filter(([node, client]) => {
+      return this.#hasExpired(client, height) || this.#isSuperfluous(node, client, height)
+    })
+    for (const [node, client] of due) {
+      this.#clients.delete(node)
+      this.#count(client, -1)
+      if (!this.#hasExpired(client, height) && client.last > this.#forgottenTo) this.#forgottenTo = client.last
     }
+  }
+
+  #hasExpired({ last }: Client, height: Height): boolean {
+    return last + this.#params.requestHeightsMax < height
+  }
+
+  /** It may not speak any more and takes a place where they become few. Elsewhere it may come back to where it was. */
+  #isSuperfluous(node: NodeId, { last, account }: Client, height: Height): boolean {
+    if (last + this.#params.silencedHeightsMax >= height || this.#fill(account) < SCARCE) return false
+    return !this.#machine.authorised(node)
   }
 
   /** Sorted, in pieces. */
@@ -92,14 +169,17 @@ export class ClientWindows {
     return pieces
   }
 
-  restore(pieces: readonly (readonly Saved[])[]): void {
+  restore(pieces: readonly (readonly Saved[])[], forgottenTo: Height): void {
     this.#clients.clear()
-    for (const { client, session, low, open, last } of pieces.flat()) {
-      this.#clients.set(client, { session, low, open: new Set(open), last })
+    this.#perAccount.clear()
+    this.#common = 0
+    this.#forgottenTo = forgottenTo
+    for (const { client, session, low, open, last, account } of pieces.flat()) {
+      this.#set(client, { session, low, open: new Set(open), last, account })
     }
   }
 }
 
-function saved([client, { session, low, open, last }]: [NodeId, Client]): Saved {
-  return { client, session, low, open: [...open].sort((a, b) => a - b), last }
+function saved([client, { session, low, open, last, account }]: [NodeId, Client]): Saved {
+  return { client, session, low, open: [...open].sort((a, b) => a - b), last, account }
 }

@@ -15,7 +15,7 @@ export type Proposal =
         readonly quota: Readonly<Record<string, number>>
       }
     }
-  | { readonly kind: 'revoke'; readonly body: { readonly node: string } }
+  | { readonly kind: 'revoke'; readonly body: { readonly node: string; readonly org?: string | undefined } }
   | {
       readonly kind: 'org'
       readonly body: { readonly name: string; readonly keys: readonly string[]; readonly seats: number }
@@ -61,7 +61,7 @@ export function actOf(proposal: Proposal, certificateOf: CertificateOf): Result<
       return ok({ kind, name: body.name, weight: body.weight, quotas: body.quota })
     case 'revoke':
       if (!isNodeId(body.node)) return noNode(body.node)
-      return ok({ kind, node: body.node, certificate: certificateOf(body.node) })
+      return ok({ kind, node: body.node, org: body.org as OrgId | undefined })
     case 'org':
       return organisation(body)
     case 'validator':
@@ -122,7 +122,7 @@ export function shownOf(act: Act, readCertificate: (bytes: Uint8Array) => Vouche
     case 'tenant':
       return { kind, body: { name: act.name, weight: act.weight, quota: act.quotas } }
     case 'revoke':
-      return { kind, body: { node: act.node } }
+      return { kind, body: { node: act.node, ...(act.org === undefined ? {} : { org: act.org }) } }
     case 'org':
       return { kind, body: { name: act.name, keys: act.authorities, seats: act.seatsMax } }
     case 'validator': {

@@ -44,7 +44,7 @@ export function full(what: string, max: number): Judgement {
 
 /** Valid; by default nobody's affair but the swarm's. */
 export function valid(commit: Judged['commit'], orgs: Concerns['orgs'] = []): Judgement {
-  return ok({ commit, orgs, mereAdmission: false })
+  return ok({ commit, orgs })
 }
 
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/

@@ -4,7 +4,7 @@ import { judgeOverride, judgeParameter } from './measures.ts'
 import type { Act, Operation } from './operations.ts'
 import { judgeOrganisation, judgeRevocation } from './organisations.ts'
 import { judgeSeating } from './seating.ts'
-import { type CouncilState, overrideKey } from './state.ts'
+import { type CouncilState, expulsionKey, overrideKey } from './state.ts'
 import { grantOf, judgeRole, judgeTenant } from './tenancy.ts'
 
 /** GV-1, GV-4, GV-5: everything about an operation but who proposes it. Changes nothing. */
@@ -41,6 +41,7 @@ export function revisionOf(act: Act, state: CouncilState): number {
     case 'tenant':
       return state.tenants.get(act.name)?.revision ?? 0
     case 'revoke':
+      if (act.org !== undefined) return state.expelled.get(expulsionKey(act.org, act.node))?.revision ?? 0
       return state.revocations.get(act.node)?.revision ?? 0
     case 'org':
       return state.organisations.get(act.name)?.revision ?? 0

@@ -1,10 +1,10 @@
 import type { NodeId, WallMillis } from '../kernel/index.ts'
 import { MOTION_BYTES_MAX, type Voices } from '../machine/index.ts'
-import { type Applying, encode, type Machine, type MachineRefusal } from '../wire/index.ts'
+import { type Applying, type ClientAccount, encode, type Machine, type MachineRefusal } from '../wire/index.ts'
 import type { Bench, Judged } from './judgement.ts'
 import { judge } from './judging.ts'
 import { type CouncilResult, councilResultShape, decodeOperation } from './operations.ts'
-import { hasVoice, mayDo, type Standing, standingOf } from './rights.ts'
+import { EVERY_TENANT, hasVoice, mayDo, type Standing, standingOf } from './rights.ts'
 import { CouncilState } from './state.ts'
 import type { CouncilFounding, CouncilPorts } from './types.ts'
 
@@ -45,6 +45,15 @@ export class CouncilMachine implements Machine {
     return hasVoice(this.#standing(client))
   }
 
+  /** GV-2: who can make any number of keys speak, a tenant's admin or an organisation, wears out nobody but itself. */
+  account(client: NodeId): ClientAccount | undefined {
+    const { org, adminAt } = this.#standing(client)
+    const organisation = org ?? this.state.validators.get(client)?.org
+    if (organisation !== undefined) return { name: `org ${organisation}`, reserved: true }
+    const [tenant] = adminAt
+    return tenant === undefined ? undefined : { name: `tenant ${tenant}`, reserved: tenant === EVERY_TENANT }
+  }
+
   check(operation: Uint8Array, client: NodeId): MachineRefusal | undefined {
     const course = this.#course({ operation, client, at: undefined })
     return 'code' in course ? course : undefined
@@ -70,6 +79,10 @@ export class CouncilMachine implements Machine {
   convict(node: NodeId, at: WallMillis): void {
     const { state } = this
     state.revision += 1
+    if (state.convicted.full) {
+      const oldest = state.convicted.rows().reduce((a, b) => (b.value.revision < a.value.revision ? b : a))
+      state.convicted.delete(oldest.key)
+    }
     state.convicted.set(node, { at, revision: state.revision })
     const seating = new Map(state.seating())
     // Without any seat there is no council: a lone liar is its organisation's affair.

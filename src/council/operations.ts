@@ -39,8 +39,8 @@ export type Act =
       /** Most of a resource at a time, by its name. */
       readonly quotas: Readonly<Record<string, number>>
     }
-  /** Ends a node's membership for good. The certificate shows whose it is to an authority that may end only its own. */
-  | { readonly kind: 'revoke'; readonly node: NodeId; readonly certificate: Uint8Array | undefined }
+  /** Ends a node's membership for good; with `org`, its membership of that organisation alone (GV-16). */
+  | { readonly kind: 'revoke'; readonly node: NodeId; readonly org: OrgId | undefined }
   /** Makes an organisation, or gives it other keys and seats; with neither it is none any more (GV-14). */
   | { readonly kind: 'org'; readonly name: OrgId; readonly authorities: readonly NodeId[]; readonly seatsMax: number }
   /** Takes validators in, shown by their certificates, and lets others go: all at once, judged by the council it makes. */
@@ -74,7 +74,7 @@ export const operationShape: Shape<Operation> = record({
   expect: optional(count()),
   act: variant({
     tenant: record({ name, weight: f64, quotas: dictionary(NAME_BYTES_MAX, f64, QUOTAS_MAX) }),
-    revoke: record({ node: nodeId, certificate: optional(bytes(CERTIFICATE_BYTES_MAX)) }),
+    revoke: record({ node: nodeId, org: optional(text<OrgId>(NAME_BYTES_MAX)) }),
     org: record({
       name: text<OrgId>(NAME_BYTES_MAX),
       authorities: list(nodeId, AUTHORITIES_PER_ORGANISATION_MAX),

@@ -1,8 +1,9 @@
-import type { NodeId, OrgId } from '../kernel/index.ts'
+import type { NodeId, OrgId, WallMillis } from '../kernel/index.ts'
 import type { MachineRefusal } from '../wire/index.ts'
 import { type Bench, full, isName, type Judged, type Judgement, refuse, valid } from './judgement.ts'
 import type { ActOf } from './operations.ts'
-import type { CouncilState } from './state.ts'
+import { EXPELLED_PER_ORGANISATION_MAX, WITHDRAWN_PER_ORGANISATION_MAX } from './params.ts'
+import { type CouncilState, expulsionKey } from './state.ts'
 
 export function judgeOrganisation(act: ActOf<'org'>, bench: Bench): Judgement {
   const { name, authorities, seatsMax } = act
@@ -54,54 +55,83 @@ function faultOfEnd({ name, seatsMax }: ActOf<'org'>, { state, founder }: Bench)
 }
 
 /** GV-13: the keys that it no longer has are remembered as withdrawn. */
-function establish({ name, authorities, seatsMax }: ActOf<'org'>, state: CouncilState): void {
+function establish({ name, authorities, seatsMax }: Omit<ActOf<'org'>, 'kind'>, state: CouncilState): void {
   const { revision, organisations, withdrawn } = state
-  for (const key of organisations.get(name)?.authorities ?? []) {
-    if (authorities.includes(key)) continue
-    if (withdrawn.full) {
-      const oldest = withdrawn.rows().reduce((a, b) => (b.value.revision < a.value.revision ? b : a))
-      withdrawn.delete(oldest.key)
-    }
-    withdrawn.set(key, { org: name, revision })
-  }
+  for (const key of organisations.get(name)?.authorities ?? [])
+    if (!authorities.includes(key)) withdraw(key, name, state)
   for (const key of authorities) withdrawn.delete(key)
-  if (authorities.length === 0) organisations.delete(name)
+  if (authorities.length === 0 && seatsMax === 0) organisations.delete(name)
   else organisations.set(name, { authorities, seatsMax, revision })
 }
 
-export function judgeRevocation({ node, certificate }: ActOf<'revoke'>, bench: Bench): Judgement {
+/** Of too many of one organisation, its oldest is forgotten; should there be no room, that of one which has ended. */
+function withdraw(key: NodeId, org: OrgId, { organisations, withdrawn, revision }: CouncilState): void {
+  const rows = withdrawn.rows()
+  const own = rows.filter(({ value }) => value.org === org)
+  const spare = withdrawn.full ? rows.filter(({ value }) => !organisations.has(value.org)) : []
+  const forgettable = own.length >= WITHDRAWN_PER_ORGANISATION_MAX ? own : spare
+  if (forgettable.length > 0) {
+    withdrawn.delete(forgettable.reduce((a, b) => (b.value.revision < a.value.revision ? b : a)).key)
+  }
+  withdrawn.set(key, { org, revision })
+}
+
+export function judgeRevocation(act: ActOf<'revoke'>, bench: Bench): Judgement {
+  const { node, org } = act
   const { state, ports } = bench
   if (!ports.isKey(node)) return refuse('BAD_REQUEST', `${node} is no node id`)
+  if (state.revocations.has(node)) return refuse('ALREADY_SO', `${node} is revoked already`)
+  if (state.validators.has(node) && state.validators.size === 1) {
+    return refuse('UNSAFE_CHANGE', `${node} is the only validator: take another one in first`)
+  }
+  return org === undefined ? judgeEnd(node, bench) : judgeExpulsion(node, org, state)
+}
+
+/** The end of whatever the node is to anybody: member, validator, admin, and an organisation's key (GV-8). */
+function judgeEnd(node: NodeId, { state, founder }: Bench): Judgement {
+  const authorityOf = state.organisationOf(node)
+  const organisation = authorityOf === undefined ? undefined : state.organisations.get(authorityOf)
+  const authorities = (organisation?.authorities ?? []).filter((key) => key !== node)
+  if (authorityOf === founder && authorities.length === 0) {
+    return refuse('UNSAFE_CHANGE', `${node} is the only key of ${founder}: give it another with 'council propose org'`)
+  }
+  if (state.revocations.full) return full('revoked nodes', state.revocations.rowsMax)
+  return valid(
+    ({ at }) => {
+      state.revocations.set(node, { at, revision: state.revision })
+      state.roles.delete(node)
+      state.barred.delete(node)
+      unseat(node, state, at)
+      if (authorityOf !== undefined && organisation !== undefined) {
+        establish({ name: authorityOf, authorities, seatsMax: organisation.seatsMax }, state)
+      }
+    },
+    [undefined],
+  )
+}
+
+/** GV-16: the node's membership of this organisation, and no other's; nor what others have given it. */
+function judgeExpulsion(node: NodeId, org: OrgId, state: CouncilState): Judgement {
+  const { expelled, organisations } = state
+  if (!organisations.has(org)) {
+    return refuse('NOT_FOUND', `there is no organisation ${org}: 'council show organisations' lists them`)
+  }
   if (state.organisationOf(node) !== undefined) {
     return refuse('BAD_REQUEST', `${node} is the key of an organisation: take it away with 'council propose org'`)
   }
-  if (state.revocations.has(node)) return refuse('ALREADY_SO', `${node} is revoked already`)
-  const seat = state.validators.get(node)
-  if (seat !== undefined && state.validators.size === 1) {
-    return refuse('UNSAFE_CHANGE', `${node} is the only validator: take another one in first`)
-  }
-  if (state.revocations.full) return full('revoked nodes', state.revocations.rowsMax)
-  const org = seat?.org ?? orgShown(certificate, node, bench)
+  if (state.isExpelled(node, org)) return refuse('ALREADY_SO', `${org} has ended the membership of ${node} already`)
+  const count = expelled.rows().filter(({ value }) => value.org === org).length
+  if (count >= EXPELLED_PER_ORGANISATION_MAX) return full(`nodes expelled by ${org}`, EXPELLED_PER_ORGANISATION_MAX)
+  if (expelled.full) return full('expelled nodes', expelled.rowsMax)
   const commit: Judged['commit'] = ({ at }) => {
-    state.revocations.set(node, { at, revision: state.revision })
-    state.roles.delete(node)
-    state.barred.delete(node)
-    // GV-6: a hostile validator goes whatever the balance; the next change restores it.
-    if (seat !== undefined) state.seat(without(state.seating(), node), at)
+    expelled.set(expulsionKey(org, node), { org, node, at, revision: state.revision })
+    if (state.isSeated(node, org)) unseat(node, state, at)
   }
   return valid(commit, [org])
 }
 
-function without<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {
-  const rest = new Map(map)
-  rest.delete(key)
-  return rest
-}
-
-/** Whose member a node is, if its certificate is shown and good. */
-function orgShown(certificate: Uint8Array | undefined, node: NodeId, { state, ports }: Bench): OrgId | undefined {
-  const vouched = certificate === undefined ? undefined : ports.readCertificate(certificate)
-  if (vouched === undefined || vouched.certificate.node !== node) return undefined
-  const { org } = vouched.certificate
-  return state.organisationOf(vouched.authority) === org ? org : undefined
+/** GV-6: a hostile validator goes whatever the balance; the next change restores it. */
+function unseat(node: NodeId, state: CouncilState, at: WallMillis): void {
+  const seating = new Map(state.seating())
+  if (seating.delete(node)) state.seat(seating, at)
 }

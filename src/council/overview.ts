@@ -15,6 +15,7 @@ export const SECTIONS = [
   'parameters',
   'roles',
   'revoked',
+  'expelled',
   'overrides',
   'motions',
 ] as const
@@ -34,6 +35,7 @@ export type GovernedRow =
   | { readonly name: string; readonly value: string | number; readonly revision: number }
   | { readonly subject: string; readonly tenant: string; readonly role: string; readonly revision: number }
   | { readonly node: string; readonly atMs: number; readonly revision: number }
+  | { readonly node: string; readonly org: string; readonly atMs: number; readonly revision: number }
   | {
       readonly subject: string
       readonly action: string
@@ -94,6 +96,8 @@ export function overviewOf(
       return paged(state.roles, page, (subject, { grants }) => grants.map((grant) => ({ subject, ...grant })))
     case 'revoked':
       return paged(state.revocations, page, (node, { at: atMs, revision }) => [{ node, atMs, revision }])
+    case 'expelled':
+      return paged(state.expelled, page, (_, { node, org, at: atMs, revision }) => [{ node, org, atMs, revision }])
     case 'overrides':
       return paged(state.overrides, page, (key, { until, by, revision }) => {
         const [subject = '', action = ''] = key.split(' ')

@@ -39,6 +39,9 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   'council.governance': '"founder"',
 }
 
+/** Those that no configuration has. */
+const OWN = Object.keys(DEFAULTS)
+
 /** What must hold between parameters that are both cluster-wide; the reasons stand in `src/config/relations.ts`. */
 const ORDERED: readonly (readonly [lower: string, upper: string, strict: boolean])[] = [
   ['membership.suspicionLostMinMs', 'membership.suspicionMinMs', false],
@@ -55,8 +58,9 @@ export function defaultOf(name: string): string | undefined {
 
 /** Why a parameter cannot take this value, by itself; undefined if it can. */
 export function faultOfParameter(name: string, value: string): string | undefined {
-  if (!Object.hasOwn(PARAMETERS, name))
-    return `there is no parameter ${name}; there are ${Object.keys(PARAMETERS).join(', ')}`
+  if (!Object.hasOwn(PARAMETERS, name)) {
+    return `there is no parameter ${name}: 'config show' lists the cluster-wide ones, and there are ${OWN.join(' and ')}`
+  }
   const rule = PARAMETERS[name] as ParameterRule
   if (rule.kind === 'word') {
     return rule.words.some((word) => JSON.stringify(word) === value)

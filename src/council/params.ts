@@ -4,7 +4,7 @@ const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
 
 /** Version of the rules and of the snapshot: members that would judge differently must not share a council. */
-export const COUNCIL_FORMAT_COUNT = 3
+export const COUNCIL_FORMAT_COUNT = 4
 
 /** Longest name of an organisation, a tenant, a role or an action. */
 export const NAME_BYTES_MAX = 64
@@ -12,14 +12,20 @@ export const NAME_BYTES_MAX = 64
 export const SUBJECT_BYTES_MAX = 128
 export const PARAMETER_NAME_BYTES_MAX = 48
 export const PARAMETER_VALUE_BYTES_MAX = 128
+/** A node's id, as the kernel has it. */
+export const NODE_BYTES_MAX = 64
 /** A membership certificate (identity). */
 export const CERTIFICATE_BYTES_MAX = 1024 + 128
 
 export const ORGANISATIONS_MAX = 64
 export const AUTHORITIES_PER_ORGANISATION_MAX = 8
-/** Keys that spoke for an organisation once. Of more, the one that was withdrawn first is forgotten: unknown, it counts as little. */
-export const WITHDRAWN_MAX = 1024
-/** Validators that were convicted: as many as consensus remembers. */
+/**
+ * Keys that spoke for an organisation once. Of more, its own that was withdrawn first is forgotten: unknown, it counts as
+ * little. No organisation can make another's be forgotten: together they fit.
+ */
+export const WITHDRAWN_PER_ORGANISATION_MAX = 64
+export const WITHDRAWN_MAX = WITHDRAWN_PER_ORGANISATION_MAX * ORGANISATIONS_MAX
+/** Validators that were convicted: as many as consensus remembers. Of more, the one that was convicted first is forgotten. */
 export const CONVICTED_MAX = 128
 /** Seats in the council, of one organisation or of all; what consensus can hold. */
 export const SEATS_MAX = 64
@@ -29,8 +35,11 @@ export const COUNCIL_SIZE_MAX = 10
 export const CHANGES_MAX = 4
 /** Nodes that an authority let go, and that the validators do not take in again by themselves. */
 export const BARRED_MAX = 1024
-/** Revoked nodes; they are never forgotten. */
+/** Revoked nodes; they are never forgotten. Only who may revoke any node fills this. */
 export const REVOCATIONS_MAX = 16_384
+/** Nodes whose membership their organisation has ended, never forgotten either: each organisation has room of its own. */
+export const EXPELLED_PER_ORGANISATION_MAX = 256
+export const EXPELLED_MAX = EXPELLED_PER_ORGANISATION_MAX * ORGANISATIONS_MAX
 export const TENANTS_MAX = 4096
 export const QUOTAS_MAX = 16
 /** Weights of tenants: shares are their ratios. */

@@ -39,8 +39,6 @@ export function hasVoice({ org, validator, adminAt }: Standing): boolean {
 export interface Concerns {
   /** Organisations whose members or seats it changes; undefined among them: it is not known whose. */
   readonly orgs: readonly (OrgId | undefined)[]
-  /** Whether it does no more than take in validators that nobody has let go on purpose. */
-  readonly mereAdmission: boolean
 }
 
 /** GV-3: whether this standing suffices for the act by itself. Validators without it can vote for it (GV-7). */
@@ -64,6 +62,6 @@ export function mayDo(act: Act, standing: Standing, concerns: Concerns, state: C
     case 'revoke':
       return sovereign || ownAffair
     case 'validator':
-      return sovereign || ownAffair || (standing.validator && concerns.mereAdmission)
+      return sovereign || ownAffair
   }
 }

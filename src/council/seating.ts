@@ -33,7 +33,6 @@ export function judgeSeating(act: ActOf<'validator'>, bench: Bench): Judgement {
   const removed = act.remove.map((node): Newcomer => ({ node, org: state.validators.get(node)?.org as OrgId }))
   return ok({
     orgs: [...newcomers, ...removed].map(({ org }) => org),
-    mereAdmission: act.remove.length === 0 && newcomers.every(({ node }) => !state.barred.has(node)),
     commit: (passing) => seat(newcomers, act.remove, state, passing),
   })
 }
@@ -52,6 +51,7 @@ function judgeNewcomer(bytes: Uint8Array, { state, ports, at }: Bench): Result<N
     return refuse('CERTIFICATE_EXPIRED', `the certificate of ${node} is not in force now: it has to be renewed`)
   }
   if (state.revocations.has(node)) return refuse('CERTIFICATE_REVOKED', `${node} is revoked`)
+  if (state.isExpelled(node, org)) return refuse('CERTIFICATE_REVOKED', `${org} has ended the membership of ${node}`)
   if (state.convicted.has(node)) {
     const reason = `${node} was convicted of votes that contradict each other and never votes again: its host can come with a new key`
     return refuse('UNSAFE_CHANGE', reason)
@@ -93,7 +93,7 @@ function seat(
   const seating = new Map(state.seating())
   for (const node of removed) {
     seating.delete(node)
-    // Whom the validators' vote let go was absent and may come back; whom an authority let go is not wanted (GV-5).
+    // Whom the validators' vote let go was absent and may come back by itself; whom an authority let go is not wanted (GV-5).
     if (!carried) bar(node, state)
   }
   for (const { node, org } of newcomers) {

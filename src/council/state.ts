@@ -7,7 +7,9 @@ import {
   BARRED_MAX,
   CONVICTED_MAX,
   COUNCIL_FORMAT_COUNT,
+  EXPELLED_MAX,
   NAME_BYTES_MAX,
+  NODE_BYTES_MAX,
   ORGANISATIONS_MAX,
   OVERRIDES_MAX,
   PARAMETER_NAME_BYTES_MAX,
@@ -67,6 +69,12 @@ export interface RevocationRecord extends Revised {
   readonly at: WallMillis
 }
 
+/** A node whose membership one organisation has ended (GV-16). */
+export interface ExpulsionRecord extends RevocationRecord {
+  readonly org: OrgId
+  readonly node: NodeId
+}
+
 const revision = count()
 const wallMs = count<WallMillis>()
 const node = nodeId as Shape<NodeId>
@@ -74,6 +82,11 @@ const node = nodeId as Shape<NodeId>
 /** Keys of an override: no subject holds a space. */
 export function overrideKey(subject: string, action: string): string {
   return `${subject} ${action}`
+}
+
+/** Keys of an expulsion: no organisation's name holds a space. */
+export function expulsionKey(org: OrgId, expelled: NodeId): string {
+  return `${org} ${expelled}`
 }
 
 /** Everything the council has decided, as it stands. Only {@link CouncilMachine} changes it. */
@@ -94,7 +107,7 @@ export class CouncilState {
     key: node,
     value: record({ org: text<OrgId>(NAME_BYTES_MAX), revision }),
     rowsMax: WITHDRAWN_MAX,
-    rowsPerPieceMax: WITHDRAWN_MAX / 2,
+    rowsPerPieceMax: 512,
   })
   readonly validators = new Table<NodeId, SeatRecord>({
     key: node,
@@ -110,7 +123,7 @@ export class CouncilState {
     rowsMax: CONVICTED_MAX,
     rowsPerPieceMax: CONVICTED_MAX,
   })
-  /** Let go by an authority: the validators do not take them in again by themselves. */
+  /** Let go by an authority: no validator moves by itself to take them in again. */
   readonly barred = new Table<NodeId, Revised>({
     key: node,
     value: record({ revision }),
@@ -147,6 +160,13 @@ export class CouncilState {
     rowsMax: REVOCATIONS_MAX,
     rowsPerPieceMax: 1024,
   })
+  /** Memberships that their own organisations have ended (GV-16). */
+  readonly expelled = new Table<string, ExpulsionRecord>({
+    key: text(NAME_BYTES_MAX + 1 + NODE_BYTES_MAX),
+    value: record({ org: text<OrgId>(NAME_BYTES_MAX), node, at: wallMs, revision }),
+    rowsMax: EXPELLED_MAX,
+    rowsPerPieceMax: 256,
+  })
   readonly overrides = new Table<string, OverrideRecord>({
     key: text(SUBJECT_BYTES_MAX + NAME_BYTES_MAX + 1),
     value: record({ until: wallMs, by: nodeId, revision }),
@@ -168,6 +188,7 @@ export class CouncilState {
       this.tenants,
       this.roles,
       this.revocations,
+      this.expelled,
       this.overrides,
       this.motions.table,
     ] as const
@@ -203,6 +224,10 @@ export class CouncilState {
     return this.withdrawn.get(authority)?.org
   }
 
+  isExpelled(member: NodeId, org: OrgId): boolean {
+    return this.expelled.has(expulsionKey(org, member))
+  }
+
   isSeated(validator: NodeId, org: OrgId): boolean {
     return this.validators.get(validator)?.org === org
   }
@@ -211,10 +236,11 @@ export class CouncilState {
     return new Map(this.validators.rows().map(({ key, value }) => [key, value.org]))
   }
 
-  /** Replaces all seats at once: `expect` is about the council as a whole. */
+  /** Replaces all seats at once: `expect` is about the council as a whole. Who was convicted sits only while alone (GV-15). */
   seat(seating: Seating, at: WallMillis): void {
     const before = new Map(this.validators.rows().map(({ key, value }) => [key, value]))
-    const seats = [...seating].map(([validator, org]): [NodeId, SeatRecord] => {
+    const fit = [...seating].filter(([validator]) => !this.convicted.has(validator))
+    const seats = (fit.length > 0 ? fit : [...seating]).map(([validator, org]): [NodeId, SeatRecord] => {
       return [validator, { org, since: before.get(validator)?.since ?? at, revision: this.revision }]
     })
     this.validators.load(new Map(seats))

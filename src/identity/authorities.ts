@@ -9,6 +9,8 @@ export interface Authorities {
   withdrawnFrom(key: NodeId): OrgId | undefined
   /** Whether this node has a seat in the council for that organisation: then it is a member by more than a signature. */
   isSeated(node: NodeId, org: OrgId): boolean
+  /** Whether that organisation has ended this node's membership: its certificates for the node are void. */
+  isExpelled(node: NodeId, org: OrgId): boolean
 }
 
 /** A key that whoever brought this node in has shown: its ticket or its own certificate is signed with it. */
@@ -23,6 +25,7 @@ export function foundingAuthorities(genesis: Genesis): Authorities {
     organisationOf: (key) => organisationOf(genesis, key)?.name,
     withdrawnFrom: () => undefined,
     isSeated: () => false,
+    isExpelled: () => false,
   }
 }
 
@@ -39,6 +42,7 @@ export function sponsored(known: Authorities, sponsor: Sponsor): Authorities {
     },
     withdrawnFrom: (key) => known.withdrawnFrom(key),
     isSeated: (node, org) => known.isSeated(node, org),
+    isExpelled: (node, org) => known.isExpelled(node, org),
   }
 }
 
@@ -65,5 +69,9 @@ export class AuthorityBook implements Authorities {
 
   isSeated(node: NodeId, org: OrgId): boolean {
     return this.#known.isSeated(node, org)
+  }
+
+  isExpelled(node: NodeId, org: OrgId): boolean {
+    return this.#known.isExpelled(node, org)
   }
 }

@@ -109,7 +109,8 @@ export function judgeTicket(
   const inTime = checkTicketAt(ticket, wallNow)
   if (!inTime.ok) return inTime
   // A-9: a ticket made before the revocation must not be the way back in.
-  if (self.isRevoked({ org: ticket.org, node: remote, epoch: ticket.issuedAt })) {
+  const isExpelled = known.isExpelled(remote, ticket.org)
+  if (isExpelled || self.isRevoked({ org: ticket.org, node: remote, epoch: ticket.issuedAt })) {
     return refusal(
       'CERTIFICATE_REVOKED',
       `${remote} was revoked for good: join with a key of its own (an empty data directory) and a new ticket`,
@@ -178,6 +179,11 @@ export function certificateRefusal(fault: CertificateFault, node: NodeId) {
       return refusal(
         fault,
         `the key that signed the certificate of ${node} no longer speaks for its organisation: ${REJOIN}`,
+      )
+    case 'CERTIFICATE_REVOKED':
+      return refusal(
+        fault,
+        `its organisation has ended the membership of ${node} for good: join with a ticket of another organisation`,
       )
   }
 }

@@ -45,9 +45,13 @@ export interface Vouched {
 /**
  * Why a certificate does not count. `AUTHORITY_UNKNOWN`: it is signed, by a key that speaks for no organisation as far as
  * this node knows; the decision may not have come here yet, so nobody is to blame. `AUTHORITY_WITHDRAWN`: by a key that
- * spoke for its organisation once.
+ * spoke for its organisation once. `CERTIFICATE_REVOKED`: its organisation has ended this node's membership.
  */
-export type CertificateFault = 'CERTIFICATE_INVALID' | 'AUTHORITY_UNKNOWN' | 'AUTHORITY_WITHDRAWN'
+export type CertificateFault =
+  | 'CERTIFICATE_INVALID'
+  | 'AUTHORITY_UNKNOWN'
+  | 'AUTHORITY_WITHDRAWN'
+  | 'CERTIFICATE_REVOKED'
 
 /**
  * Judges statements. It knows no clock and no network, so cores may call it: answers change only with what this node has

@@ -45,19 +45,20 @@ export function createVerifier(
   }
 }
 
-/** whether the signer speaks for the organisation that the certificate names. */
+/** whether the signer speaks for the organisation that the certificate names, and that for the node still. */
 export function faultOfAuthority(
   { certificate, authority }: Vouched,
   known: Authorities,
 ): CertificateFault | undefined {
   const { org, node } = certificate
   const speaksFor = known.organisationOf(authority)
-  if (speaksFor === org) return undefined
+  const expelled = known.isExpelled(node, org) ? 'CERTIFICATE_REVOKED' : undefined
+  if (speaksFor === org) return expelled
   // Its key speaks, and for others: no decision that is still to come makes that right for the certificate's day.
   if (speaksFor !== undefined) return 'CERTIFICATE_INVALID'
   const spokeFor = known.withdrawnFrom(authority)
   if (spokeFor === undefined) return 'AUTHORITY_UNKNOWN'
-  return spokeFor === org && known.isSeated(node, org) ? undefined : 'AUTHORITY_WITHDRAWN'
+  return spokeFor === org && known.isSeated(node, org) ? expelled : 'AUTHORITY_WITHDRAWN'
 }
 
 /**

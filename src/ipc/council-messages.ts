@@ -24,6 +24,7 @@ export const COUNCIL_SECTIONS = [
   'parameters',
   'roles',
   'revoked',
+  'expelled',
   'overrides',
   'motions',
 ] as const satisfies readonly Section[]
@@ -38,7 +39,8 @@ const key = z.string().regex(/^[A-Za-z0-9]{1,64}$/, 'a node id')
 
 const BODIES = {
   tenant: z.strictObject({ name: named, weight: z.number(), quota: dictionary(z.number(), QUOTAS_MAX) }),
-  revoke: z.strictObject({ node: key }),
+  /** With `org`, only its membership of that organisation. */
+  revoke: z.strictObject({ node: key, org: named.optional() }),
   org: z.strictObject({
     name: named,
     keys: z.array(key).max(KEYS_MAX),

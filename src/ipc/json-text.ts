@@ -47,16 +47,40 @@ export class JsonText {
     return text.decode(this.bytes)
   }
 
-  /** The value itself, for whoever stringifies what holds it; `null` for what nobody could. */
+  /** The value itself, for whoever stringifies what holds it; its text, if stringifying it might take too much stack. */
   toJSON(): unknown {
-    try {
-      const value: unknown = JSON.parse(this.text)
-      // A value may be read that is too deep to be written.
-      JSON.stringify(value)
-      return value
-    } catch {
-      return null
-    }
+    const json = this.text
+    return isDeep(json) ? json : JSON.parse(json)
+  }
+}
+
+/** Far more than anybody nests, and far less than what `JSON.stringify` can take. */
+const DEPTH_MAX = 500
+
+/** Whether more is open at once than `DEPTH_MAX`; brackets within texts may count too. */
+function isDeep(json: string): boolean {
+  let depth = 0
+  for (let i = 0; i < json.length; i++) {
+    const letter = json[i]
+    if (letter === '[' || letter === '{') depth += 1
+    else if (letter === ']' || letter === '}') depth -= 1
+    if (depth > DEPTH_MAX) return true
+  }
+  return false
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d
+
+/** Whether bytes are one JSON value that can be put into a line as it is: what a peer sends as a payload need not be. */
+export function isJsonText(bytes: Uint8Array): boolean {
+  if (bytes.includes(LINE_FEED) || bytes.includes(CARRIAGE_RETURN)) return false
+  try {
+    JSON.parse(strict.decode(bytes))
+    return true
+  } catch {
+    return false
   }
 }
 

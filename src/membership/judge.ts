@@ -40,6 +40,8 @@ function unvouched(fault: CertificateFault): Fault {
       }
     case 'AUTHORITY_WITHDRAWN':
       return { ok: false, error: { reason: 'the key that signed the certificate was withdrawn', why: 'withdrawn' } }
+    case 'CERTIFICATE_REVOKED':
+      return { ok: false, error: { reason: 'its organisation has ended its membership', why: 'withdrawn' } }
   }
 }
 

@@ -8,7 +8,10 @@ import type { Peer } from './types.ts'
 
 /** Remembered peers that a node without any link dials at once. */
 const DIALS_ALONE = 3
-/** The first neighbours are written down after this long, later changes every `rememberIntervalMs`. */
+/**
+ * The first neighbours are written down after this long, later changes after twice as long each time, and in the end every
+ * `rememberIntervalMs`: who dies young knows more than the one that it met first.
+ */
 const FIRST_MEMORY_MS = 1_500
 /** Who has fewer neighbours also keeps those of before: they may be all that leads back to the others. */
 const REMEMBERED_MIN = 8
@@ -29,7 +32,7 @@ export class Recontact {
   readonly #dials = new BoundedMap<NodeId, Timer>(DIALS_MAX)
   readonly #round = new Timer(() => this.#turn())
   readonly #memory = new Timer(() => this.#remember())
-  #hasMet = false
+  #memoryMs = FIRST_MEMORY_MS
   /** What the next run will know. */
   #remembered: readonly Peer[]
 
@@ -107,12 +110,12 @@ export class Recontact {
       if (entry === undefined || !isUp(entry) || peers.length >= REMEMBERED_PEERS_MAX) continue
       peers.push({ node, addresses: entry.judged.presence.addresses })
     }
-    // Nobody was met so far: the first one is not made to wait for a later round.
-    const isAlone = peers.length === 0 && !this.#hasMet
-    timers.arm(this.#memory, awake + (isAlone ? FIRST_MEMORY_MS : params.rememberIntervalMs))
+    // While nobody was met, the first one is not made to wait for a later round.
+    if (peers.length > 0 || this.#memoryMs > FIRST_MEMORY_MS)
+      this.#memoryMs = Math.min(params.rememberIntervalMs, this.#memoryMs * 2)
+    timers.arm(this.#memory, awake + this.#memoryMs)
     // A node that has lost everyone keeps what it knew.
     if (peers.length === 0) return
-    this.#hasMet = true
     const all = [...peers, ...this.#formerBeside(peers)]
     if (JSON.stringify(all) === JSON.stringify(this.#remembered)) return
     this.#remembered = all

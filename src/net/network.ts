@@ -1,4 +1,4 @@
-import { KeyPair, type Ticket } from '../identity/index.ts'
+import { type CertificateFault, KeyPair, type Ticket } from '../identity/index.ts'
 import { assert, type NodeId, SwarmError, type WallMillis } from '../kernel/index.ts'
 import {
   type Lane,
@@ -189,8 +189,8 @@ export class Libp2pNetwork implements NetworkPort {
   }
 
   /**
-   * Other keys speak for organisations from now on: ends the connections of those whom a withdrawn one had certified when
-   * they were let in (P-10). Who has another certificate since dials again with that.
+   * Other keys speak for organisations from now on, or for other nodes: ends the connections of those whom a withdrawn one
+   * had certified when they were let in, and of those whom their organisation has expelled (P-10). Who has another certificate since dials again with that.
    */
   reconsider(): void {
     const { admission, options } = this.#parts
@@ -199,7 +199,7 @@ export class Libp2pNetwork implements NetworkPort {
     for (const [peer, { connection }] of [...this.#connections.all()]) {
       const shown = admission.of(connection)?.shown
       const judged = shown === undefined ? undefined : verifier.certificate(shown)
-      if (judged?.ok === false && judged.error === 'AUTHORITY_WITHDRAWN') this.#end(peer, 'certificate-revoked')
+      if (judged?.ok === false && isVoid(judged.error)) this.#end(peer, 'certificate-revoked')
     }
   }
 
@@ -327,4 +327,9 @@ function delay(ms: number): Promise<void> {
 
 function ignore(): void {
   // A part that fails to stop ends with the process.
+}
+
+/** Whether a certificate counts no more that did when it was shown. */
+function isVoid(fault: CertificateFault): boolean {
+  return fault === 'AUTHORITY_WITHDRAWN' || fault === 'CERTIFICATE_REVOKED'
 }

@@ -51,6 +51,7 @@ export class Issuer {
     if (!this.#count(now, asking.node)) return err('too-often')
     if (org === undefined) return err('not-an-issuer')
     const verified = verifier.certificate(shown)
+    if (!verified.ok && verified.error === 'CERTIFICATE_REVOKED') return err('revoked')
     // What is known of keys is on its way here or there: whoever asks again later is answered by it.
     if (!verified.ok && verified.error !== 'CERTIFICATE_INVALID') return err('busy')
     if (!verified.ok || verified.value.node !== asking.node) return err('not-valid')

@@ -140,7 +140,7 @@ export class AdmissionDesk {
     if (authority === undefined || known.organisationOf(authority.node) !== previous.org) {
       return err({ code: 'NOT_AUTHORITY', message: `this node holds no authority key of ${previous.org}` })
     }
-    if (isRevoked(previous)) {
+    if (isRevoked(previous) || known.isExpelled(previous.node, previous.org)) {
       return err({ code: 'CERTIFICATE_REVOKED', message: `the certificate of ${previous.node} was revoked` })
     }
     return ok(this.#issue(authority, previous, certificateTtlMs, previous.epoch))

@@ -140,7 +140,7 @@ export function renewed(known: Standing, certificateBytes: Uint8Array): Standing
 /**
  * A standing fit to be used now. A node that holds its organisation's key renews its own certificate in good time.
  *
- * @throws SwarmError CERTIFICATE_INVALID for another key, CERTIFICATE_EXPIRED, AUTHORITY_WITHDRAWN
+ * @throws SwarmError CERTIFICATE_INVALID for another key, CERTIFICATE_EXPIRED, CERTIFICATE_REVOKED, AUTHORITY_WITHDRAWN
  */
 export function refreshed(
   known: Standing,

@@ -1,4 +1,4 @@
-import { Claims, type ClaimsParams, type ClaimsRecord } from '../claims/index.ts'
+import { Claims, type ClaimsOptions, type ClaimsParams, type ClaimsRecord } from '../claims/index.ts'
 import { Directory, type DirectoryParams, type JudgeDigest } from '../directory/index.ts'
 import type { NodeId } from '../kernel/index.ts'
 import { Membership, type MembershipCore, type MembershipOptions } from '../membership/index.ts'
@@ -11,7 +11,10 @@ import { Recruiter, type RecruiterParams } from './recruiter.ts'
 import { Swarm } from './swarm.ts'
 
 /** What only this node, on this start, can know; and the parameters of each protocol. */
-export interface SwarmOptions extends Omit<MembershipOptions, 'params'>, Pick<RenewalOptions, 'issuer'> {
+export interface SwarmOptions
+  extends Omit<MembershipOptions, 'params'>,
+    Pick<RenewalOptions, 'issuer'>,
+    Pick<ClaimsOptions, 'isPayload'> {
   readonly params: {
     readonly membership: MembershipOptions['params']
     readonly directory: DirectoryParams
@@ -54,6 +57,7 @@ export function composeSwarm(options: SwarmOptions): Swarm {
     peers: claimsPeers({ node, membership, directory, random: options.random.fork('candidates') }),
     skillsOf: (peer) => skillsOf(directory, peer),
     self: { org, region, zone, labels },
+    ...(options.isPayload === undefined ? {} : { isPayload: options.isPayload }),
     records: records ?? [],
   })
   const renewal = new Renewal({
@@ -67,7 +71,10 @@ export function composeSwarm(options: SwarmOptions): Swarm {
   const random = options.random.fork('groups')
   const { recruiter: terms } = params
   const recruiter = council === undefined || terms === undefined ? undefined : new Recruiter(council, membership, terms)
-  const isRevoked = (peer: NodeId): boolean => council?.isRevoked(peer) === true
+  const isRevoked = (peer: NodeId): boolean => {
+    const { org: of } = membership.member(peer) ?? {}
+    return council?.isRevoked(peer) === true || (of !== undefined && council?.state.isExpelled(peer, of) === true)
+  }
   const ports = { membership, isRevoked }
   const custodians = cell === undefined || terms === undefined ? undefined : new Custodians(cell, ports, terms)
   return new Swarm({ membership, directory, renewal, claims, council, recruiter, cell, custodians, random })

@@ -19,7 +19,9 @@ export interface CouncilOptions extends Omit<GroupTerms, 'clients'> {
 /** What the council has decided since this was last asked for. */
 export interface CouncilNews {
   readonly revoked: readonly NodeId[]
-  /** Whether organisations, their keys or seats have changed. */
+  /** Whose membership its organisation has ended since this node started. */
+  readonly expelled: readonly { readonly node: NodeId; readonly org: OrgId }[]
+  /** Whether organisations, their keys, seats or memberships have changed. */
   readonly organisations: boolean
   /** Of all tenants, if any has changed. */
   readonly weights: Readonly<Record<string, number>> | undefined
@@ -39,6 +41,7 @@ export class CouncilDesk {
   readonly self: NodeId
   readonly authority: NodeId | undefined
   readonly #machine: CouncilMachine
+  readonly #ports: CouncilPorts
   readonly #revoked = new Set<NodeId>()
   #revision = -1
   readonly #shutOutBy: Readonly<Record<ShutOut, Set<NodeId>>> = { revoked: new Set(), unvouched: new Set() }
@@ -47,6 +50,7 @@ export class CouncilDesk {
     const { signer, authority, founding, ports, params } = options
     this.self = signer.node
     this.authority = authority?.node
+    this.#ports = ports
     this.#machine = new CouncilMachine(founding, ports)
     this.host = openGroup(COUNCIL, this.#machine, {
       ...options,
@@ -60,14 +64,26 @@ export class CouncilDesk {
     return this.#machine.state
   }
 
-  /** Whose keys speak for organisations, by what is decided. */
+  /** Whose keys speak for organisations, and for whom, by what is decided. */
   get authorities(): Authorities {
-    return this.state
+    const { state, host } = this
+    return {
+      organisationOf: (key) => state.organisationOf(key),
+      withdrawnFrom: (key) => state.withdrawnFrom(key),
+      isSeated: (node, org) => state.isSeated(node, org),
+      // GR-11: as with a revoked one, whose last votes the council may need.
+      isExpelled: (node, org) => state.isExpelled(node, org) && !host.needs(node),
+    }
   }
 
   /** The organisation for which the authority key of this node speaks. */
   get issuesFor(): OrgId | undefined {
     return this.authority === undefined ? undefined : this.state.organisationOf(this.authority)
+  }
+
+  /** Whom a certificate names, if it is one of this swarm. */
+  nodeOf(certificate: Uint8Array): NodeId | undefined {
+    return this.#ports.readCertificate(certificate)?.certificate.node
   }
 
   isRevoked(node: NodeId): boolean {
@@ -126,12 +142,12 @@ export class CouncilDesk {
       ? Object.fromEntries(tenants.map(({ key, value }) => [key, value.weight]))
       : undefined
     const set = since < 0 ? [] : state.parameters.rows().filter(isNew)
-    const organisations = [state.organisations, state.withdrawn, state.validators].some((table) =>
-      table.rows().some(isNew),
-    )
+    const expelled = state.expelled.rows().filter(isNew)
+    const isChanged = [state.organisations, state.withdrawn, state.validators].some((table) => table.rows().some(isNew))
     return {
       revoked,
-      organisations,
+      expelled: since < 0 ? [] : expelled.map(({ value }) => value),
+      organisations: isChanged || expelled.length > 0,
       weights,
       parameters: set.map(({ key, value }) => ({ name: key, value: value.value })),
     }

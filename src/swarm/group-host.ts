@@ -19,6 +19,8 @@ import type { SwarmEffect } from './types.ts'
 
 /** Longest reason that is kept of a refusal. */
 const REASON_CHARACTERS_MAX = 1000
+/** Of all reasons in one block so much is kept: a block of refusals is little longer than what they refuse. */
+const REASONS_CHARACTERS_MAX = 65_536
 
 /** Followers hear of the latest decision at most so often: one announcement reaches every node of the swarm. */
 const ANNOUNCE_INTERVAL_MS = 100
@@ -202,11 +204,16 @@ function indexOfCertified(decisions: readonly Decision[], from: number): number 
   return decisions.findIndex((decision) => decision.digest === digest)
 }
 
+/** GR-13: who proposed hears the whole reason. */
 function outcomesOf({ results }: Decision): readonly (readonly Outcome[])[] {
+  let left = REASONS_CHARACTERS_MAX
   return results.map(({ outcomes }) =>
     outcomes.map((outcome) => {
       if (outcome.kind !== 'refused') return outcome
-      return { ...outcome, reason: outcome.reason.slice(0, REASON_CHARACTERS_MAX) }
+      // The cut may go through a character.
+      const reason = outcome.reason.slice(0, Math.min(left, REASON_CHARACTERS_MAX)).toWellFormed()
+      left -= reason.length
+      return { ...outcome, reason }
     }),
   )
 }

@@ -12,6 +12,7 @@ import {
   type LogRecord,
   logRecordShape,
   type Outcome,
+  prove,
 } from '../consensus/index.ts'
 import { assert, type NodeId } from '../kernel/index.ts'
 import {
@@ -254,13 +255,16 @@ export class GroupLogs {
   }
 }
 
-/** What proves a decision to whoever has the genesis (GOV-5); `handovers`: of the epochs so far, from the first on. */
+/**
+ * What proves a decision to whoever has the genesis (GOV-5); undefined if `handovers`, those that the core holds, no longer lead
+ * to its epoch (B-32).
+ */
 export function decisionProofBytes(
-  { block, headers, commit }: Decided,
+  decided: Decided,
   handovers: readonly CheckpointCertificate[],
-): Uint8Array {
-  const before = handovers.filter(({ vote }) => vote.epoch < commit.epoch)
-  return encode(decisionProofShape, { block, headers, commit, handovers: before })
+): Uint8Array | undefined {
+  const proof = prove(decided, handovers)
+  return proof === undefined ? undefined : encode(decisionProofShape, proof)
 }
 
 /** GR-1: what replaces all that the log says of a group: drafts, and then the one record that makes them count. */

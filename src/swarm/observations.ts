@@ -27,6 +27,7 @@ export type MemberObservation =
 /** What the council has decided, as far as it concerns this node. */
 export type CouncilObservation =
   | { readonly kind: 'council-revoked'; readonly node: NodeId }
+  | { readonly kind: 'council-expelled'; readonly node: NodeId; readonly org: string }
   /** This very node: whoever it is linked to ends that. */
   | { readonly kind: 'council-revoked-here'; readonly node: NodeId }
   /** The key that has certified this very node no longer speaks for its organisation. */
@@ -421,6 +422,13 @@ export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
     help: 'Nodes whose membership the council ended.',
     message: (o) => `the council has revoked ${o.node}: it is out for good`,
   },
+  'council-expelled': {
+    module: 'council',
+    level: 'warn',
+    event: true,
+    help: 'Nodes whose membership their own organisation has ended.',
+    message: (o) => `${o.org} has ended the membership of ${o.node}: its certificates for it count no more`,
+  },
   'council-parameter': {
     module: 'council',
     level: 'info',
@@ -444,10 +452,11 @@ export const OBSERVATIONS: { readonly [K in Kind]: ObservationRow<K> } = {
     module: 'council',
     level: 'error',
     event: true,
-    help: 'Times that the key which has certified this node was withdrawn.',
+    help: 'Times that the certificate of this node ceased to count: its key was withdrawn, or its organisation ended the membership.',
     message: (o) =>
-      `the council has withdrawn the key that signed the certificate of this node (${o.node}): nobody talks to it any more. ` +
-      'Ask its organisation for a new ticket, and start it again with --join TICKET and the same data directory',
+      `the council has withdrawn the key that signed the certificate of this node (${o.node}), or its organisation has ended its ` +
+      'membership: nobody talks to it any more. Ask its organisation, or another, for a new ticket, and start it again with ' +
+      '--join TICKET and the same data directory',
   },
   'dial-failed': {
     module: 'net',

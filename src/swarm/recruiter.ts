@@ -1,5 +1,5 @@
-import { encodeOperation } from '../council/index.ts'
-import type { Millis, NodeId } from '../kernel/index.ts'
+import { decodeOperation, encodeOperation } from '../council/index.ts'
+import { after, BoundedMap, type Millis, type NodeId } from '../kernel/index.ts'
 import type { Member, MembershipView } from '../membership/index.ts'
 import { Absences } from './absences.ts'
 import type { CouncilDesk } from './council-desk.ts'
@@ -16,12 +16,23 @@ export interface RecruiterParams {
 
 /** How long the same is not proposed again by the same node. */
 const AGAIN_MS = 60_000
+/** How long nothing else is moved while a motion that this node finds right is open: enough for the others to see it. */
+const JOINED_WITHIN_MS = 30_000
+/** As many motions as can be open. */
+const SEEN_MAX = 256
 /** Taken in at once; the council has the last word. */
 const NEWCOMERS_MAX = 4
 
+interface Open {
+  readonly name: string
+  readonly operation: Uint8Array
+  readonly voters: readonly NodeId[]
+}
+
 /**
- * The council fills and renews itself (RC-1 to RC-5 in README.md). Every validator runs this; it says what this one is to
- * propose now. Reachability only makes proposals: what is decided, and by whom, is the council's (M-3).
+ * The council fills and renews itself (RC-1 to RC-5 in README.md). Every validator runs this, and speaks for what it has seen
+ * for itself; the machine counts the voices (GV-7). One opens a motion, the others join it. Reachability only makes
+ * proposals: what is decided, and by whom, is the council's (M-3).
  */
 export class Recruiter {
   readonly #desk: CouncilDesk
@@ -29,6 +40,8 @@ export class Recruiter {
   readonly #params: RecruiterParams
   readonly #absences: Absences
   readonly #turns: Turns
+  /** Motions that this node finds right, and since when it knows of them. */
+  readonly #seen = new BoundedMap<string, Millis>(SEEN_MAX)
 
   constructor(desk: CouncilDesk, membership: MembershipView, params: RecruiterParams) {
     this.#desk = desk
@@ -45,13 +58,41 @@ export class Recruiter {
   /** What to propose now, in this node's own name; most of the time nothing. */
   proposals(now: Millis): readonly Uint8Array[] {
     if (!this.#turns.begin(now, this.#desk.state.validators)) return []
-    const admission = this.#admission(now)
+    const open = this.#open(now)
+    const admission = this.#isWaiting(now, open) ? undefined : this.#admission(now)
     const dueSince = this.#turns.due(now, admission !== undefined)
     const mayAct = dueSince !== undefined && isGrown(now, dueSince, this.#membership, this.#params.admitAfterMs)
+    const moved = mayAct && admission !== undefined ? [admission] : []
+    const joined = open.flatMap(({ operation: bytes, voters }) => (voters.includes(this.#desk.self) ? [] : [bytes]))
     const removals = this.#absent(now).map((node) => operation([], [node]))
-    return [...(mayAct && admission !== undefined ? [admission] : []), ...removals].filter((bytes) => {
+    return [...joined, ...moved, ...removals].filter((bytes) => {
       return this.#mayPropose(bytes) && this.#turns.take(now, bytes)
     })
+  }
+
+  /** Motions to take in whom this node itself would, as far as it has seen: its voice belongs to them. */
+  #open(now: Millis): readonly Open[] {
+    return this.#desk.state.motions.table.rows().flatMap(({ key, value }) => {
+      return this.#isRight(now, value.operation) ? [{ name: key, ...value }] : []
+    })
+  }
+
+  #isRight(now: Millis, bytes: Uint8Array): boolean {
+    const decoded = decodeOperation(bytes)
+    if (!decoded.ok || decoded.value.act.kind !== 'validator') return false
+    const { add, remove } = decoded.value.act
+    const newcomers = add.map((certificate) => this.#desk.nodeOf(certificate))
+    const mayCome = newcomers.every((node) => {
+      const member = node === undefined ? undefined : this.#membership.member(node)
+      return member !== undefined && this.#isEligible(now, member)
+    })
+    return remove.length === 0 && mayCome && this.#isSize(newcomers.length) && this.#mayPropose(bytes)
+  }
+
+  /** Whether others are being given the time to join a motion. One that is right to this node alone is not waited for longer. */
+  #isWaiting(now: Millis, open: readonly Open[]): boolean {
+    for (const { name } of open) if (!this.#seen.has(name)) this.#seen.set(name, now)
+    return open.some(({ name }) => now < after(this.#seen.get(name) ?? now, JOINED_WITHIN_MS))
   }
 
   /** RC-1, RC-2: whom to take in, if the council would. */
@@ -64,21 +105,26 @@ export class Recruiter {
       if (chosen.length >= Math.min(room, NEWCOMERS_MAX)) break
       if (this.#mayPropose(operation([...chosen, certificate], []))) chosen = [...chosen, certificate]
     }
-    // Two are worse than one: either one's absence would stop both.
-    const isEnough = chosen.length > 0 && state.validators.size + chosen.length !== 2
-    return isEnough ? operation(chosen, []) : undefined
+    return this.#isSize(chosen.length) ? operation(chosen, []) : undefined
+  }
+
+  /** RC-2: two are worse than one, either one's absence would stop both. */
+  #isSize(newcomers: number): boolean {
+    return newcomers > 0 && this.#desk.state.validators.size + newcomers !== 2
+  }
+
+  /** RC-1: up for long enough, certified as a validator, and wanted. */
+  #isEligible(now: Millis, { node, roles, state: standing, since }: Member): boolean {
+    const { validators, barred, revocations, convicted } = this.#desk.state
+    const isStable = standing === 'alive' && now - since >= this.#params.admitAfterMs
+    const isOut = barred.has(node) || revocations.has(node) || convicted.has(node)
+    return isStable && !validators.has(node) && !isOut && roles.includes('validator')
   }
 
   /** Certificates of who could be taken in: organisations with the fewest seats first, then zones, then the longest up. */
   #candidates(now: Millis): readonly Uint8Array[] {
     const { state } = this.#desk
-    const eligible = [...this.#membership.members()].filter((member) => {
-      const isStable = member.state === 'alive' && now - member.since >= this.#params.admitAfterMs
-      const { node, roles } = member
-      const isOut = state.barred.has(node) || state.revocations.has(node) || state.convicted.has(node)
-      const isWanted = !state.validators.has(node) && !isOut
-      return isStable && isWanted && roles.includes('validator')
-    })
+    const eligible = [...this.#membership.members()].filter((member) => this.#isEligible(now, member))
     const seats = state.validators.rows().map(({ key, value }) => {
       return { org: value.org as string, place: placeOf(this.#membership.member(key)) }
     })

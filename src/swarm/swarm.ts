@@ -272,6 +272,8 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       this.#condemned.delete(node)
       this.#stepMembership(now, { kind: 'revoke', node }, effects)
     }
+    // GR-11: an expelled one was needed until now.
+    if ((this.council?.state.expelled.size ?? 0) > 0) this.#onOrganisations(now, effects)
   }
 
   /** Whether a peer is to be turned away: it is revoked, and the council does not wait for its last votes (GR-11). */
@@ -320,15 +322,21 @@ export class Swarm implements Core<SwarmInput, SwarmEffect> {
       if (this.isShut(node)) this.#stepMembership(now, { kind: 'revoke', node }, effects)
       else this.#condemned.add(node)
     }
-    if (news.organisations) {
-      this.#stepMembership(now, { kind: 'authorities' }, effects)
-      this.#stepRenewal(now, { kind: 'issues-for', org: this.council?.issuesFor }, effects)
-      effects.push({ kind: 'authorities-changed' })
+    for (const { node, org } of news.expelled) {
+      effects.push({ kind: 'observe', observation: { kind: 'council-expelled', node, org } })
     }
+    if (news.organisations) this.#onOrganisations(now, effects)
     if (news.weights !== undefined) this.#stepClaims(now, { kind: 'weights', weights: news.weights }, effects)
     for (const { name, value } of news.parameters) {
       effects.push({ kind: 'observe', observation: { kind: 'council-parameter', name, value } })
     }
+  }
+
+  /** Other certificates count than before. */
+  #onOrganisations(now: Millis, effects: SwarmEffect[]): void {
+    this.#stepMembership(now, { kind: 'authorities' }, effects)
+    this.#stepRenewal(now, { kind: 'issues-for', org: this.council?.issuesFor }, effects)
+    effects.push({ kind: 'authorities-changed' })
   }
 
   #stepRenewal(now: Millis, input: RenewalInput | Tick, effects: SwarmEffect[]): void {

@@ -8,8 +8,10 @@ export {
 } from './coordinates.ts'
 export type { DiskEntry, DiskFault, DiskFile, DiskOp, DiskPort } from './disk-port.ts'
 export {
+  ACCOUNT_BYTES_MAX,
   type Applying,
   CHUNK_BYTES_MAX,
+  type ClientAccount,
   type Height,
   type Machine,
   type MachineRefusal,
@@ -51,7 +53,6 @@ export {
   only,
   optional,
   record,
-  refine,
   type Schema,
   type Shape,
   text,

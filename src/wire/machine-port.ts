@@ -7,6 +7,9 @@ export const OPERATION_BYTES_MAX = 32 * KIB
 /** Longest piece of a snapshot. */
 export const CHUNK_BYTES_MAX = 128 * KIB
 
+/** Longest name of an account. */
+export const ACCOUNT_BYTES_MAX = 96
+
 /** A block's place in a group's chain; 0 is the genesis. */
 export type Height = Brand<number, 'Height'>
 
@@ -23,6 +26,14 @@ export interface Applying {
   readonly at: WallMillis
 }
 
+/** Of whom a client is one. What is remembered of clients is shared out among accounts, so that none takes the others' places. */
+export interface ClientAccount {
+  /** At most `ACCOUNT_BYTES_MAX`. */
+  readonly name: string
+  /** Its places are kept for it, whoever else speaks: of such accounts the machine has few. */
+  readonly reserved: boolean
+}
+
 /**
  * What a group decides about: a deterministic state machine. The same operations in the same order give the same state,
  * results and snapshots on every member: no clock, no randomness, no order of a hash table, no floating-point sums that depend on order.
@@ -30,6 +41,8 @@ export interface Applying {
 export interface Machine {
   /** Whether this client may have operations applied at all, in the present state (B-2). */
   authorised(client: NodeId): boolean
+  /** The account of a client that is authorised, in the present state; undefined: all such share one. */
+  account?(client: NodeId): ClientAccount | undefined
   /** Whether the operation would be refused in the present state: advice for the edge, before it costs a decision. */
   check(operation: Uint8Array, client: NodeId): MachineRefusal | undefined
   /** Applies wholly, or refuses and changes nothing. Hostile operations are refused, never thrown at. */

@@ -140,6 +140,7 @@ export const MESSAGE_KINDS = {
   'claims.part': { code: 76, ...CLAIM, lane: 'bulk', bytesMax: 128 * KIB },
   'claims.query': { code: 77, ...CLAIM },
   'claims.reply': { code: 78, ...CLAIM, bytesMax: 256 * KIB },
+  'claims.fetch': { code: 79, ...CLAIM },
 } as const satisfies Record<string, MessageKindRules>
 
 export type MessageKind = keyof typeof MESSAGE_KINDS

@@ -401,7 +401,7 @@ export class Checker implements Watcher {
     for (const host of this.#world.honest) {
       const load = host.core.load()
       if (load.views > 140) this.#break('B-9', `${host.node} keeps votes of ${load.views} views`)
-      if (load.requests > 8192 || load.inspections > 1024) this.#break('B-9', `${host.node} holds too much`)
+      if (load.requests > 8192 || load.inspections > 16_384) this.#break('B-9', `${host.node} holds too much`)
     }
   }
 

@@ -93,7 +93,8 @@ describe('a council with liars', () => {
           const what = motions[Math.floor(turn / 20) % motions.length] as Act
           // The newcomer votes too, once it may: without it the others are too few.
           say(world.honest[turn % world.honest.length], what)
-          if (turn === 5) say(honest[0], act.add(certificateOf('w', ALWAYS)))
+          // GV-3: one voice is not enough.
+          if (turn === 5) for (const host of honest) say(host, act.add(certificateOf('w', ALWAYS)))
           for (const liar of liars) say(liar, act.tenant(`evil${turn % 4}`))
           if (turn % 10 === 0) for (const liar of liars) say(liar, act.remove(honest[0]?.node ?? ''))
           if (turn % 10 === 5) for (const liar of liars) say(liar, act.role('*', liar.node, 'admin'))

@@ -98,10 +98,12 @@ function where1(host: Host): string {
 
 /** B-11: views in a row without a decision, once the first two decisions after healing have set the pace. */
 function checkPace(checker: Checker, healedAt: number, world: World): void {
-  const after = checker.decisions
-    .filter(({ at }) => at > healedAt)
-    .slice(2)
-    .sort((a, b) => a.epoch - b.epoch || a.view - b.view)
+  // A certificate of a view long gone may turn up late: the pace is that of those that were the furthest when first known.
+  const furthest = checker.decisions.filter(({ epoch, view }, i) => {
+    const earlier = checker.decisions.slice(0, i)
+    return earlier.every((other) => other.epoch < epoch || (other.epoch === epoch && other.view < view))
+  })
+  const after = furthest.filter(({ at }) => at > healedAt).slice(2)
   const { members, quorum } = world.honest[0]?.core.status() ?? { members: [], quorum: 0 }
   const out = members.length - quorum
   for (const [i, decision] of after.entries()) {

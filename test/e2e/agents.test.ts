@@ -172,6 +172,17 @@ describe('other languages', () => {
     expect(await exit).toBe(0)
   })
 
+  it('Python, whatever goes wrong', async (context) => {
+    demandTools(context, 'python3')
+    const daemon = await TestDaemon.start()
+    const python = startProgram('python3', [pathOf('./python-faults.py')], {
+      PYTHONPATH: pathOf('../../node/agents/python'),
+      PYTHONDONTWRITEBYTECODE: '1',
+      SWARM_NODE_SOCKET: daemon.socket,
+    })
+    expect(await new Promise((resolve) => python.once('exit', resolve))).toBe(0)
+  })
+
   it('bash with socat and jq', async (context) => {
     demandTools(context, 'bash', 'socat', 'jq')
     const daemon = await TestDaemon.start()

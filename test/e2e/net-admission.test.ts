@@ -265,6 +265,7 @@ describe('A-4, A-15: keys that the council gives and takes', () => {
     },
     withdrawnFrom: (key) => (key === stranger.node && !speaks ? initech : undefined),
     isSeated: () => false,
+    isExpelled: () => false,
   })
 
   test('who has not heard of a key refuses, says so to its own, and charges nobody; once it has, the same peer is in', async () => {

@@ -64,6 +64,22 @@ describe('an organisation that the council decided', () => {
     all[3] = again
     await allSee()
 
+    // It ends a membership that it has given, and no other.
+    const expelled = await TestDaemon.start({ join: theirs })
+    await expelled.sees(all)
+    const revoke = async (node: string, ...flags: readonly string[]) => {
+      return await issuer.command('council', 'propose', 'revoke', '--node', node, ...flags)
+    }
+    expect(await revoke(bystander.node)).toMatchObject({ code: 6, stderr: expect.stringContaining('[UNAUTHORISED]') })
+    for (const node of [bystander.node, expelled.node]) expect((await revoke(node, '--org', 'globex')).code).toBe(0)
+    await Promise.all(all.map((daemon) => gone(daemon, expelled.node)))
+    await allSee()
+    await expelled.kill()
+    const returned = await TestDaemon.start({ data: expelled.data, join: await workerTicket(founder) })
+    expect(returned.node).toBe(expelled.node)
+    all.push(returned)
+    await allSee()
+
     await decideOrganisation(founder, '--dissolve')
     await Promise.all([founder, bystander, issuer].map((daemon) => gone(daemon, again.node)))
     const closed = await issuer.command('ticket', 'create')

@@ -23,7 +23,10 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
   fc.tuple(tenant, fc.constantFrom(0, 1, 2), fc.constantFrom({}, { cpu: 1 })).map(([name, weight, quotas]) => {
     return act.tenant(name === '*' ? 'v' : name, { weight, quotas })
   }),
-  fc.tuple(member, fc.option(certificate, { nil: undefined })).map(([name, shown]) => act.revoke(name, shown)),
+  member.map((name) => act.revoke(name)),
+  fc.tuple(fc.oneof(member, key), fc.constantFrom(...ORGS, 'edge', undefined)).map(([name, whose]) => {
+    return act.revoke(name, whose)
+  }),
   fc
     .tuple(
       fc.constantFrom(...ORGS, 'edge'),
@@ -198,6 +201,7 @@ function allOf({ state }: CouncilMachine): unknown {
       )
       .sort(),
     revoked: state.revocations.rows().map(({ key: name, value }) => [name, value.revision]),
+    expelled: state.expelled.rows().map(({ key: name, value }) => [name, value.revision]),
     overrides: state.overrides.rows().map(({ key: name, value }) => [name, value.until, value.revision]),
   }
 }

@@ -2,7 +2,7 @@ import type { Act } from '../../src/council/index.ts'
 import type { Vouched } from '../../src/identity/types.ts'
 import { PORTS } from '../support/council.ts'
 
-/** Clauses GV-1 to GV-14 once more, as plainly as can be: plain maps, loops, the table of the README as it reads. */
+/** Clauses GV-1 to GV-14 and GV-16 once more, as plainly as can be: plain maps, loops, the table of the README as it reads. */
 export class NaiveCouncil {
   orgs = new Map<string, { keys: readonly string[]; seats: number; rev: number }>()
   withdrawn = new Map<string, { org: string; rev: number }>()
@@ -13,6 +13,7 @@ export class NaiveCouncil {
   tenants = new Map<string, { is: string; rev: number }>()
   roles = new Map<string, number>()
   revoked = new Map<string, number>()
+  expelled = new Map<string, number>()
   overrides = new Map<string, { until: number; rev: number }>()
   motions: { bytes: string; voices: Set<string>; opener: string; until: number }[] = []
   rev = 0
@@ -86,19 +87,12 @@ export class NaiveCouncil {
         return governs || this.roles.has(`${client} ${act.tenant} admin`)
       case 'org':
         return governs || (org !== undefined && org === act.name && this.orgs.get(act.name)?.seats === act.seatsMax)
-      case 'revoke': {
-        const shown = act.certificate === undefined ? undefined : PORTS.readCertificate(act.certificate)
-        const proven = shown !== undefined && shown.certificate.node === act.node && this.genuine(shown)
-        const whose = this.seats.get(act.node) ?? (proven ? shown.certificate.org : undefined)
-        return governs || (org !== undefined && whose === org)
-      }
+      case 'revoke':
+        return governs || (org !== undefined && act.org === org)
       case 'validator': {
         const added = act.add.map((bytes) => PORTS.readCertificate(bytes)?.certificate)
         const whose = [...added.map((one) => one?.org), ...act.remove.map((one) => this.seats.get(one))]
-        if (governs || (org !== undefined && whose.every((one) => one === org))) return true
-        return (
-          this.seats.has(client) && act.remove.length === 0 && added.every((one) => !this.barred.has(one?.node ?? ''))
-        )
+        return governs || (org !== undefined && whose.every((one) => one === org))
       }
     }
   }
@@ -109,7 +103,9 @@ export class NaiveCouncil {
 
   revisionOf(act: Act): number {
     if (act.kind === 'tenant') return this.tenants.get(act.name)?.rev ?? 0
-    if (act.kind === 'revoke') return this.revoked.get(act.node) ?? 0
+    if (act.kind === 'revoke') {
+      return (act.org === undefined ? this.revoked.get(act.node) : this.expelled.get(`${act.org} ${act.node}`)) ?? 0
+    }
     if (act.kind === 'org') return this.orgs.get(act.name)?.rev ?? 0
     if (act.kind === 'validator') return this.seatRev
     if (act.kind === 'parameter') return this.params.get(act.name)?.rev ?? 0
@@ -125,9 +121,15 @@ export class NaiveCouncil {
           ? 'ALREADY_SO'
           : undefined
       case 'revoke':
-        if (this.orgOf(act.node) !== undefined) return 'BAD_REQUEST'
         if (this.revoked.has(act.node)) return 'ALREADY_SO'
-        return this.seats.has(act.node) && this.seats.size === 1 ? 'UNSAFE_CHANGE' : undefined
+        if (this.seats.has(act.node) && this.seats.size === 1) return 'UNSAFE_CHANGE'
+        if (act.org === undefined) {
+          const isFounders = this.orgOf(act.node) === this.founder
+          return isFounders && this.orgs.get(this.founder)?.keys.length === 1 ? 'UNSAFE_CHANGE' : undefined
+        }
+        if (!this.orgs.has(act.org)) return 'NOT_FOUND'
+        if (this.orgOf(act.node) !== undefined) return 'BAD_REQUEST'
+        return this.expelled.has(`${act.org} ${act.node}`) ? 'ALREADY_SO' : undefined
       case 'org':
         return this.faultOfOrg(act.name, act.authorities, act.seatsMax)
       case 'validator':
@@ -182,7 +184,7 @@ export class NaiveCouncil {
       const { node, org, roles, notBefore, notAfter } = shown.certificate
       if (!roles.includes('validator')) return 'CERTIFICATE_INVALID'
       if (at < notBefore - 300_000 || at > notAfter + 300_000) return 'CERTIFICATE_EXPIRED'
-      if (this.revoked.has(node)) return 'CERTIFICATE_REVOKED'
+      if (this.revoked.has(node) || this.expelled.has(`${org} ${node}`)) return 'CERTIFICATE_REVOKED'
       if (this.orgOf(node) !== undefined) return 'BAD_REQUEST'
       if (this.seats.has(node)) return 'ALREADY_SO'
       named.push(node)
@@ -233,7 +235,16 @@ export class NaiveCouncil {
       const key = `${act.subject} ${act.action}`
       if (act.ttlMs === 0) this.overrides.delete(key)
       else this.overrides.set(key, { until: at + act.ttlMs, rev })
+    } else if (act.kind === 'revoke' && act.org !== undefined) {
+      this.expelled.set(`${act.org} ${act.node}`, rev)
+      if (this.seats.get(act.node) === act.org && this.seats.delete(act.node)) this.seatRev = rev
     } else if (act.kind === 'revoke') {
+      const org = this.orgOf(act.node) ?? ''
+      const { keys = [], seats = 0 } = this.orgs.get(org) ?? {}
+      const left = keys.filter((one) => one !== act.node)
+      if (keys.length > left.length) this.withdrawn.set(act.node, { org, rev })
+      if (keys.length > left.length) this.orgs.set(org, { keys: left, seats, rev })
+      if (left.length === 0 && seats === 0) this.orgs.delete(org)
       this.revoked.set(act.node, rev)
       this.barred.delete(act.node)
       for (const key of [...this.roles.keys()]) if (key.startsWith(`${act.node} `)) this.roles.delete(key)
@@ -265,6 +276,7 @@ export class NaiveCouncil {
       tenants: sorted(this.tenants).map(([name, { is, rev }]) => [name, is, rev]),
       roles: sorted(this.roles),
       revoked: sorted(this.revoked),
+      expelled: sorted(this.expelled),
       overrides: sorted(this.overrides).map(([key, { until, rev }]) => [key, until, rev]),
     }
   }

@@ -193,7 +193,7 @@ export class SimAgents {
   #run(machine: number, id: AgentId, order: RunOrder): void {
     this.#counter += 1
     const isLong = this.#counter % LONG_OUTPUT_EVERY === 0
-    const output = `"${order.task}/${order.attempt}@${machine}.${this.#counter}${isLong ? '.'.repeat(LONG_OUTPUT_CHARS) : ''}"`
+    const output = `${order.task}/${order.attempt}@${machine}.${this.#counter}${isLong ? '.'.repeat(LONG_OUTPUT_CHARS) : ''}`
     const execution: Execution = { machine, agent: id, order, at: this.#sim.now, output }
     const agent = this.#agents.get(id)
     if (agent === undefined || agent.machine !== machine) {
@@ -275,7 +275,7 @@ export class SimAgents {
   #garbage(agent: SimAgent, { order }: Execution, afterMs: number): void {
     this.#later(agent.machine, afterMs, (program) => {
       if (!agent.isAttached) return
-      const output = new TextEncoder().encode('"garbage"')
+      const output = new TextEncoder().encode('garbage')
       const { id } = agent
       if (!agent.running.has(keyOf(order.task, order.attempt + 1))) {
         program.tell({ kind: 'agent-result', agent: id, task: order.task, attempt: order.attempt + 1, output })

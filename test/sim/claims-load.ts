@@ -328,7 +328,7 @@ export class ClaimsLoad implements Load<SwarmProgram> {
 function plain(random: Random, id: string): Submission {
   return {
     skills: [random.pick(SKILLS)],
-    input: new TextEncoder().encode(`"${id}"`),
+    input: new TextEncoder().encode(id),
     tenant: 't0',
     priority: 5,
     guarantee: 'exactly-once',
@@ -338,11 +338,6 @@ function plain(random: Random, id: string): Submission {
     prefer: [],
     trace: id,
   }
-}
-
-/** A JSON text of so many bytes. */
-function longInput(bytes: number): Uint8Array {
-  return new TextEncoder().encode(`"${'.'.repeat(Math.floor(bytes) - 2)}"`)
 }
 
 function drawSubmission(random: Random, id: string): { readonly submission: Submission; readonly fits: Work['fits'] } {
@@ -362,7 +357,7 @@ function drawSubmission(random: Random, id: string): { readonly submission: Subm
     resources: cpu === 0 ? {} : { cpu },
     require,
     prefer: random.chance(0.2) ? [`tier==${random.pick(TIERS)}`] : [],
-    input: random.chance(0.04) ? longInput(random.between(70_000, 300_000)) : base.input,
+    input: random.chance(0.04) ? new Uint8Array(Math.floor(random.between(70_000, 300_000))) : base.input,
     budget,
     objective: random.chance(0.15) ? drawObjective(random) : undefined,
     key: random.chance(0.3) ? `k${id}` : undefined,

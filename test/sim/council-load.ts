@@ -327,7 +327,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     while (this.#revocations < this.#revocationsMax && random.chance(0.5)) {
       this.#revocations += 1
       const node = simNodeId(1 + random.below(this.#scenario.nodes - 1))
-      this.#propose(machine, { kind: 'revoke', node, certificate: undefined }, AUTHORITY)
+      this.#propose(machine, { kind: 'revoke', node, org: undefined }, AUTHORITY)
     }
   }
 
@@ -362,7 +362,7 @@ export class CouncilLoad implements Load<SwarmProgram>, Checker<SwarmProgram> {
     const mayRevoke = machine === 0 && this.#revocations < this.#revocationsMax && other !== simNodeId(0)
     if (roll < 0.9 && mayRevoke) {
       this.#revocations += 1
-      return { kind: 'revoke', node: other, certificate: undefined }
+      return { kind: 'revoke', node: other, org: undefined }
     }
     return { kind: 'parameter', name: 'membership.rings', value: `${1 + random.below(20)}` }
   }

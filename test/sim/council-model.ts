@@ -37,7 +37,7 @@ export class CouncilModel implements Model<CouncilDesk> {
     if (decodeCouncilResult(outcome.result).kind === 'voted') return undefined
     this.counts.applied += 1
     const { act } = decoded.value
-    if (client !== AUTHORITY && !isAdmin && !this.#mayAlone(act)) this.counts.motions += 1
+    if (client !== AUTHORITY && !isAdmin) this.counts.motions += 1
     return this.#take(act, client === AUTHORITY || isAdmin)
   }
 
@@ -54,11 +54,6 @@ export class CouncilModel implements Model<CouncilDesk> {
     ]
     const wrong = pairs.find(([, held, expected]) => held !== expected)
     return wrong === undefined ? undefined : `${wrong[0]} are ${wrong[1]}, decided was ${wrong[2]}`
-  }
-
-  /** A validator takes in by itself whom nobody let go on purpose. */
-  #mayAlone(act: Act): boolean {
-    return act.kind === 'validator' && act.remove.length === 0
   }
 
   #take(act: Act, byAuthority: boolean): string | undefined {

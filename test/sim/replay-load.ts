@@ -136,13 +136,7 @@ export class ReplayLoad {
   #run(machine: number, agent: AgentId, order: RunOrder): void {
     const log = this.logs.get(order.trace ?? '')
     if (log === undefined) return
-    const execution = {
-      machine,
-      agent,
-      order,
-      at: this.#sim.now,
-      output: `"${order.task}/${order.attempt}@${machine}"`,
-    }
+    const execution = { machine, agent, order, at: this.#sim.now, output: `${order.task}/${order.attempt}@${machine}` }
     const key = `${agent} ${order.task}`
     this.#working.add(key)
     this.#byTask.set(order.task, log)

@@ -113,7 +113,9 @@ type Made<K extends Act['kind']> = Partial<Omit<ActOf<K>, 'kind'>>
 /** Acts with what does not matter filled in. */
 export const act = {
   tenant: (name: string, more: Made<'tenant'> = {}): Act => ({ kind: 'tenant', name, weight: 1, quotas: {}, ...more }),
-  revoke: (name: string, certificate?: Uint8Array): Act => ({ kind: 'revoke', node: node(name), certificate }),
+  revoke: (name: string, whose?: string): Act => {
+    return { kind: 'revoke', node: node(name), org: whose === undefined ? undefined : org(whose) }
+  },
   org: (name: string, more: Made<'org'> = {}): Act => {
     return { kind: 'org', name: org(name), authorities: [node(`key${name}`)], seatsMax: 8, ...more }
   },

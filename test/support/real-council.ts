@@ -79,14 +79,18 @@ export class RealCouncil {
 
   /** Proposes at a node, in a name whose key it holds; how it ended. */
   propose(at: NodeId, act: Act, as: NodeId = at): Outcome | undefined {
-    const id = ++this.#submits
-    this.#step(at, {
-      kind: 'submit',
-      submissions: [{ id, operation: encodeOperation({ expect: undefined, act }), as }],
-    })
+    const id = this.submit(at, act, as)
     for (let i = 0; i < 400 && !this.outcomes.has(id); i++) this.pass(25)
     this.pass(2000)
     return this.outcomes.get(id)
+  }
+
+  /** Proposes and does not wait; the id of its outcome. */
+  submit(at: NodeId, act: Act, as: NodeId): number {
+    const id = ++this.#submits
+    const operation = encodeOperation({ expect: undefined, act })
+    this.#step(at, { kind: 'submit', submissions: [{ id, operation, as }] })
+    return id
   }
 
   /** Time goes on. */

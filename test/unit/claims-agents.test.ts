@@ -17,17 +17,13 @@ describe('agents at work', () => {
       const [task, waiting] = [world.submit('n0'), world.submit('n0')]
       world.run(500)
       const steer = (text: string, to = task): unknown => {
-        const request = world.ask(asker, {
-          kind: 'steer',
-          task: to,
-          input: new TextEncoder().encode(JSON.stringify(text)),
-        })
+        const request = world.ask(asker, { kind: 'steer', task: to, input: new TextEncoder().encode(text) })
         world.run(6_000)
         const outcome = world.replies.get(request)
         return outcome?.ok === true ? outcome.value.kind : outcome?.error.code
       }
       expect(steer('left')).toBe('steered')
-      expect(world.steered).toEqual([{ agent, task, attempt: 1, input: '"left"' }])
+      expect(world.steered).toEqual([{ agent, task, attempt: 1, input: 'left' }])
       expect(steer('to nobody', waiting)).toBe('NOT_FOUND')
       expect(steer('x'.repeat(40_000))).toBe('TOO_LARGE')
       world.deaf.add(agent)
@@ -35,7 +31,7 @@ describe('agents at work', () => {
       world.deaf.delete(agent)
       // The answer is lost, and the link made again: it is not said twice.
       world.loses = (_from, _to, { kind }) => kind === 'claims.reply'
-      const request = world.ask(asker, { kind: 'steer', task, input: new TextEncoder().encode('"once"') })
+      const request = world.ask(asker, { kind: 'steer', task, input: new TextEncoder().encode('once') })
       world.run(100)
       world.loses = () => false
       for (const [a, b] of [
@@ -47,7 +43,7 @@ describe('agents at work', () => {
       }
       world.run(6_000)
       expect(world.replies.get(request)?.ok).toBe(false)
-      expect(world.steered.map(({ input }) => input)).toEqual(['"left"', '"once"'])
+      expect(world.steered.map(({ input }) => input)).toEqual(['left', 'once'])
       world.done(first(world))
       world.run(100)
       expect(steer('too late')).toBe('NOT_FOUND')

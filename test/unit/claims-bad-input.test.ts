@@ -93,7 +93,7 @@ describe('what an agent may do wrongly', () => {
     const stranger = world.attach('n0', 'b', { skills: [{ name: 'other', proficiency: 1 }] })
     const task = world.submit('n0')
     const { order } = ranIn(world)
-    const output = new TextEncoder().encode('"forged"')
+    const output = new TextEncoder().encode('forged')
     for (const [agent, attempt] of [
       [stranger, 1],
       [ranIn(world).agent, 0],
@@ -109,11 +109,11 @@ describe('what an agent may do wrongly', () => {
     world.attach('n1', 'a')
     const task = world.submit('n0')
     world.run(50)
-    world.done(ranIn(world), '"first"')
-    world.done(ranIn(world), '"second"')
+    world.done(ranIn(world), 'first')
+    world.done(ranIn(world), 'second')
     world.fail(ranIn(world))
     world.run(50)
-    expect(new TextDecoder().decode(world.report('n0', task).output)).toBe('"first"')
+    expect(new TextDecoder().decode(world.report('n0', task).output)).toBe('first')
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executions: 1 })
   })
 
@@ -125,10 +125,10 @@ describe('what an agent may do wrongly', () => {
     expect(world.stopped).toMatchObject([{ reason: 'run-timeout' }])
     world.attach('n0', 'b')
     world.run(1_000)
-    world.done(ranIn(world), '"late"')
+    world.done(ranIn(world), 'late')
     expect(world.report('n0', task).state).toBe('running')
-    world.done(ranIn(world, 1), '"in time"')
-    expect(new TextDecoder().decode(world.report('n0', task).output)).toBe('"in time"')
+    world.done(ranIn(world, 1), 'in time')
+    expect(new TextDecoder().decode(world.report('n0', task).output)).toBe('in time')
   })
 
   it('one that never answers is stopped at the run time-out, and the task goes on at another', () => {
@@ -185,13 +185,13 @@ describe('a node that stands still', () => {
     world.run(50)
     const late = ranIn(world)
     world.pause('n1')
-    world.attach('n2', 'b', {}, answering(5, '"second"'))
+    world.attach('n2', 'b', {}, answering(5, 'second'))
     world.run(30_000)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n2' } })
-    world.resume('n1', { kind: 'agent-result', agent, task, attempt: 1, output: new TextEncoder().encode('"first"') })
+    world.resume('n1', { kind: 'agent-result', agent, task, attempt: 1, output: new TextEncoder().encode('first') })
     world.run(5_000)
     expect(world.stopped).toMatchObject([{ agent: late.agent, reason: 'lease-ended' }])
-    expect(new TextDecoder().decode(world.report('n0', task).output)).toBe('"second"')
+    expect(new TextDecoder().decode(world.report('n0', task).output)).toBe('second')
   })
 
   it('T-1 as the coordinator: what ran out meanwhile is not renewed, and the task is done once', () => {

@@ -117,7 +117,7 @@ describe('an agent that detaches', () => {
     const agent = world.attach('n1', 'a')
     const task = world.submit('n0', { input: new Uint8Array(200_000) })
     world.run(100)
-    expect(world.report('n0', task)).toMatchObject({ state: 'running', executor: { node: 'n1' } })
+    expect(world.report('n0', task)).toMatchObject({ state: 'offered', executor: { node: 'n1' } })
     expect(world.ran).toEqual([])
     world.input('n1', { kind: 'agent-detach', agent })
     expect([...world.node('n1').core.agents()]).toEqual([])

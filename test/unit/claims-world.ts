@@ -74,6 +74,7 @@ export interface WorldOptions {
   readonly params?: Partial<ClaimsParams>
   readonly seed?: string
   readonly delayMs?: number
+  readonly isPayload?: (bytes: Uint8Array) => boolean
 }
 
 /** Claims cores in virtual time over an ordered network, with agents that do as they are told. Bodies cross as bytes. */
@@ -112,10 +113,13 @@ export class World {
   #request = 0
   now = 0 as Millis
 
+  readonly #isPayload: WorldOptions['isPayload']
+
   constructor(options: WorldOptions = {}) {
     this.params = { ...CLAIMS_PROFILES.lan, ...options.params }
     this.random = new Random(options.seed ?? 'world')
     this.delayMs = options.delayMs ?? 1
+    this.#isPayload = options.isPayload
     for (let i = 0; i < (options.nodes ?? 1); i++) this.#start(`n${i}` as NodeId, 1, [])
     for (const a of this.nodes.values()) for (const b of this.nodes.values()) if (a !== b) this.link(a.id, b.id)
   }
@@ -196,7 +200,7 @@ export class World {
     return outcome?.ok === true && outcome.value.kind === 'why' ? outcome.value.reasons : []
   }
 
-  done(ran: Ran, output = '"ok"'): void {
+  done(ran: Ran, output = 'ok'): void {
     const { order, agent } = ran
     this.input(ran.node, {
       kind: 'agent-result',
@@ -314,6 +318,7 @@ export class World {
         [...(this.#facts.get(node)?.values() ?? [])].flatMap(({ skills }) => skills.map(({ name }) => name)),
       self: { org: 'org', region: 'eu', zone: '', labels: {} },
       records: log,
+      ...(this.#isPayload === undefined ? {} : { isPayload: this.#isPayload }),
     })
     const node = new WorldNode(id, core)
     node.epoch = epoch
@@ -457,7 +462,7 @@ function throughBytes(record: ClaimsRecord): ClaimsRecord {
 }
 
 /** Answers after so long. */
-export function answering(afterMs: number, output = '"ok"'): Behaviour {
+export function answering(afterMs: number, output = 'ok'): Behaviour {
   return (ran, world) => world.later(afterMs, () => world.done(ran, output))
 }
 

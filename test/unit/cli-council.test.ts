@@ -71,6 +71,7 @@ describe('council', () => {
       { kind: 'tenant', body: { name: 'gold', weight: 1.5, quota: { cpu: 16, gpu: 0.5 } }, expect: 0 },
     ],
     [['revoke', '--node', 'n1'], { kind: 'revoke', body: { node: 'n1' } }],
+    [['revoke', '--node', 'n1', '--org', 'beta'], { kind: 'revoke', body: { node: 'n1', org: 'beta' } }],
     [
       ['org', '--name', 'beta', '--key', 'k1', '--key', 'k2', '--seats', '3'],
       { kind: 'org', body: { name: 'beta', keys: ['k1', 'k2'], seats: 3 } },

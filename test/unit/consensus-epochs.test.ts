@@ -17,6 +17,7 @@ function world(seed: string, epochsMissed: number) {
     seed,
     members: EVERYONE.slice(0, 4),
     hosts: EVERYONE.map((node) => ({ node })),
+    params: { recentEpochsMax: 1_024 },
     route,
   })
   const checker = new Checker(made)

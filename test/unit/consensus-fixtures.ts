@@ -26,7 +26,7 @@ import {
   type View,
   type Vote,
 } from '../../src/consensus/index.ts'
-import { voteBytes } from '../../src/consensus/statements.ts'
+import { requestBytes, voteBytes } from '../../src/consensus/statements.ts'
 import { type Millis, type NodeId, TICK } from '../../src/kernel/index.ts'
 
 export const EPOCH = 1 as Epoch
@@ -55,6 +55,13 @@ export function certificate(
 
 export function requestOf(client: NodeId, nonce: number, text: string, session = 1): SignedRequest {
   return requestBy(fakeSigner(client), nonce, text, session)
+}
+
+/** A request of as many operations as one may have, each of no bytes. */
+export function manyOf(client: NodeId, nonce: number): SignedRequest {
+  const operations = Array.from({ length: 512 }, () => new Uint8Array(0))
+  const request = { client, session: 1, nonce, floor: 0 as Height, operations }
+  return { request, signature: fakeSignature(client, 'consensus-request', requestBytes(GROUP, request)) }
 }
 
 export interface Solo {

@@ -21,13 +21,13 @@ import {
 } from '../../src/consensus/index.ts'
 import { VoteLedger } from '../../src/consensus/ledger.ts'
 import { Pace } from '../../src/consensus/pace.ts'
-import { RequestPool } from '../../src/consensus/pool.ts'
+import { OPERATIONS_PER_BLOCK_MAX } from '../../src/consensus/params.ts'
+import { operationsIn, RequestPool } from '../../src/consensus/pool.ts'
 import { Syncing } from '../../src/consensus/syncing.ts'
 import type { Status } from '../../src/consensus/types.ts'
 import { conflict } from '../../src/consensus/votes.ts'
-import { ClientWindows } from '../../src/consensus/windows.ts'
 import type { NodeId, WallMillis } from '../../src/kernel/index.ts'
-import { cast, certificate, digest, EPOCH, height, requestOf, view } from './consensus-fixtures.ts'
+import { cast, certificate, digest, EPOCH, height, manyOf, requestOf, view } from './consensus-fixtures.ts'
 
 const A = digest('a')
 const B = digest('b')
@@ -58,6 +58,13 @@ describe('group', () => {
     )
     expect(differ).toHaveLength(2)
     expect(group(1).towards([], new Set())).toEqual(['a'])
+    // Whoever is alone and convicted goes when another has come.
+    const alone = new Set(['a' as NodeId])
+    expect(group(1).towards(['a'] as NodeId[], alone)).toEqual(['a'])
+    expect(group(1).towards(['a', 'x', 'y'] as NodeId[], alone)).toEqual(['a', 'x'])
+    expect(new Group(GROUP, EPOCH, ['a', 'x'] as NodeId[], RULES).towards(['a', 'x', 'y'] as NodeId[], alone)).toEqual([
+      'x',
+    ])
   })
 })
 
@@ -235,59 +242,6 @@ describe('rules', () => {
   })
 })
 
-describe('client windows', () => {
-  const params = consensusParams({
-    openNoncesMax: 8,
-    requestsInFlightMax: 2,
-    requestHeightsMax: 200,
-    segmentBlocksMax: 5,
-    clientsMax: 2,
-  })
-  const request = (nonce: number, session = 1, floor = 0, client = 'c') => ({
-    ...requestOf(client as NodeId, nonce, 'w:1', session).request,
-    floor: height(floor),
-  })
-
-  it('B-21 count each nonce of a session once, in any order within the window', () => {
-    const windows = new ClientWindows(params, RULES)
-    for (const nonce of [3, 1, 2]) {
-      expect(windows.judge(request(nonce), height(1))).toBeUndefined()
-      windows.take(request(nonce), height(1))
-      expect(windows.judge(request(nonce), height(2))).toBe('replayed')
-    }
-    expect(windows.judge(request(11), height(2))).toBeUndefined()
-    expect(windows.judge(request(12), height(2))).toBe('beyond-window')
-  })
-
-  it('B-21 replace a session by a later one and never go back', () => {
-    const windows = new ClientWindows(params, RULES)
-    windows.take(request(1, 5), height(1))
-    expect(windows.judge(request(1, 4), height(2))).toBe('old-session')
-    expect(windows.judge(request(1, 6), height(2))).toBeUndefined()
-  })
-
-  it('B-21 forget a client only when all it ever sent has expired', () => {
-    const windows = new ClientWindows(params, RULES)
-    windows.take(request(1, 1, 9), height(10))
-    windows.forgetIdle(height(210))
-    expect(windows.judge(request(1, 1, 9), height(209))).toBe('replayed')
-    windows.forgetIdle(height(211))
-    expect(windows.size).toBe(0)
-    expect(windows.judge(request(1, 1, 9), height(211))).toBe('expired')
-  })
-
-  it('B-9 hold so many clients and no more; B-6 come back from a snapshot as they were', () => {
-    const windows = new ClientWindows(params, RULES)
-    windows.take(request(1, 1, 0, 'c'), height(1))
-    windows.take(request(4, 1, 0, 'd'), height(1))
-    expect(windows.judge(request(1, 1, 0, 'e'), height(2))).toBe('too-many-clients')
-    const restored = new ClientWindows(params, RULES)
-    restored.restore(windows.save())
-    expect(restored.save()).toEqual(windows.save())
-    expect(restored.judge(request(4, 1, 0, 'd'), height(2))).toBe('replayed')
-  })
-})
-
 describe('chain', () => {
   const hashing = Hashing.with(fakeHash)
   const ground = {
@@ -367,6 +321,12 @@ describe('pool', () => {
     expect(pool.add({ request: { ...request, operations }, signature }, 'a' as NodeId)).toBe(false)
     pool.add(requestOf('d' as NodeId, 1, 'w:2'), 'a' as NodeId)
     expect(pool.select([], () => true)).toHaveLength(1)
+  })
+
+  it('B-9 selects no more operations than a block may hold, however short they are', () => {
+    const pool = new RequestPool(consensusParams())
+    for (let nonce = 1; nonce <= 30; nonce++) pool.add(manyOf('c' as NodeId, nonce), 'a' as NodeId)
+    expect(operationsIn(pool.select([], () => true))).toBe(OPERATIONS_PER_BLOCK_MAX)
   })
 
   it('B-22 knows a request whose signature was looked at by its content, not by its name', () => {

@@ -4,6 +4,7 @@ import { Execution } from '../../src/consensus/execution.ts'
 import { Hashing } from '../../src/consensus/hashing.ts'
 import { type Block, consensusParams, RULES, type SignedRequest } from '../../src/consensus/index.ts'
 import { type Act, encodeOperation } from '../../src/council/index.ts'
+import { CONVICTED_MAX } from '../../src/council/params.ts'
 import type { ErrorCode } from '../../src/kernel/index.ts'
 import { MOTION_BYTES_MAX } from '../../src/machine/index.ts'
 import { act, Bench, certificateOf, founding, NOON, node, org } from '../support/council.ts'
@@ -226,5 +227,17 @@ describe('GV-15 a convicted validator', () => {
     expect(bench.seats).toBe('a')
     bench.machine.convict(node('x'), bench.at as never)
     expect(bench.apply(KEY, act.add(certificateOf('x')))).toMatchObject({ code: 'UNSAFE_CHANGE' })
+    // Once others sit it goes: consensus leaves it out, and what it is to become it must be able to become.
+    expect(bench.apply(KEY, act.add(certificateOf('c')))).toMatchObject({ kind: 'applied' })
+    expect(bench.seats).toBe('c')
+  })
+
+  it('is one of so many that are remembered: of more the oldest is forgotten', () => {
+    const bench = new Bench(['a', 'b', 'c', 'd'])
+    for (let i = 0; i <= CONVICTED_MAX; i++) bench.machine.convict(node(`liar${i}`), bench.at as never)
+    const { convicted } = bench.machine.state
+    expect(convicted.size).toBe(CONVICTED_MAX)
+    expect(convicted.has(node('liar0'))).toBe(false)
+    expect(convicted.has(node(`liar${CONVICTED_MAX}`))).toBe(true)
   })
 })

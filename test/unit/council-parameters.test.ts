@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { KEYS } from '../../src/config/schema.ts'
 import { PARAMETERS, shareMax } from '../../src/council/index.ts'
 import { faultsTolerated } from '../../src/kernel/index.ts'
+import { act, Bench } from '../support/council.ts'
 
 describe('parameters', () => {
   it('GV-9 are the cluster-wide keys of the configuration, in the same ranges', () => {
@@ -20,6 +21,14 @@ describe('parameters', () => {
         expect([path, value, schema.safeParse(value).success]).toEqual([path, value, fine])
       }
     }
+  })
+})
+
+describe('a name that is none', () => {
+  it('GV-9 is refused in a sentence, not with the whole list', () => {
+    const refused = new Bench(['a']).apply('keyacme', act.parameter('membership.fullMesh', '1'))
+    expect(refused).toMatchObject({ code: 'BAD_REQUEST', reason: expect.stringContaining('council.sizeMax') })
+    expect('reason' in refused && refused.reason.length).toBeLessThan(200)
   })
 })
 

@@ -3,18 +3,22 @@ import { nodes } from '../../src/byzantine/index.ts'
 import type {
   CastVote,
   ConsensusCore,
+  Decision,
   Effect,
   GroupId,
   Height,
   Input,
   LogRecord,
+  Outcome,
   Vote,
 } from '../../src/consensus/index.ts'
 import { type Millis, NEVER, type NodeId, TICK, type Tick } from '../../src/kernel/index.ts'
+import { DEFAULT_LOG_PARAMS } from '../../src/storage/params.ts'
 import { GroupHost } from '../../src/swarm/group-host.ts'
 import { GroupLog } from '../../src/swarm/group-log.ts'
+import { decodeNodeRecord, encodeNodeRecord } from '../../src/swarm/records.ts'
 import type { SwarmEffect } from '../../src/swarm/types.ts'
-import { cast, certificate, digest, EPOCH, view } from './consensus-fixtures.ts'
+import { cast, certificate, digest, EPOCH, requestOf, view } from './consensus-fixtures.ts'
 
 const [a, b, c] = nodes(4) as [NodeId, NodeId, NodeId]
 
@@ -97,5 +101,34 @@ describe("a group's host", () => {
       expect(unsaid.host.deadline()).toBe(said === 6 ? 220 : 110)
       expect(heights(unsaid.step([], TICK, 220))).toMatchObject([{ height: 7 }])
     }
+  })
+
+  const refusal = (reason: string): Outcome => ({ kind: 'refused', code: 'BAD_REQUEST', reason })
+  const recordOf = (outcomes: readonly Outcome[], requests: number): Extract<SwarmEffect, { kind: 'persist' }> => {
+    const signed = requestOf(b, 1, 'w:1')
+    const results = Array.from({ length: requests }, () => ({ request: signed.request, outcomes, refused: undefined }))
+    const header = { group: 'g', epoch: EPOCH, height: 1, parent: digest('p'), proposer: a, at: 0, boundary: false }
+    const block = { header: { ...header, payload: digest('x') }, requests: results.map(() => signed), evidence: [] }
+    const commit = certificate('commit', 1, digest('block'), [0, 1, 2])
+    const decision = { block, digest: digest('block'), results, certificate: commit } as unknown as Decision
+    const [written] = new Scripted().step([{ kind: 'event', event: { kind: 'finalised', decision } }])
+    if (written?.kind !== 'persist') throw new Error('nothing is written')
+    return written
+  }
+
+  it('GR-13 what it writes of a decision fits the log, however much was refused and for whatever reasons', () => {
+    // Half of the cuts go through a character of two halves.
+    const reasons = Array.from({ length: 512 }, (_, i) => refusal('x'.repeat(i % 2) + '𐐷'.repeat(600)))
+    for (const requests of [30, 300]) {
+      const { record } = recordOf(reasons, requests)
+      const bytes = encodeNodeRecord(record)
+      expect(bytes.length).toBeLessThan(DEFAULT_LOG_PARAMS.recordBytesMax)
+      expect(decodeNodeRecord(bytes).ok).toBe(true)
+    }
+  })
+
+  it('GR-13 keeps the reasons of what is refused in usual numbers', () => {
+    const reasons = Array.from({ length: 100 }, (_, i) => refusal(`no: ${i}`.padEnd(300, '.')))
+    expect(recordOf(reasons, 2).record).toMatchObject({ decided: { outcomes: [reasons, reasons] } })
   })
 })

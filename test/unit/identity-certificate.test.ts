@@ -69,15 +69,17 @@ describe('certificates', () => {
     expect(verifier.certificate(bytes)).toEqual({ ok: false, error: 'CERTIFICATE_INVALID' })
   })
 
-  it('A-4 A-15 count from the moment at which their key speaks for their organisation until it does no more', () => {
+  it('A-4 A-15 A-17 count from the moment at which their key speaks for their organisation until it does no more', () => {
     const initech = 'initech' as OrgId
     const speaks = new Map<string, OrgId>()
     const spoke = new Map<string, OrgId>()
     const seats = new Map<string, OrgId>()
+    const expelled = new Map<string, OrgId>()
     const authorities: Authorities = {
       organisationOf: (key) => speaks.get(key),
       withdrawnFrom: (key) => spoke.get(key),
       isSeated: (who, org) => seats.get(who) === org,
+      isExpelled: (who, org) => expelled.get(who) === org,
     }
     const judge = createVerifier(founded, { authorities })
     const bytes = certificateFor(node, founded, { org: initech }, stranger)
@@ -95,6 +97,12 @@ describe('certificates', () => {
     expect(verdict()).toBe('good')
     seats.set(node, ACME)
     expect(verdict()).toBe('AUTHORITY_WITHDRAWN')
+    // another organisation's word about the node is nothing to this one's.
+    speaks.set(stranger.node, initech)
+    expelled.set(node, ACME)
+    expect(verdict()).toBe('good')
+    expelled.set(node, initech)
+    expect(verdict()).toBe('CERTIFICATE_REVOKED')
   })
 
   it('A-14 the sponsor’s key counts until it is known to have been withdrawn, and not for others’ organisations', () => {

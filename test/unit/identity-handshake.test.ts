@@ -130,6 +130,9 @@ describe('handshake of members', () => {
     ['AUTHORITY_UNKNOWN', () => run(member(ann, founded), signedBy(bob, stranger)), 'initiator'],
     ['AUTHORITY_WITHDRAWN', () => run(member(ann, founded), withdrawing(bob)), 'responder'],
     ['AUTHORITY_WITHDRAWN', () => run(withdrawing(ann), member(bob, founded)), 'initiator'],
+    ['CERTIFICATE_REVOKED', () => run(member(ann, founded), expelling(bob, ann)), 'responder'],
+    ['CERTIFICATE_REVOKED', () => run(expelling(ann, bob), member(bob, founded)), 'initiator'],
+    ['CERTIFICATE_REVOKED', () => run(newcomer(bob), expelling(ann, bob)), 'responder'],
     [
       'CERTIFICATE_EXPIRED',
       () => run(member(ann, founded), member(bob, founded), { wallNow: at(60 * DAY_MS) }),
@@ -403,7 +406,20 @@ function signedBy(keys: KeyPair, authority: KeyPair): MemberParty {
 
 /** To whom acme's key speaks no more. */
 function withdrawing(keys: KeyPair): MemberParty {
-  const known: Authorities = { organisationOf: () => undefined, withdrawnFrom: () => ACME, isSeated: () => false }
+  const known: Authorities = {
+    ...foundingAuthorities(founded.genesis),
+    organisationOf: () => undefined,
+    withdrawnFrom: () => ACME,
+  }
+  return member(keys, founded, { verifier: createVerifier(founded, { authorities: known }), known })
+}
+
+/** To whom acme has ended the membership of that node. */
+function expelling(keys: KeyPair, expelled: KeyPair): MemberParty {
+  const known: Authorities = {
+    ...foundingAuthorities(founded.genesis),
+    isExpelled: (node, org) => node === expelled.node && org === ACME,
+  }
   return member(keys, founded, { verifier: createVerifier(founded, { authorities: known }), known })
 }
 

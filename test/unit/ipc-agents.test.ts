@@ -311,12 +311,3 @@ describe('both ends together', () => {
     expect(problems[1].sort()).toEqual(['deadlineMs', 'durable', 'guarantee', 'key', 'priority', 'require'])
   })
 })
-
-describe('payloads that are none', () => {
-  it.each(['not json', '', `${'['.repeat(30_000)}${']'.repeat(30_000)}`])(
-    'are null to whoever stringifies what holds them: %#',
-    (text) => {
-      expect(JSON.stringify({ event: { partial: new JsonText(utf8.encode(text)) } })).toBe('{"event":{"partial":null}}')
-    },
-  )
-})

@@ -275,6 +275,16 @@ describe('M-7: who is remembered for the next run', () => {
     expect(remembered(solo)).toEqual(['a', 'b', 'c', 'd'])
   })
 
+  test('those who came soon after the first, before long', () => {
+    const solo = new Solo()
+    solo.meet('a')
+    solo.run(2_000)
+    expect(remembered(solo)).toEqual(['a'])
+    solo.meet('b', 'c')
+    solo.run(3_000)
+    expect(remembered(solo)).toEqual(['a', 'b', 'c'])
+  })
+
   test('nobody of before beside enough neighbours', () => {
     const nodes = Array.from({ length: 9 }, (_, i) => `n${i}`)
     const solo = new Solo({ peers: ['old'] })

@@ -309,31 +309,32 @@ describe('the issuer', () => {
     expect(refusals(solo.effects)).toEqual(['not-an-issuer', 'not-an-issuer'])
   })
 
-  it.each(['AUTHORITY_UNKNOWN', 'AUTHORITY_WITHDRAWN'] as const)(
-    'G-14 %s: nobody is charged, at either end',
-    (fault) => {
-      const later = { ...certificate('me'), labels: { signed: 'later' } }
-      const judging: Verifier = {
-        ...verifier,
-        certificate: (bytes) => {
-          const judged = verifier.certificate(bytes)
-          return judged.ok && judged.value.labels.signed === 'later' ? err(fault) : judged
-        },
-      }
-      const solo = new Solo({ issuer: ORG, verifier: judging })
-      solo.link('other')
-      solo.run(2000)
-      solo.request('other', { ...certificate('other'), labels: later.labels })
-      expect(refusals(solo.effects)).toEqual(['busy'])
-      const applying = new Solo({ verifier: judging })
-      applying.meet('issuer')
-      expect(asked(applying.runUntilDue())).toEqual(['issuer'])
-      const held = applying.core.certificate
-      applying.grant('issuer', { ...replaced(held, applying.wall), labels: later.labels })
-      expect(applying.core.certificate).toEqual(held)
-      for (const { effects } of [solo, applying]) expect(kinds(effects)).not.toContain('penalise')
-    },
-  )
+  it.each([
+    ['AUTHORITY_UNKNOWN', 'busy'],
+    ['AUTHORITY_WITHDRAWN', 'busy'],
+    ['CERTIFICATE_REVOKED', 'revoked'],
+  ] as const)('G-14 %s: nobody is charged, at either end', (fault, answer) => {
+    const later = { ...certificate('me'), labels: { signed: 'later' } }
+    const judging: Verifier = {
+      ...verifier,
+      certificate: (bytes) => {
+        const judged = verifier.certificate(bytes)
+        return judged.ok && judged.value.labels.signed === 'later' ? err(fault) : judged
+      },
+    }
+    const solo = new Solo({ issuer: ORG, verifier: judging })
+    solo.link('other')
+    solo.run(2000)
+    solo.request('other', { ...certificate('other'), labels: later.labels })
+    expect(refusals(solo.effects)).toEqual([answer])
+    const applying = new Solo({ verifier: judging })
+    applying.meet('issuer')
+    expect(asked(applying.runUntilDue())).toEqual(['issuer'])
+    const held = applying.core.certificate
+    applying.grant('issuer', { ...replaced(held, applying.wall), labels: later.labels })
+    expect(applying.core.certificate).toEqual(held)
+    for (const { effects } of [solo, applying]) expect(kinds(effects)).not.toContain('penalise')
+  })
 
   it('G-7 honours a certificate for as long as handshakes do', () => {
     const solo = issuer()

@@ -262,6 +262,7 @@ describe('AdmissionDesk', () => {
       organisationOf: () => speaks,
       withdrawnFrom: () => spoke,
       isSeated: () => false,
+      isExpelled: () => false,
     }
     const { desk: later, waiting } = desk(true, decided)
     const made = () => later.createTicket({ ...request, org: 'initech' })
@@ -359,6 +360,7 @@ describe('standing', () => {
       organisationOf: () => undefined,
       withdrawnFrom: () => initech,
       isSeated: () => false,
+      isExpelled: () => false,
     }
 
     it('A-14 U-9 stands by its own certificate until it learns that the key was withdrawn, and then says what to do', () => {

@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { type Vote, voteBytes } from '../../src/consensus/index.ts'
 import type { WallMillis } from '../../src/kernel/index.ts'
-import { SimKeys } from '../../src/sim/index.ts'
 import { COUNCIL, GroupLog } from '../../src/swarm/index.ts'
-import { act, NOON, node } from '../support/council.ts'
+import { act, certificateOf, NOON, node } from '../support/council.ts'
 import { GovernedWorld, groupRecordsOf } from '../support/governed.ts'
 
 function founded(...others: readonly string[]): GovernedWorld {
@@ -236,6 +234,45 @@ describe('an organisation that is decided', () => {
     expect(world.nodes.get('guest')?.desk.isOut).toBe(true)
   })
 
+  it('GR-8 A-17 whom it has expelled is put out in the step in which that is learnt, and others of it are not', () => {
+    const world = founded('b', 'c')
+    world.propose('a', act.org('beta'))
+    for (const name of ['guest', 'other']) {
+      world.add(name, ['worker'], undefined, 'beta')
+      for (const member of ['a', 'b', 'c']) world.link(member, name)
+    }
+    world.pass(3_000)
+    // Another organisation's word about a node of acme's is nothing to it.
+    for (const name of ['guest', 'b']) world.propose('a', act.revoke(name, 'beta'))
+    for (const name of ['a', 'c']) {
+      expect([world.linked(name, 'guest'), stateOf(world, name, 'guest')]).toEqual([false, 'dead'])
+      expect([world.linked(name, 'other'), world.linked(name, 'b')]).toEqual([true, true])
+      expect(all(world, name)).toContainEqual({
+        kind: 'observe',
+        observation: { kind: 'council-expelled', node: 'guest', org: 'beta' },
+      })
+    }
+    world.pass(3_000)
+    expect(stateOf(world, 'c', 'guest')).toBe('dead')
+  })
+
+  it('GR-11 a validator of it that is expelled is linked to the council until the epoch that does without it', () => {
+    const world = founded('b')
+    world.propose('a', act.org('beta'))
+    world.add('guest', ['worker', 'validator'], undefined, 'beta')
+    for (const name of ['a', 'b']) world.link(name, 'guest')
+    world.pass(1_000)
+    world.propose('a', act.add(certificateOf('guest', { org: 'beta' })))
+    world.pass(100)
+    const { core } = world.nodes.get('a')?.desk.host ?? {}
+    expect(core?.members).toEqual(['a', 'guest'])
+    // Of two both are needed, also for the epoch that leaves one out.
+    world.propose('a', act.revoke('guest', 'beta'))
+    world.pass(100)
+    expect(core?.members).toEqual(['a'])
+    for (const name of ['a', 'b']) expect([name, world.linked(name, 'guest')]).toEqual([name, false])
+  })
+
   it('GR-8 M-21 a node of it that reads the decision itself says so, and does not break', () => {
     const world = founded('b')
     world.propose('a', act.org('beta'))
@@ -302,125 +339,6 @@ describe('a node that is revoked', () => {
     world.tell('b', { kind: 'shut-out', by: node('a'), why: 'revoked' })
     world.tell('b', { kind: 'shut-out', by: node('a'), why: 'revoked' })
     expect([world.nodes.get('b')?.desk.isOut, told('b')?.length]).toEqual([true, 1])
-  })
-})
-
-describe('who sits in the council', () => {
-  /** Members that may all be validators. */
-  function members(...names: readonly string[]): GovernedWorld {
-    const world = new GovernedWorld()
-    for (const name of ['a', ...names]) world.add(name)
-    world.linkAll()
-    return world
-  }
-  const seatsAt = (world: GovernedWorld, name: string) => world.nodes.get(name)?.desk.host.core.members.join(' ')
-
-  it('RC-1 fills up by itself from members that have been up for long enough', () => {
-    const world = members('b', 'c', 'd', 'e')
-    world.pass(4_000)
-    expect(seatsAt(world, 'a')).toBe('a')
-    world.pass(8_000)
-    for (const name of world.nodes.keys()) expect(seatsAt(world, name)).toBe('a b c d e')
-    world.propose('a', act.tenant('gold'))
-    expect(world.outcomes).toMatchObject([{ outcome: { kind: 'applied' } }])
-  })
-
-  it('GV-15 RC-1 one that signs votes that contradict each other loses its seat, for good, and another one gets it', () => {
-    const world = members('b', 'c', 'd')
-    world.pass(12_000)
-    expect(seatsAt(world, 'a')).toBe('a b c d')
-    const { core } = world.nodes.get('a')?.desk.host ?? {}
-    const signer = new SimKeys('governed').signer(node('b'))
-    const cast = (digest: string) => {
-      const vote = { kind: 'prepare', epoch: core?.epoch, view: 1, digest: digest.repeat(64) } as unknown as Vote
-      return { vote, signature: signer.sign('consensus-vote', voteBytes(COUNCIL, vote)).signature }
-    }
-    const evidence = { signer: node('b'), first: cast('1'), second: cast('2') }
-    const body = { group: COUNCIL, message: { kind: 'evidence', evidence } } as const
-    world.tell('a', { kind: 'message', from: node('c'), message: { kind: 'consensus.evidence', body } })
-    world.propose('a', act.tenant('gold'))
-    world.pass(4_000)
-    for (const name of ['a', 'c', 'd']) {
-      expect([name, seatsAt(world, name)]).toEqual([name, 'a c d'])
-      expect(
-        world.nodes
-          .get(name)
-          ?.desk.state.validators.rows()
-          .map(({ key }) => key),
-      ).toEqual(['a', 'c', 'd'])
-    }
-    world.add('e')
-    for (const name of ['a', 'b', 'c', 'd']) world.link('e', name)
-    world.pass(20_000)
-    expect(seatsAt(world, 'a')).toBe('a c d e')
-  })
-
-  it('RC-1 keeps to the size that the council has set', () => {
-    const world = members('b', 'c', 'd', 'e')
-    world.propose('a', act.parameter('council.sizeMax', '3'))
-    world.pass(20_000)
-    expect(seatsAt(world, 'e')).toBe('a b c')
-    world.propose('a', act.parameter('council.sizeMax', '5'))
-    world.pass(20_000)
-    expect(seatsAt(world, 'e')).toBe('a b c d e')
-  })
-
-  it('RC-2 does not grow to two', () => {
-    const world = members('b')
-    world.pass(30_000)
-    expect(seatsAt(world, 'a')).toBe('a')
-    world.add('c')
-    world.link('a', 'c')
-    world.link('b', 'c')
-    world.pass(30_000)
-    expect(seatsAt(world, 'c')).toBe('a b c')
-  })
-
-  it('RC-5 waits while the swarm grows, but not for ever', () => {
-    const grow = (world: GovernedWorld, names: string, everyMs: number) => {
-      for (const name of names) {
-        world.add(name)
-        for (const other of world.nodes.keys()) if (other !== name) world.link(name, other)
-        world.pass(everyMs)
-      }
-    }
-    const world = members('b', 'c', 'd')
-    grow(world, 'efgh', 3_000)
-    expect(seatsAt(world, 'a')).toBe('a')
-    world.pass(6_000)
-    expect(seatsAt(world, 'a')).not.toBe('a')
-
-    const restless = members('b', 'c', 'd')
-    // Twenty-two wait eleven times 5 s, and not six times; thirty-three sixteen and a half times.
-    grow(restless, 'efghijklmnopqrstuv', 2_000)
-    expect(seatsAt(restless, 'a')).toBe('a')
-    grow(restless, 'wxyz0123456', 4_900)
-    expect(seatsAt(restless, 'a')).not.toBe('a')
-  })
-
-  it('RC-3 lets go of a validator that is gone for long, and RC-4 of one that is revoked', () => {
-    const world = members('b', 'c', 'd', 'e', 'f')
-    world.pass(20_000)
-    expect(seatsAt(world, 'a')).toBe('a b c d e f')
-    world.stop('f')
-    world.pass(50_000)
-    expect(seatsAt(world, 'a')).toBe('a b c d e f')
-    world.pass(40_000)
-    expect(seatsAt(world, 'a')).toBe('a b c d e')
-    world.propose('a', act.revoke('e'))
-    world.pass(2_000)
-    expect(seatsAt(world, 'b')).toBe('a b c d')
-  })
-
-  it('GR-3 gives tenants the weights and nodes the news of parameters', () => {
-    const world = members('b')
-    world.propose('a', act.tenant('gold', { weight: 3 }))
-    world.propose('a', act.parameter('membership.rings', '3'))
-    world.pass(200)
-    const told = world.nodes
-      .get('b')
-      ?.effects.filter((e) => e.kind === 'observe' && e.observation.kind === 'council-parameter')
-    expect(told).toMatchObject([{ observation: { name: 'membership.rings', value: '3' } }])
   })
 })
 

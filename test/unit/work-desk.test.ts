@@ -362,6 +362,8 @@ describe('what is said outside', () => {
     for (const at of [0, 999, 1000, Date.UTC(2024, 1, 29, 23, 59, 59, 7), Date.UTC(2026, 10, 25), 1, 4e12 + 12]) {
       expect(isoOf(at)).toBe(new Date(at).toISOString())
     }
+    // Some are a peer's word.
+    for (const at of [-1, 1e300, -1e300]) expect(new Date(isoOf(at)).getTime()).not.toBeNaN()
   })
 
   it('reasons carry numbers as numbers and names as texts', () => {

@@ -11,21 +11,27 @@ With threads:                                        With asyncio:
         swarm.attach("counter", ["count"], count).join()     await (await swarm.attach("counter", ["count"], count)).join()
 
 A lost connection is made again by itself, agents are attached again, and what may be asked twice is asked again. What
-goes wrong raises SwarmError, whose `code` is one of the protocol's words (`NO_DAEMON` when nobody answers). Bytes as
-input or output cross as {"$bytes": base64}. Licence: Apache-2.0 OR MIT, as the rest of swarm-node.
+goes wrong raises SwarmError, whose `code` is one of the protocol's words (`NO_DAEMON` when nobody answers). Whatever a
+handler raises fails its task alone; so does an input that Python's json does not read (`BAD_INPUT`), and such an output is
+an error of whoever asked for it (`BAD_OUTPUT`). Time-outs are in seconds, all included; None is for ever. Bytes as input
+or output cross as {"$bytes": base64}. Licence: Apache-2.0 OR MIT, as the rest of swarm-node.
 """
 
 import asyncio
 import base64
+import collections
 import concurrent.futures
+import functools
 import inspect
 import json
+import math
 import os
 import queue
 import random
+import re
 import threading
 import time
-from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Iterator, List, Optional, Union
+from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Dict, Iterator, List, Optional, Set, Union
 
 __all__ = ["connect", "connect_async", "Swarm", "AsyncSwarm", "SwarmError", "TaskError", "Task", "Run"]
 
@@ -43,8 +49,13 @@ EVENTS_HELD_MAX = 1024
 STEERS_HELD_MAX = 64
 # A process that was stopped or hangs is found out after three of these; `heartbeatMs=0` with `attach`: never.
 HEARTBEAT_MS = 5_000
+# Of an agent, as the daemon has it.
+SLOTS_MAX = 10_000
 BACK_OFF_FIRST = 0.05
 BACK_OFF_MAX = 5.0
+
+# How every line of a daemon begins; so much is understood of those, too, that Python's json does not read.
+HEAD = re.compile(rb'\{"jsonrpc":"2\.0",(?:"id":("[^"\\]*"|\d{1,15}|null),)?"(method|result|error)":')
 
 Fields = Dict[str, Any]
 Skill = Union[str, Fields]
@@ -144,11 +155,11 @@ class _Connection:
             raise SwarmError("NO_DAEMON", message) from None
         self._reading = asyncio.ensure_future(self._read(reader))
         hello: Fields = {"protocol": PROTOCOL, "client": client}
-        answer: Fields = await self.call("hello", {**hello, "token": token} if token else hello, CALL_TIMEOUT)
+        answer: Fields = await self.call("hello", {**hello, "token": token} if token else hello, _until(CALL_TIMEOUT))
         self.features = answer.get("features", [])
         return answer
 
-    async def call(self, method: str, params: Fields, timeout: float, on_result: Optional[Callable[[Any], None]] = None) -> Any:
+    async def call(self, method: str, params: Fields, until: float, on_result: Optional[Callable[[Any], None]] = None) -> Any:
         """`on_result` sees the answer before anything that the daemon says after it is looked at."""
         if self.lost is not None:
             raise self.lost
@@ -158,10 +169,7 @@ class _Connection:
         self.send({"id": number, "method": method, "params": params})
         self._waiting[number] = (answer, on_result)
         try:
-            return await asyncio.wait_for(answer, timeout)
-        except asyncio.TimeoutError:
-            message = f"the daemon did not answer {method} within {timeout:g} s; try again"
-            raise SwarmError("TIMEOUT", message) from None
+            return await _within(until, answer, f"the daemon did not answer {method} in time; try again")
         finally:
             self._waiting.pop(number, None)
 
@@ -177,7 +185,7 @@ class _Connection:
 
     def close(self) -> None:
         self._flush()
-        self._lose(SwarmError("CANCELLED", "this client is closed; connect again"))
+        self._lose(_closed())
         self._writer.close()
 
     def _flush(self) -> None:
@@ -192,11 +200,16 @@ class _Connection:
                 line = await reader.readline()
                 if not line:
                     break
-                self._take(json.loads(line))
-        except (ValueError, KeyError, TypeError):
-            gone = "the daemon sent something that is no message; is that a socket of swarm-node?"
+                try:
+                    message = json.loads(line)
+                except (ValueError, RecursionError) as cause:
+                    self._take_unread(line, cause)
+                else:
+                    self._take(message)
         except OSError:
             pass
+        except Exception:
+            gone = "the daemon sent something that is no message; is that a socket of swarm-node?"
         finally:
             self._lose(self._refusal or SwarmError("NO_DAEMON", gone))
             self._writer.close()
@@ -227,6 +240,21 @@ class _Connection:
             on_result(message.get("result"))
         answer.set_result(message.get("result"))
 
+    def _take_unread(self, line: bytes, cause: Exception) -> None:
+        """A payload too deep for Python's json, or with too long a number, costs its own task or question and no other."""
+        head = HEAD.match(line)
+        if head is None:
+            raise ValueError("no message")
+        message = f"Python cannot read this: {cause}"
+        number = json.loads(head.group(1) or b"null")
+        answer, _ = self._waiting.get(number, (None, None))
+        if number is None:
+            asyncio.get_running_loop().call_exception_handler({"message": f"swarm-node: a notice is left out; {message}"})
+        elif head.group(2) == b"method":
+            self.send({"id": number, **_failure(message, "BAD_INPUT", False)})
+        elif answer is not None and not answer.done():
+            answer.set_exception(SwarmError("BAD_OUTPUT", message))
+
     def _lose(self, error: SwarmError) -> None:
         if self.lost is not None:
             return
@@ -240,14 +268,20 @@ class _Connection:
 class Agent:
     """An attached agent, over connections that come and go. Made by `attach`."""
 
-    def __init__(self, swarm: "AsyncSwarm", spec: Fields, handler: Handler) -> None:
+    def __init__(self, swarm: "AsyncSwarm", spec: Fields, handler: Handler, on_drain: Optional[Callable[[float], Any]]) -> None:
         self.agent: Optional[str] = None
         self._swarm = swarm
         self._spec = spec
         self._handler = handler
+        self._on_drain = on_drain
+        # What it is attached over, and a turn for each that changes it: attaching again, `update`, `detach`.
+        self._connection: Optional[_Connection] = None
+        self._turn = asyncio.Lock()
+        # Handed over and not answered; the first `slots` of them run, and others are held.
         self._runs: Dict[str, "_Attempt"] = {}
-        self._slots = asyncio.Semaphore(spec.get("slots", 1))
-        self._threads = concurrent.futures.ThreadPoolExecutor(spec.get("slots", 1), "swarm-agent")
+        self._held: "collections.deque[_Attempt]" = collections.deque()
+        self._working = 0
+        self._threads = concurrent.futures.ThreadPoolExecutor(SLOTS_MAX, "swarm-agent")
         self._leaving = False
         self._ended: "asyncio.Future[None]" = asyncio.get_running_loop().create_future()
 
@@ -255,28 +289,48 @@ class Agent:
         """Returns when it is detached; raises what a daemon refused it for, or that the client was closed."""
         await asyncio.shield(self._ended)
 
+    async def update(self, **changes: Any) -> None:
+        """Changes what it says of itself (`skills`, `slots`, `labels`, …); what is left out stays, also after a
+        reconnection. Raises SwarmError BAD_REQUEST, with nothing changed."""
+        if "skills" in changes:
+            changes["skills"] = _named(changes["skills"])
+        await self._tell("agent.update", changes)
+        self._spec.update(changes)
+        self._fill()
+
     async def detach(self) -> None:
         """No new tasks; returns when those that run have ended."""
-        connection = self._swarm._connection
-        if connection is not None and self.agent is not None:
-            try:
-                await connection.call("agent.detach", {"agent": self.agent}, CALL_TIMEOUT)
-            except SwarmError as error:
-                if error is not connection.lost:
-                    raise
+        if not self._leaving:
+            await self._tell("agent.detach", {})
         self._leaving = True
         self._leave_if_done()
         await self.join()
 
+    async def _tell(self, method: str, params: Fields) -> None:
+        """The daemon, if it has this agent: with its connection it is gone, too."""
+        async with self._turn:
+            connection = self._connection
+            if connection is None:
+                return
+            try:
+                await connection.call(method, {"agent": self.agent, **params}, _until(CALL_TIMEOUT))
+            except SwarmError as error:
+                if error is not connection.lost:
+                    raise
+
     async def _attach_to(self, connection: _Connection) -> None:
         def register(result: Fields) -> None:
             self.agent = result["agent"]
+            self._connection = connection
             self._swarm._agents[result["agent"]] = self
 
-        spec = dict(self._spec)
-        heartbeat = spec.pop("heartbeatMs", HEARTBEAT_MS)
-        beats = heartbeat > 0 and "heartbeats" in connection.features
-        await connection.call("agent.attach", {**spec, "heartbeatMs": heartbeat} if beats else spec, CALL_TIMEOUT, register)
+        async with self._turn:
+            if self._ended.done():
+                return
+            spec = dict(self._spec)
+            heartbeat = spec.pop("heartbeatMs", HEARTBEAT_MS)
+            beats = heartbeat > 0 and "heartbeats" in connection.features
+            await connection.call("agent.attach", {**spec, "heartbeatMs": heartbeat} if beats else spec, _until(CALL_TIMEOUT), register)
         if beats:
             self._beat(connection, heartbeat / 1000)
 
@@ -287,16 +341,31 @@ class Agent:
             asyncio.get_running_loop().call_later(seconds, self._beat, connection, seconds)
 
     def _run(self, connection: _Connection, request: Any, params: Fields) -> None:
-        attempt = _Attempt(connection, request, Task(params), self._handler, self._threads)
-        key = _key(params)
-        self._runs[key] = attempt
+        attempt = _Attempt(connection, request, params, self._handler, self._threads)
+        self._runs[_key(params)] = attempt
+        self._held.append(attempt)
+        self._fill()
 
-        def done(_: Any) -> None:
-            if self._runs.get(key) is attempt:
-                del self._runs[key]
-            self._leave_if_done()
+    def _fill(self) -> None:
+        """Begins what there is a slot for, also when a handler that was told to stop still has not."""
+        while self._held and self._working < self._spec["slots"]:
+            self._working += 1
+            attempt = self._held.popleft()
+            attempt.start().add_done_callback(functools.partial(self._done, attempt))
 
-        attempt.start(self._slots).add_done_callback(done)
+    def _done(self, attempt: "_Attempt", _: Any) -> None:
+        self._working -= 1
+        key = _key(attempt._params)
+        if self._runs.get(key) is attempt:
+            del self._runs[key]
+        self._fill()
+        self._leave_if_done()
+
+    def _drain(self, params: Fields) -> None:
+        if inspect.iscoroutinefunction(self._on_drain):
+            asyncio.ensure_future(self._on_drain(params.get("deadlineMs", 0)))
+        elif self._on_drain is not None:
+            asyncio.get_running_loop().run_in_executor(None, self._on_drain, params.get("deadlineMs", 0))
 
     def _steer(self, params: Fields) -> None:
         attempt = self._runs.get(_key(params))
@@ -311,7 +380,9 @@ class Agent:
     def _lose(self) -> None:
         """With the connection its tasks are lost, and offered again."""
         self.agent = None
+        self._connection = None
         runs, self._runs = self._runs, {}
+        self._held.clear()
         for attempt in runs.values():
             attempt.stop()
         if self._leaving:
@@ -337,10 +408,10 @@ class Agent:
 class _Attempt:
     """From the arrival of a task to its answer: there is exactly one, whatever the handler does."""
 
-    def __init__(self, connection: _Connection, request: Any, task: Task, handler: Handler, threads: concurrent.futures.Executor) -> None:
+    def __init__(self, connection: _Connection, request: Any, params: Fields, handler: Handler, threads: concurrent.futures.Executor) -> None:
         self._connection = connection
         self._request = request
-        self._task = task
+        self._params = params
         self._handler = handler
         self._threads = threads
         self._loop = asyncio.get_running_loop()
@@ -349,8 +420,8 @@ class _Attempt:
         self._run = Run(lambda said: _soon(self._loop, self._progress, said))
         self._working: Optional["asyncio.Future[Any]"] = None
 
-    def start(self, slots: asyncio.Semaphore) -> "asyncio.Future[None]":
-        return asyncio.ensure_future(self._work(slots))
+    def start(self) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self._work())
 
     def stop(self) -> None:
         self._run._stopped.set()
@@ -363,16 +434,16 @@ class _Attempt:
         except queue.Full:  # Nobody takes them.
             pass
 
-    async def _work(self, slots: asyncio.Semaphore) -> None:
+    async def _work(self) -> None:
         try:
-            async with slots:
-                if self._run.cancelled:
-                    raise TaskError("the task was cancelled before its turn came", "CANCELLED")
-                if inspect.iscoroutinefunction(self._handler):
-                    self._working = asyncio.ensure_future(self._handler(self._task, self._run))
-                else:
-                    self._working = self._loop.run_in_executor(self._threads, self._handler, self._task, self._run)
-                output = await self._working
+            if self._run.cancelled:
+                raise TaskError("the task was cancelled before its turn came", "CANCELLED")
+            task = Task(self._params)
+            if inspect.iscoroutinefunction(self._handler):
+                self._working = asyncio.ensure_future(self._as_coroutine(task))
+            else:
+                self._working = self._loop.run_in_executor(self._threads, self._in_thread, task)
+            output = await self._working
             self._answer({"result": {"output": _to_payload(output)}})
         except asyncio.CancelledError:
             self._answer(_failure("the task was cancelled", "CANCELLED", False))
@@ -380,6 +451,18 @@ class _Attempt:
             self._answer(_failure(str(error), error.code, error.retryable))
         except Exception as error:  # Whatever a handler raises is an outcome.
             self._answer(_failure(f"{type(error).__name__}: {error}", "FAILED", False))
+
+    async def _as_coroutine(self, task: Task) -> Any:
+        try:
+            return await self._handler(task, self._run)
+        except SystemExit as error:  # It would end the loop, and all other tasks.
+            raise TaskError(f"SystemExit: {error}") from error
+
+    def _in_thread(self, task: Task) -> Any:
+        try:
+            return self._handler(task, self._run)
+        except (SystemExit, KeyboardInterrupt, StopIteration) as error:  # The first two likewise; the third gets lost on its way.
+            raise TaskError(f"{type(error).__name__}: {error}") from error
 
     def _answer(self, outcome: Fields) -> None:
         self._over = True
@@ -389,7 +472,7 @@ class _Attempt:
             self._connection.send({"id": self._request, **outcome})
         except SwarmError as error:
             self._connection.send({"id": self._request, **_failure(error.message, error.code, False)})
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # No JSON, too deep, or whatever else json finds.
             self._connection.send({"id": self._request, **_failure(str(error), "BAD_OUTPUT", False)})
 
     def _progress(self, said: Fields) -> None:
@@ -405,7 +488,7 @@ class _Attempt:
         # Behind a daemon that takes nothing it would only pile up.
         if said is None or self._over or self._connection.lost is not None or self._connection._writer.transport.get_write_buffer_size() > LINE_BYTES_MAX:
             return
-        about = {"task": self._task.task, "attempt": self._task.attempt}
+        about = {"task": self._params["task"], "attempt": self._params["attempt"]}
         self._connection.send({"method": "task.progress", "params": {**about, **said}})
 
 
@@ -435,25 +518,25 @@ class AsyncSwarm:
     async def __aexit__(self, *_: Any) -> None:
         await self.close()
 
-    async def attach(self, name: str, skills: List[Skill], handler: Handler, *, slots: int = 1, **more: Any) -> Agent:
+    async def attach(self, name: str, skills: List[Skill], handler: Handler, *, slots: int = 1, on_drain: Optional[Callable[[float], Any]] = None, **more: Any) -> Agent:
         """Attaches an agent. `handler(task, run)` is a function, called in a thread, or a coroutine function.
 
+        So is `on_drain(deadline_ms)`: the node drains, no new tasks will come, and what runs after that time is lost.
         `more`: resources, labels, price, kind, tenants, heartbeatMs, as in the protocol's `agent.attach`.
         """
-        named = [{"name": skill} if isinstance(skill, str) else skill for skill in skills]
-        agent = Agent(self, {"name": name, "skills": named, "slots": slots, **more}, handler)
+        agent = Agent(self, {"name": name, "skills": _named(skills), "slots": slots, **more}, handler, on_drain)
         await self._patiently(agent._attach_to)
         self._attached.append(agent)
         return agent
 
-    async def submit(self, skill: Union[str, List[str]], input: Any = None, *, timeout: float = PATIENT_CALL_TIMEOUT, **options: Any) -> str:
+    async def submit(self, skill: Union[str, List[str]], input: Any = None, *, timeout: Optional[float] = PATIENT_CALL_TIMEOUT, **options: Any) -> str:
         """Submits a task and returns its id; it is durable by then.
 
         `options` are those of the protocol, in its own words: key, tenant, priority, deadlineMs, retries, … With a
         `key` it is asked again should the connection be lost meanwhile: the same key again is the same task.
         """
         params = _submission(skill, input, options)
-        result = await self._ask(self._calls, "task.submit", params, timeout, repeatable="key" in options)
+        result = await self._ask(self._calls, "task.submit", params, _until(timeout), "key" in options)
         task: str = result["task"]
         return task
 
@@ -462,31 +545,28 @@ class AsyncSwarm:
 
         `options` as for `submit`. Raises SwarmError TIMEOUT with the task in `data`; the task goes on.
         """
-        until = None if timeout is None else time.monotonic() + timeout
-        slice = WAIT_SLICE if timeout is None else min(WAIT_SLICE, max(0.001, timeout))
-        params = {**_submission(skill, input, options), "timeoutMs": slice * 1000}
+        until = _until(timeout)
+        params = _submission(skill, input, options)
         try:
-            return _record(await self._ask(self._waits, "task.call", params, slice + CALL_TIMEOUT, repeatable="key" in options))
+            return _record(await self._ask(self._waits, "task.call", params, until, "key" in options, WAIT_SLICE))
         except SwarmError as error:
             task = error.data.get("task") if error.code == "TIMEOUT" else None
-            if task is None or (until is not None and time.monotonic() >= until):
+            if task is None or time.monotonic() >= until:
                 raise
-        return await self.wait(task, None if until is None else until - time.monotonic())
+        return await self.wait(task, until - time.monotonic())
 
     async def wait(self, task: str, timeout: Optional[float] = None) -> Fields:
         """The record of the task once it has ended. Raises SwarmError TIMEOUT; the task goes on."""
-        until = None if timeout is None else time.monotonic() + timeout
+        until = _until(timeout)
         while True:
-            left = WAIT_SLICE if until is None else min(WAIT_SLICE, max(0.001, until - time.monotonic()))
             try:
-                params = {"task": task, "timeoutMs": left * 1000}
-                return _record(await self._ask(self._waits, "task.wait", params, left + CALL_TIMEOUT))
+                return _record(await self._ask(self._waits, "task.wait", {"task": task}, until, True, WAIT_SLICE))
             except SwarmError as error:
-                if error.code not in ("TIMEOUT", "SHUTTING_DOWN") or (until is not None and time.monotonic() >= until):
+                if error.code not in ("TIMEOUT", "SHUTTING_DOWN") or time.monotonic() >= until:
                     raise
                 # Who stops says so and closes: the question is asked again when it is back.
                 if error.code == "SHUTTING_DOWN" and self._connection is not None:
-                    await self._connection.closed.wait()
+                    await _within(until, self._connection.closed.wait(), f"{task} could not be waited for: the node stops")
 
     async def get(self, task: str) -> Fields:
         return _record(await self.call("task.get", {"task": task}))
@@ -511,10 +591,10 @@ class AsyncSwarm:
     async def list(self, **filter: Any) -> Fields:
         return await self.call("task.list", filter)
 
-    async def call(self, method: str, params: Optional[Fields] = None, timeout: float = PATIENT_CALL_TIMEOUT) -> Any:
+    async def call(self, method: str, params: Optional[Fields] = None, timeout: Optional[float] = PATIENT_CALL_TIMEOUT) -> Any:
         """Any method of the protocol; one that changes something is not repeated after a lost connection."""
         question = method.startswith(("node.", "task.", "config.")) and method not in ("node.stop", "node.drain", "task.submit", "task.call", "task.steer")
-        return await self._ask(self._calls, method, params or {}, timeout, repeatable=question)
+        return await self._ask(self._calls, method, params or {}, _until(timeout), question)
 
     async def events(self, **filter: Any) -> AsyncIterator[Fields]:
         """Events from now on (`kinds`, `task`), for `async for`: `async for event in await swarm.events()`."""
@@ -525,7 +605,7 @@ class AsyncSwarm:
 
     async def close(self) -> None:
         """Ends everything: agents are gone at once. `Agent.detach` is the polite way."""
-        self._finish(SwarmError("CANCELLED", "this client is closed; connect again"))
+        self._finish(_closed())
 
     async def _open(self) -> None:
         connection = _Connection(self._on_request, self._on_notice)
@@ -584,41 +664,46 @@ class AsyncSwarm:
                 if not passing or late:
                     self._finish(error)
 
-    async def _ask(self, turns: "_Turns", method: str, params: Fields, timeout: float, repeatable: bool = True) -> Any:
-        until = time.monotonic() + timeout
-        async with turns:
+    async def _ask(self, turns: "_Turns", method: str, params: Fields, until: float, repeatable: bool, wait: Optional[float] = None) -> Any:
+        """`wait`: so long the daemon waits for what is asked, at most, and says TIMEOUT itself."""
+        await turns.take(method, until)
+        try:
+            if wait is not None:
+                until = min(until, time.monotonic() + wait)
             while True:
                 connection = await self._next(method, until)
                 try:
-                    return await connection.call(method, params, max(0.001, until - time.monotonic()))
+                    if wait is None:
+                        return await connection.call(method, params, until)
+                    left = max(0.001, until - time.monotonic())
+                    return await connection.call(method, {**params, "timeoutMs": left * 1000}, until + CALL_TIMEOUT)
                 except SwarmError as error:
                     if error is not connection.lost:
                         raise
                     if self._end is not None:
-                        raise self._end from None
+                        raise self._end.with_traceback(None) from None
                     if not repeatable:
                         message = f"the connection was lost before {method} was answered, so it may have been done; a task with a key is asked for again"
                         raise SwarmError(error.code, message) from None
+        finally:
+            turns.give()
 
     async def _next(self, method: str, until: float) -> _Connection:
         """The connection, once there is one."""
         while True:
             if self._end is not None:
-                raise self._end
+                raise self._end.with_traceback(None)
             if self._connection is not None and self._connection.lost is None:
                 return self._connection
             if self._connection is not None:
                 await asyncio.sleep(0)  # Its end is about to be noticed.
                 continue
-            try:
-                await asyncio.wait_for(self._connected.wait(), max(0.001, until - time.monotonic()))
-            except asyncio.TimeoutError:
-                raise SwarmError("TIMEOUT", f"{method} could not be asked in time: no daemon answers; try again") from None
+            await _within(until, self._connected.wait(), f"{method} could not be asked in time: no daemon answers; try again")
 
     async def _patiently(self, use: Callable[[_Connection], Awaitable[None]]) -> None:
         """For what belongs to one connection: again over the next one when it was lost meanwhile."""
         while True:
-            connection = await self._next("the connection", time.monotonic() + PATIENT_CALL_TIMEOUT)
+            connection = await self._next("the connection", _until(PATIENT_CALL_TIMEOUT))
             try:
                 await use(connection)
                 return
@@ -640,6 +725,9 @@ class AsyncSwarm:
         elif method == "task.steer":
             for agent in self._attached:
                 agent._steer(params)
+        elif method == "drain":
+            for agent in self._attached:
+                agent._drain(params)
         elif method == "event":
             stream = self._streams.get(params.get("subscription", ""))
             if stream is not None:
@@ -666,22 +754,36 @@ class _Turns:
     """So many questions are unanswered at once; more wait for their turn, and a bounded number of them."""
 
     def __init__(self) -> None:
-        self._turns = asyncio.Semaphore(IN_FLIGHT_MAX)
-        self._count = 0
+        self._free = IN_FLIGHT_MAX
+        # In order; a dict, because any of them may give up.
+        self._waiting: "Dict[asyncio.Future[None], None]" = {}
 
-    async def __aenter__(self) -> None:
-        if self._count >= CALLS_QUEUED_MAX:
+    async def take(self, method: str, until: float) -> None:
+        if self._free > 0:
+            self._free -= 1
+            return
+        if len(self._waiting) >= CALLS_QUEUED_MAX:
             raise SwarmError("OVERLOADED", f"{CALLS_QUEUED_MAX} calls wait already; wait for some of them")
-        self._count += 1
+        turn: "asyncio.Future[None]" = asyncio.get_running_loop().create_future()
+        self._waiting[turn] = None
         try:
-            await self._turns.acquire()
+            await _within(until, turn, f"{method} could not be asked in time: {IN_FLIGHT_MAX} questions are unanswered; try again")
         except BaseException:
-            self._count -= 1
+            if turn in self._waiting:
+                del self._waiting[turn]
+            else:
+                self.give()  # It came too late.
             raise
 
-    async def __aexit__(self, *_: Any) -> None:
-        self._count -= 1
-        self._turns.release()
+    def give(self) -> None:
+        turn = next(iter(self._waiting), None)
+        if turn is None:
+            self._free += 1
+            return
+        del self._waiting[turn]
+        if turn.done():  # Given up just now, and back here in a moment.
+            return
+        turn.set_result(None)
 
 
 class _Events:
@@ -719,7 +821,7 @@ class _Events:
         def register(result: Fields) -> None:
             self._swarm._streams[result["subscription"]] = self
 
-        await connection.call("events.subscribe", self._filter, CALL_TIMEOUT, register)
+        await connection.call("events.subscribe", self._filter, _until(CALL_TIMEOUT), register)
 
     def _push(self, event: Optional[Fields]) -> None:
         if event is not None and self._held.qsize() >= EVENTS_HELD_MAX:
@@ -750,7 +852,10 @@ class Swarm:
 
     def __init__(self, **options: Any) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="swarm-node", daemon=True)
+        self._lock = threading.Lock()
+        self._is_closing = self._is_over = False
+        self._asked: "Set[concurrent.futures.Future[Any]]" = set()
+        self._thread = threading.Thread(target=self._serve, name="swarm-node", daemon=True)
         self._thread.start()
         try:
             self._swarm: AsyncSwarm = self._do(connect_async(**options))
@@ -798,7 +903,7 @@ class Swarm:
     def list(self, **filter: Any) -> Fields:
         return self._do(self._swarm.list(**filter))
 
-    def call(self, method: str, params: Optional[Fields] = None, timeout: float = PATIENT_CALL_TIMEOUT) -> Any:
+    def call(self, method: str, params: Optional[Fields] = None, timeout: Optional[float] = PATIENT_CALL_TIMEOUT) -> Any:
         return self._do(self._swarm.call(method, params, timeout))
 
     def events(self, **filter: Any) -> Iterator[Fields]:
@@ -813,26 +918,52 @@ class Swarm:
                     except StopAsyncIteration:
                         return
             finally:
-                if self._loop.is_running():
+                if not self._is_over:
                     self._do(stream.aclose())
 
         return each()
 
     def close(self) -> None:
-        if self._loop.is_running():
+        try:
             self._do(self._swarm.close())
-            self._stop()
+        except SwarmError:  # It is closed already.
+            return
+        with self._lock:
+            asked = list(self._asked)
+        concurrent.futures.wait(asked, CALL_TIMEOUT)  # Other threads hear of it.
+        self._stop()
 
-    def _do(self, question: Any) -> Any:
-        future = asyncio.run_coroutine_threadsafe(_awaited(question), self._loop)
+    def _do(self, question: "Coroutine[Any, Any, Any]") -> Any:
+        with self._lock:
+            if self._is_over:
+                question.close()
+                raise _closed()
+            future = asyncio.run_coroutine_threadsafe(question, self._loop)
+            self._asked.add(future)
         try:
             return future.result()
-        except BaseException:
-            # An interrupted caller waits no more.
-            future.cancel()
-            raise
+        finally:
+            with self._lock:
+                self._asked.discard(future)
+                future.cancel()  # An interrupted caller waits no more.
+
+    def _serve(self) -> None:
+        """The thread of the loop. Whoever waits for it when it ends, or comes later, hears that it is closed."""
+        try:
+            while not self._is_closing:
+                try:
+                    self._loop.run_forever()
+                except (SystemExit, KeyboardInterrupt):  # Of a task that a handler began: it ended that task, and that is all.
+                    pass
+        finally:
+            with self._lock:
+                self._is_over = True
+                for future in self._asked:
+                    if not future.done():
+                        future.set_exception(_closed())
 
     def _stop(self) -> None:
+        self._is_closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CALL_TIMEOUT)
 
@@ -858,14 +989,30 @@ class ThreadedAgent:
     def detach(self) -> None:
         self._swarm._do(self._agent.detach())
 
+    def update(self, **changes: Any) -> None:
+        self._swarm._do(self._agent.update(**changes))
+
 
 def connect(socket: Optional[str] = None, token: Optional[str] = None, **options: Any) -> Swarm:
     """Connects to the daemon of this host, for programs with threads; otherwise like `connect_async`."""
     return Swarm(socket=socket, token=token, **options)
 
 
-async def _awaited(question: Awaitable[Any]) -> Any:
-    return await question
+def _closed() -> SwarmError:
+    return SwarmError("CANCELLED", "this client is closed; connect again")
+
+
+def _until(timeout: Optional[float]) -> float:
+    return math.inf if timeout is None else time.monotonic() + timeout
+
+
+async def _within(until: float, awaited: Awaitable[Any], otherwise: str) -> Any:
+    left = max(0.001, until - time.monotonic())
+    try:
+        # Not every loop has a timer for centuries.
+        return await asyncio.wait_for(awaited, left if left < 1e9 else None)
+    except asyncio.TimeoutError:
+        raise SwarmError("TIMEOUT", otherwise) from None
 
 
 def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[Fields], None], said: Fields) -> None:
@@ -882,6 +1029,10 @@ def _key(params: Fields) -> str:
 
 def _failure(message: str, code: str, retryable: bool) -> Fields:
     return {"error": {"code": -32000, "message": message, "data": {"code": code, "retryable": retryable}}}
+
+
+def _named(skills: List[Skill]) -> List[Fields]:
+    return [{"name": skill} if isinstance(skill, str) else skill for skill in skills]
 
 
 def _submission(skill: Union[str, List[str]], input: Any, options: Fields) -> Fields:
@@ -901,5 +1052,8 @@ def _to_payload(value: Any) -> Any:
 
 def _from_payload(value: Any) -> Any:
     if isinstance(value, dict) and len(value) == 1 and isinstance(value.get("$bytes"), str):
-        return base64.b64decode(value["$bytes"])
+        try:
+            return base64.b64decode("".join(value["$bytes"].split()), validate=True)
+        except ValueError:  # No base64: a value like any other.
+            pass
     return value

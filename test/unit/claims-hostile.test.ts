@@ -1,0 +1,273 @@
+import { describe, expect, it } from 'vitest'
+import { CLAIMS_BODIES, type ClaimsMessage } from '../../src/claims/index.ts'
+import { isJsonText } from '../../src/ipc/index.ts'
+import type { NodeId } from '../../src/kernel/index.ts'
+import { decode, encode, type Shape } from '../../src/wire/index.ts'
+import { answering, World, type WorldOptions } from './claims-world.ts'
+
+/*
+ * n1 is a member of the swarm that lies: no core of this project is behind it, and what it says to n0 is whatever passes
+ * the codec.
+ */
+
+const LIAR = 'n1'
+const HOUR_MS = 3_600_000
+
+type Body<K extends ClaimsMessage['kind']> = Extract<ClaimsMessage, { kind: K }>['body']
+
+function say(world: World, message: ClaimsMessage): void {
+  const shape = CLAIMS_BODIES[message.kind] as Shape<unknown>
+  const body = decode(shape, encode(shape, message.body))
+  if (!body.ok) throw new Error(`the wire refuses it: ${body.error}`)
+  const input = { kind: message.kind, body: body.value } as ClaimsMessage
+  world.input('n0', { kind: 'message', from: LIAR as NodeId, message: input })
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+const inline = (text: string) => ({ kind: 'inline' as const, bytes: bytes(text) })
+const said = (output: Uint8Array | undefined): string => new TextDecoder().decode(output)
+
+const DEMAND = {
+  skills: ['echo'],
+  resources: {},
+  require: [],
+  prefer: [],
+  tenant: 'default',
+  budget: undefined,
+  objective: { throughput: 1, latency: 1, quality: 1, cost: 1 },
+  excluded: [],
+}
+
+function offers(world: World, offer: number, demand: Partial<Body<'claims.offer'>['demand']> = {}): void {
+  const times = { windowMs: 100, holdMs: 0, waitedMs: 0, runTimeoutMs: 0 }
+  const body = { offer, epoch: 1, demand: { ...DEMAND, ...demand }, tasks: 1, priority: 9, ...times }
+  say(world, { kind: 'claims.offer', body })
+}
+
+interface Award {
+  readonly task?: string
+  readonly input?: Body<'claims.award'>['tasks'][number]['input']
+  readonly leaseMs?: number
+}
+
+function awards(world: World, offer: number, { task = `n1-x-${offer}`, input, leaseMs = 10_000 }: Award = {}): void {
+  const row = {
+    task: task as Body<'claims.award'>['tasks'][number]['task'],
+    attempt: 1,
+    input: input ?? inline('1'),
+    runTimeoutMs: 0,
+    deadlineMs: 0,
+    priority: 9,
+    guarantee: 'exactly-once' as const,
+    trace: '',
+  }
+  say(world, { kind: 'claims.award', body: { offer, epoch: 1, serial: offer, leaseMs, tasks: [row] } })
+}
+
+/** What n0 has told the liar, by kind. */
+function told<K extends ClaimsMessage['kind']>(world: World, kind: K): readonly Body<K>[] {
+  return world.sent.flatMap(({ to, message }) =>
+    to === LIAR && message.kind === kind ? [message.body as Body<K>] : [],
+  )
+}
+
+function worldWithLiar(options: WorldOptions = {}): World {
+  const world = new World({ nodes: 2, ...options })
+  world.loses = (_from, to) => to === LIAR
+  return world
+}
+
+/** It bids best for whatever it is offered, and does with an award what it likes. */
+function bidsBest(world: World, onAward: (award: Body<'claims.award'>) => void): void {
+  const best = { runMs: 0, waitMs: 0, price: 0, qualityThousandths: 1000, preferenceThousandths: 1000, claim: false }
+  world.loses = (_from, to, message) => {
+    if (to !== LIAR) return false
+    if (message.kind === 'claims.offer') {
+      const body = { offer: message.body.offer, slots: message.body.tasks, ...best }
+      world.later(1, () => say(world, { kind: 'claims.bid', body }))
+    } else if (message.kind === 'claims.award') onAward(message.body)
+    return true
+  }
+}
+
+describe('CL-17: demands that no submission would get away with are declined', () => {
+  it.each([
+    ['a negative amount', { resources: { cpu: -100 } }],
+    ['a negative budget', { budget: -1 }],
+    ['weights that make scores no numbers', { objective: { throughput: 1e308, latency: 1e308, quality: 1, cost: 1 } }],
+    ['no skill', { skills: [] }],
+  ])('%s', (_what, demand) => {
+    const world = worldWithLiar()
+    world.attach('n0', 'a', { slots: 10, resources: { cpu: 4 } })
+    offers(world, 1, demand)
+    awards(world, 1)
+    for (let i = 0; i < 5; i++) world.submit('n0', { resources: { cpu: 4 } })
+    expect(told(world, 'claims.decline')).toMatchObject([{ reason: 'constraint', final: true }])
+    // T-7
+    expect(world.ran).toHaveLength(1)
+    for (const ran of [...world.ran]) world.done(ran)
+    world.run(100)
+  })
+})
+
+describe('T-2: a task is its coordinator’s alone', () => {
+  it('no peer awards one under the name of one of this node’s', () => {
+    const world = worldWithLiar()
+    world.attach('n0', 'a', { slots: 2 }, (ran, at) => at.later(50, () => at.done(ran, `did ${said(ran.order.input)}`)))
+    const first = world.submit('n0')
+    world.run(100)
+    const next = first.replace(/.$/, '2')
+    offers(world, 1)
+    awards(world, 1, { task: next, input: inline('"evil"') })
+    world.run(25)
+    const own = world.submit('n0', { input: bytes('"mine"') })
+    expect(own).toBe(next)
+    world.run(1_000)
+    expect(said(world.report('n0', own).output)).toBe('did "mine"')
+    expect(told(world, 'claims.accept')).toMatchObject([{ accepted: [], refused: [{ reason: 'not your task' }] }])
+  })
+
+  it('after a restart, nobody ends one who was never awarded any', () => {
+    const world = new World({ nodes: 2 })
+    const task = world.submit('n0', { skills: ['nobody-has-it'] })
+    world.kill('n0')
+    world.restart('n0')
+    world.run(100)
+    const outcome = { kind: 'completed' as const, output: inline('"forged"') }
+    const token = { task: task as Body<'claims.result'>['task'], epoch: 1, attempt: 1 }
+    say(world, { kind: 'claims.result', body: { ...token, agent: 'forger', runMs: 1, outcome } })
+    say(world, { kind: 'claims.renew', body: { sequence: 1, leases: [token] } })
+    world.run(100)
+    expect(world.report('n0', task).state).toBe('waiting')
+  })
+
+  it('nor does an attempt that no life has come to count on', () => {
+    const world = new World({ nodes: 2 })
+    world.attach('n1', 'a', {}, answering(1))
+    world.submit('n0')
+    const task = world.submit('n0', { skills: ['later'] })
+    world.run(100)
+    world.kill('n0')
+    world.restart('n0')
+    world.run(100)
+    const error = { code: 'X', message: 'x', retryable: true }
+    const token = { task: task as Body<'claims.result'>['task'], epoch: 1, attempt: 2 ** 48 }
+    say(world, {
+      kind: 'claims.result',
+      body: { ...token, agent: 'forger', runMs: 1, outcome: { kind: 'failed', error } },
+    })
+    world.attach('n1', 'b', { skills: [{ name: 'later', proficiency: 1 }] }, answering(1))
+    world.run(30_000)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', attempts: 1 })
+  })
+})
+
+describe('CL-18: what peers send as payloads is looked at before anybody takes it', () => {
+  const NO_JSON = '1}}\n{"jsonrpc":"2.0","id":7,"result":{}}'
+
+  it('an input: the task fails, and no agent sees it', () => {
+    const world = worldWithLiar({ isPayload: isJsonText })
+    world.attach('n0', 'a', { slots: 1 })
+    offers(world, 1)
+    awards(world, 1, { input: inline(NO_JSON) })
+    expect(world.ran).toEqual([])
+    expect(told(world, 'claims.result')).toMatchObject([
+      { outcome: { kind: 'failed', error: { code: 'BAD_REQUEST' } } },
+    ])
+    // Its slot is free.
+    offers(world, 2)
+    awards(world, 2, { input: inline('"good"') })
+    expect(world.ran).toHaveLength(1)
+  })
+
+  it('an output and what is told before: the attempt failed', () => {
+    const world = new World({ nodes: 2, isPayload: isJsonText })
+    world.attach('n1', 'a')
+    const task = world.submit('n0', { retries: 0 })
+    world.run(50)
+    const { epoch } = world.node('n0').core
+    const token = { task: task as Body<'claims.result'>['task'], epoch, attempt: 1 }
+    const progress = { fraction: 2, message: undefined, partial: bytes(NO_JSON) }
+    say(world, { kind: 'claims.progress', body: { ...token, ...progress } })
+    const partials = world.effects.flatMap((effect) => (effect.kind === 'task-progress' ? [effect] : []))
+    expect(partials).toMatchObject([{ fraction: 1, partial: undefined }])
+    const outcome = { kind: 'completed' as const, output: inline(NO_JSON) }
+    say(world, { kind: 'claims.result', body: { ...token, agent: 'a', runMs: 1, outcome } })
+    expect(world.report('n0', task)).toMatchObject({ state: 'dead-lettered', error: { code: 'BAD_OUTPUT' } })
+  })
+})
+
+describe('CL-19: no peer keeps a task, or this node busy, by what it says', () => {
+  it('by bidding best and refusing every award', () => {
+    const world = new World({ nodes: 3 })
+    world.attach('n2', 'honest', {}, answering(1))
+    world.attach(LIAR, 'liar')
+    let count = 0
+    bidsBest(world, ({ epoch, tasks }) => {
+      count += 1
+      const refused = tasks.map(({ task, attempt }) => ({ task, epoch, attempt, reason: 'no' }))
+      world.later(1, () => say(world, { kind: 'claims.accept', body: { accepted: [], refused } }))
+    })
+    const task = world.submit('n0')
+    world.run(5_000)
+    expect(world.report('n0', task).state).toBe('completed')
+    expect(count).toBeLessThan(5)
+  })
+
+  it('by renewing for ever what may run for a short time', () => {
+    const world = new World({ nodes: 3 })
+    world.attach('n2', 'honest', {}, answering(1))
+    world.attach(LIAR, 'liar')
+    let sequence = 0
+    bidsBest(world, ({ epoch, tasks }) => {
+      const leases = tasks.map(({ task, attempt }) => ({ task, epoch, attempt }))
+      const renew = (): void => {
+        sequence += 1
+        say(world, { kind: 'claims.renew', body: { sequence, leases } })
+        world.later(3_000, renew)
+      }
+      world.later(1, renew)
+    })
+    const task = world.submit('n0', { runTimeoutMs: 2_000 })
+    world.run(60_000)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { agent: 'honest' } })
+  })
+
+  it('by acknowledging no outcome', () => {
+    const world = worldWithLiar()
+    world.attach('n0', 'a', { slots: 1 }, answering(1))
+    for (let i = 1; i <= 200; i++) {
+      offers(world, i)
+      awards(world, i, { leaseMs: 2 ** 47 })
+      world.run(2)
+    }
+    expect(told(world, 'claims.result').length).toBeGreaterThan(0)
+    world.run(HOUR_MS)
+    const before = told(world, 'claims.result').length
+    world.run(60_000)
+    expect(told(world, 'claims.result').length).toBe(before)
+  })
+
+  it('by waiting for tasks and waiting no more', () => {
+    const world = new World({ nodes: 2, params: { requestsMax: 100 } })
+    const task = world.submit('n0')
+    for (let i = 0; i < 150; i++) {
+      world.ask('n1', { kind: 'wait', task, timeoutMs: 1_000 })
+      world.run(1_500)
+    }
+    const request = world.ask('n0', { kind: 'wait', task, timeoutMs: 100 })
+    world.run(200)
+    expect(world.replies.get(request)).toMatchObject({ ok: false, error: { code: 'TIMEOUT' } })
+  })
+
+  it('by being gone for good when what may be done twice is done', () => {
+    const world = new World({ nodes: 2 })
+    world.attach('n1', 'a', { slots: 1 }, answering(30_000))
+    world.submit('n0', { guarantee: 'at-least-once' })
+    world.run(100)
+    world.kill('n0')
+    world.run(HOUR_MS)
+    expect(world.wanted.get('n1') ?? []).toEqual([])
+    expect(world.node('n1').core.deadline()).toBe(Number.POSITIVE_INFINITY)
+  })
+})

@@ -43,6 +43,8 @@ export class Leases {
   readonly #journalled = new Set<NodeId>()
   /** After a restart: peers whose leases of an earlier life have to be asked for or outwaited. */
   readonly #unheard = new Set<NodeId>()
+  /** Those of the journal, for one lease after a restart: what was held then has been named, or has ended (T-2). */
+  readonly #former = new Set<NodeId>()
   #recovering: Task[] = []
   #serial = 0
 
@@ -213,6 +215,7 @@ export class Leases {
     for (const node of executors) {
       this.#journalled.add(node)
       this.#unheard.add(node)
+      this.#former.add(node)
     }
     const { params } = this.#ground
     for (const task of tasks) {
@@ -222,7 +225,12 @@ export class Leases {
     }
     if (tasks.length > 0)
       this.#ground.observe({ kind: 'task-recovered', count: tasks.length, executors: this.#unheard.size })
-    if (this.#unheard.size > 0) this.#ground.in(params.leaseMs + params.leaseMarginMs, () => this.#recovered())
+    if (this.#former.size > 0) {
+      this.#ground.in(params.leaseMs + params.leaseMarginMs, () => {
+        this.#former.clear()
+        this.#recovered()
+      })
+    }
     for (const peer of [...this.#unheard]) if (this.#parts.links.isUp(peer)) this.ask(peer)
   }
 
@@ -302,9 +310,9 @@ export class Leases {
     return task
   }
 
-  /** Whether an award of an earlier life of this node may be out there: the journal names all who ever had one. */
+  /** Whether what it says of awards of an earlier life of this node is believed: the journal names all who ever had one. */
   #mayHold(peer: NodeId): boolean {
-    return this.#journalled.has(peer)
+    return this.#former.has(peer)
   }
 
   /** For as long as it is to run there: the attempt is named and not the task, so that nothing is kept for it. */

@@ -1,4 +1,5 @@
 import { cutMember } from './cut.ts'
+import { JsonScan } from './json-scan.ts'
 
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
@@ -69,15 +70,13 @@ function isDeep(json: string): boolean {
   return false
 }
 
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const LINE_FEED = 0x0a
-const CARRIAGE_RETURN = 0x0d
+const strict = new TextDecoder('utf-8', { fatal: true })
 
 /** Whether bytes are one JSON value that can be put into a line as it is: what a peer sends as a payload need not be. */
 export function isJsonText(bytes: Uint8Array): boolean {
-  if (bytes.includes(LINE_FEED) || bytes.includes(CARRIAGE_RETURN)) return false
+  if (!new JsonScan(bytes).isOneValue()) return false
   try {
-    JSON.parse(strict.decode(bytes))
+    strict.decode(bytes)
     return true
   } catch {
     return false

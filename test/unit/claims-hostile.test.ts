@@ -127,6 +127,27 @@ describe('T-2: a task is its coordinator’s alone', () => {
     expect(told(world, 'claims.accept')).toMatchObject([{ accepted: [], refused: [{ reason: 'not your task' }] }])
   })
 
+  it('after a restart, whoever was awarded some is believed for one lease', () => {
+    for (const [waitMs, state] of [
+      [0, 'completed'],
+      [10_250, 'waiting'],
+    ] as const) {
+      const world = new World({ nodes: 2 })
+      world.attach('n1', 'a', {}, answering(1))
+      world.submit('n0')
+      world.run(100)
+      const task = world.submit('n0', { skills: ['nobody-has-it'] })
+      world.kill('n0')
+      world.restart('n0')
+      world.run(waitMs)
+      const outcome = { kind: 'completed' as const, output: inline('"forged"') }
+      const token = { task: task as Body<'claims.result'>['task'], epoch: 1, attempt: 1 }
+      if (waitMs > 0) say(world, { kind: 'claims.renew', body: { sequence: 1, leases: [token] } })
+      say(world, { kind: 'claims.result', body: { ...token, agent: 'a', runMs: 1, outcome } })
+      expect(world.report('n0', task).state).toBe(state)
+    }
+  })
+
   it('after a restart, nobody ends one who was never awarded any', () => {
     const world = new World({ nodes: 2 })
     const task = world.submit('n0', { skills: ['nobody-has-it'] })

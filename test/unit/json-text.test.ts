@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { isJsonText, JsonText } from '../../src/ipc/index.ts'
+import { Random } from '../../src/kernel/index.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 /** 40 KB: within what a partial result may have, and more than `JSON.stringify` has stack for. */
@@ -18,6 +19,35 @@ describe('I-12: what can stand in a line as it is', () => {
     expect(isJsonText(Uint8Array.of(0x22, 0xff, 0x22))).toBe(false)
   })
 })
+
+describe('looking at a text', () => {
+  it('says of it what reading it would', () => {
+    const random = new Random('json')
+    const letters = [...'{}[]",:\\u0019-+.eE truefalsnbd/\t\r\n\u0001é']
+    const starts = ['{"a":[1,-2.5e+3,"x\\u00e9\\n",true,false,null,{}],"b":{}}', '[ 0 , "" ]', '-0.0E-1', '']
+    let valid = 0
+    for (let i = 0; i < 20_000; i++) {
+      const letter = (): string[] => (random.chance(0.7) ? [random.pick(letters)] : [])
+      const edited = [...random.pick(starts)]
+      for (let edits = random.below(4); edits > 0; edits--)
+        edited.splice(random.below(edited.length + 1), random.below(2), ...letter())
+      const text = edited.join('')
+      const expected = isRead(text) && !/[\r\n]/.test(text)
+      if (expected) valid += 1
+      expect([text, isJsonText(bytes(text))]).toEqual([text, expected])
+    }
+    expect(valid).toBeGreaterThan(2_000)
+  })
+})
+
+function isRead(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
 
 describe('a payload inside a message', () => {
   it('is the value, and takes no more stack than there is', () => {

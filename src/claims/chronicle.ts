@@ -67,6 +67,14 @@ export class Chronicle {
     } else tracks.find(node, skill)?.released()
   }
 
+  /** The peer bid, was awarded it, and never had it. T-12, CL-19. */
+  untaken(task: Task, node: NodeId): void {
+    const { skill } = task.group.demand
+    const forMs = this.#tracks.peerRefused(node, skill, this.#ground.now)
+    const failures = this.#tracks.find(node, skill)?.failures ?? 0
+    if (forMs > 0) this.#ground.observe({ kind: 'executor-shunned', executor: node, skill, failures, forMs })
+  }
+
   row(task: Task, kind: string, node: NodeId, agent: string, text: string): HistoryRow {
     return { at: this.#ground.wall, kind, node, agent, attempt: task.attempt, text: text.slice(0, 300).toWellFormed() }
   }

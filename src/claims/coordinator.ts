@@ -160,6 +160,7 @@ export class Coordinator {
     if (claim.agent === '') {
       claim.agent = agent
       task.executor = { node: claim.node, agent }
+      if (agent !== '') this.#parts.tracks.find(claim.node, task.group.demand.skill)?.took()
     }
     if (claim.isStarted) return
     claim.isStarted = true
@@ -215,7 +216,8 @@ export class Coordinator {
       this.#chronicle.stray(task, token, 'a result under a stale token')
       return 'stale'
     }
-    if (outcome.kind === 'released' && outcome.reason === 'payload-lost') {
+    // Who has said that it began has had its input.
+    if (outcome.kind === 'released' && outcome.reason === 'payload-lost' && claim?.agent === '') {
       if (isHolder) this.refused(task, 'its input did not come')
       return 'accepted'
     }
@@ -239,7 +241,10 @@ export class Coordinator {
     const { claim } = task
     if (claim === undefined) return
     // T-13: nobody knows whether it began; it counts as if it had.
-    if (!claim.isStarted) this.#chronicle.count(task, code)
+    if (!claim.isStarted) {
+      this.#chronicle.count(task, code)
+      if (claim.node !== this.#ground.node) this.#chronicle.untaken(task, claim.node)
+    }
     this.#unclaim(task)
     this.#setbacks.lost(task, claim.node, claim.agent, { code, message, retryable: true })
   }
@@ -253,10 +258,11 @@ export class Coordinator {
     this.onOutcome(task, claim.node, claim.token, claim.agent, runMs, { kind: 'failed', error })
   }
 
-  /** The executor never began. */
-  refused(task: Task, reason: string): void {
+  /** The executor never began; `isUnsent`: nor was it asked to. */
+  refused(task: Task, reason: string, isUnsent = false): void {
     const { claim } = task
     if (claim === undefined) return
+    if (!isUnsent) this.#chronicle.untaken(task, claim.node)
     // T-13: while its input was on its way, the renewal of its lease was taken for a sign that it had begun.
     if (claim.isStarted) task.executions -= 1
     task.note(this.#chronicle.row(task, 'refused', claim.node, '', reason))

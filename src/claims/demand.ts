@@ -151,7 +151,6 @@ export class Group {
   /** Peers that said they never can, as things were: not asked again until all others have been, or there is news. */
   refusedBy: ReadonlySet<string> = NOBODY
   #own: Selector | undefined
-  #lastRefusal: string | undefined
 
   constructor(demand: Demand) {
     this.demand = demand
@@ -184,12 +183,6 @@ export class Group {
 
   unserve(selector: Selector): void {
     this.servedBy = excluding(this.servedBy, selector)
-  }
-
-  /** That peer has refused what it had bid for: once is bad luck. */
-  declined(node: string): void {
-    if (this.#lastRefusal === node) this.refuse(node)
-    this.#lastRefusal = node
   }
 
   refuse(node: string): void {

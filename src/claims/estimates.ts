@@ -57,6 +57,8 @@ export class Track {
   #bad = 0
   #correction = 1
   #streak = 0
+  #refusals = 0
+  #refusedAt: Millis | undefined
   #openings = 0
   #openUntil = 0 as Millis
   /** A task is out to see whether the executor is well again. */
@@ -67,8 +69,9 @@ export class Track {
     return (this.#good + prior * PRIOR_OUTCOMES) / (this.#good + this.#bad + PRIOR_OUTCOMES)
   }
 
+  /** In a row, the things it did not take included. */
   get failures(): number {
-    return this.#streak
+    return this.#streak + this.#refusals
   }
 
   /** What a bid of so many ms has meant so far. */
@@ -81,6 +84,7 @@ export class Track {
     this.#decay()
     this.#good += 1
     this.#streak = 0
+    this.#refusals = 0
     this.probing = false
     if (bidMs > 0) {
       const ratio = Math.min(CORRECTION_MAX, Math.max(CORRECTION_MIN, (runMs + 1) / (bidMs + 1)))
@@ -101,7 +105,26 @@ export class Track {
     const wasProbe = this.probing
     this.probing = false
     if (!taskIsSuspect) this.#streak += 1
-    if (this.#streak < params.breakerFailuresCount && !wasProbe) return 0
+    return this.#streak < params.breakerFailuresCount && !wasProbe ? 0 : this.#open(now, params)
+  }
+
+  /** It did not take what it had bid for, or was never heard of it again: bad luck, unless it goes on. Returns as `failed` does. */
+  refused(now: Millis, params: ClaimsParams): number {
+    const wasProbe = this.probing
+    this.probing = false
+    // Many that are lost at once are one piece of bad luck.
+    if (now === this.#refusedAt || now < this.#openUntil) return 0
+    this.#refusedAt = now
+    this.#refusals += 1
+    return this.#refusals < params.breakerFailuresCount && !wasProbe ? 0 : this.#open(now, params)
+  }
+
+  /** It took what it had bid for. */
+  took(): void {
+    this.#refusals = 0
+  }
+
+  #open(now: Millis, params: ClaimsParams): number {
     const openMs = Math.min(params.breakerOpenMaxMs, params.breakerOpenMinMs * 2 ** this.#openings)
     this.#openings = Math.min(30, this.#openings + 1)
     this.#openUntil = after(now, openMs)
@@ -161,7 +184,15 @@ export class Tracks {
 
   /** The outcome of one of ours at a peer. Returns for how long the peer is shunned, 0 if it is not. */
   peerFailed(node: string, skill: string, now: Millis, taskIsSuspect: boolean): number {
-    const openMs = this.of(node, skill).failed(now, taskIsSuspect, this.#params)
+    return this.#shun(node, skill, this.of(node, skill).failed(now, taskIsSuspect, this.#params))
+  }
+
+  /** The same for one that it did not take. */
+  peerRefused(node: string, skill: string, now: Millis): number {
+    return this.#shun(node, skill, this.of(node, skill).refused(now, this.#params))
+  }
+
+  #shun(node: string, skill: string, openMs: number): number {
     if (openMs === 0) return 0
     const shunned = this.#shunned.get(skill)
     if (shunned === undefined) this.#shunned.set(skill, new Set([node]))

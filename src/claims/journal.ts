@@ -3,7 +3,7 @@ import type { Book } from './book.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Leases } from './leases.ts'
 import type { AttemptedRecord, ClaimsRecord, EndedRecord } from './records.ts'
-import { exclude } from './setbacks.ts'
+import { exclude, excludeLost } from './setbacks.ts'
 import type { Task } from './task.ts'
 
 /** What the journal says, read back; and the fewest records that say the same. Applying a record twice changes nothing. */
@@ -90,6 +90,7 @@ export class Journal {
     })
     if (record.outcome === 'lost') {
       task.losses += 1
+      excludeLost(task, node, agent)
       return
     }
     task.failures += 1

@@ -249,9 +249,7 @@ export class Leases {
     const task = this.#heldBy(peer, row)
     if (task?.claim === undefined || task.claim.isStarted) return
     this.#untrack(task, peer)
-    // Whoever bids and does not take it, and again, is asked after the others.
-    if (reason !== LINK_FULL) task.group.declined(peer)
-    this.#parts.coordinator.refused(task, reason)
+    this.#parts.coordinator.refused(task, reason, reason === LINK_FULL)
   }
 
   /** The first award to a peer waits for the journal to know of it; all later ones wait for nothing. */

@@ -2,6 +2,7 @@ import type { NodeId } from '../kernel/index.ts'
 import type { Chronicle } from './chronicle.ts'
 import { type Groups, normalised } from './demand.ts'
 import type { Ground } from './ground.ts'
+import { originOf, taskOrigin } from './ids.ts'
 import type { EndState, Task } from './task.ts'
 import type { TimeLimits } from './time-limits.ts'
 import type { TaskError } from './types.ts'
@@ -17,10 +18,26 @@ export interface SetbacksParts {
   readonly place: (task: Task) => void
 }
 
-/** Who failed it is not asked for it again; the whole node, if it has not said which of its agents it was. */
+/** So many executors may be lost by bad luck. */
+const LOSSES_FORGIVEN = 3
+
+/**
+ * Who failed it is not asked for it again; the whole node, if it has not said which of its agents it was, or if another of
+ * them has failed it: names are a peer's word. Of this node's own agents each stands for itself.
+ */
 export function exclude(task: Task, node: string, agent: string): void {
-  const executor = agent === '' ? node : `${node}/${agent}`
+  const isOwn = taskOrigin(task.id) === originOf(node)
+  const named = `${node}/${agent}`
+  const isAgain = !isOwn && task.excluded.some((each) => each !== named && `${each}/`.startsWith(`${node}/`))
+  const executor = agent === '' || isAgain ? node : named
   task.excluded = [...task.excluded.filter((each) => each !== executor), executor].slice(-EXCLUDED_MAX)
+}
+
+/** Who loses it again and again is not asked either. Says whether that is so by now. */
+export function excludeLost(task: Task, node: string, agent: string): boolean {
+  const isHabit = task.losses > LOSSES_FORGIVEN
+  if (isHabit) exclude(task, node, agent)
+  return isHabit
 }
 
 /** What becomes of a task whose attempt came to nothing: written down, and tried again elsewhere or given up. */
@@ -59,6 +76,7 @@ export class Setbacks {
       this.#parts.end(task, 'dead-lettered', { ...error, message })
       return
     }
+    if (excludeLost(task, node, agent)) this.regroup(task)
     this.#retry(task, 'lost', node, agent, error)
   }
 
@@ -83,9 +101,9 @@ export class Setbacks {
     // It has been somebody's: how long it waits counts anew.
     task.waitsSince = this.#ground.now
     this.#parts.limits.waitsAgain(task)
-    const times = kind === 'failed' ? task.failures - 1 : Math.max(0, task.losses - 3)
+    const times = kind === 'failed' ? task.failures - 1 : Math.max(0, task.losses - LOSSES_FORGIVEN)
     const delayMs = Math.min(params.retryMaxMs, params.retryMinMs * 2 ** Math.min(20, times))
-    this.later(task, kind === 'lost' && task.losses <= 3 ? 0 : delayMs * random.between(0.75, 1.25))
+    this.later(task, kind === 'lost' && task.losses <= LOSSES_FORGIVEN ? 0 : delayMs * random.between(0.75, 1.25))
   }
 
   /** It waits again after that time. */

@@ -15,12 +15,12 @@ const HOUR_MS = 3_600_000
 
 type Body<K extends ClaimsMessage['kind']> = Extract<ClaimsMessage, { kind: K }>['body']
 
-function say(world: World, message: ClaimsMessage): void {
+function say(world: World, message: ClaimsMessage, from = LIAR): void {
   const shape = CLAIMS_BODIES[message.kind] as Shape<unknown>
   const body = decode(shape, encode(shape, message.body))
   if (!body.ok) throw new Error(`the wire refuses it: ${body.error}`)
   const input = { kind: message.kind, body: body.value } as ClaimsMessage
-  world.input('n0', { kind: 'message', from: LIAR as NodeId, message: input })
+  world.input('n0', { kind: 'message', from: from as NodeId, message: input })
 }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -233,6 +233,64 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
     world.run(5_000)
     expect(world.report('n0', task).state).toBe('completed')
     expect(count).toBeLessThan(5)
+  })
+
+  it('nor two of them that take turns', () => {
+    const world = new World({ nodes: 4 })
+    const liars = [LIAR, 'n2']
+    for (const liar of liars) world.attach(liar, 'liar')
+    world.attach('n3', 'honest', { price: 5 }, answering(1))
+    let turn = 0
+    const best = { runMs: 0, waitMs: 0, price: 0, qualityThousandths: 1000, preferenceThousandths: 1000, claim: false }
+    const decline = { reason: 'busy' as const, final: false, retryAfterMs: 0, needs: '' }
+    world.loses = (_from, to, { kind, body }) => {
+      if (!liars.includes(to)) return false
+      const answer = (message: ClaimsMessage): void => world.later(1, () => say(world, message, to))
+      if (kind === 'claims.offer') {
+        const { offer, tasks } = body
+        if (liars[turn % 2] === to) answer({ kind: 'claims.bid', body: { offer, slots: tasks, ...best } })
+        else answer({ kind: 'claims.decline', body: { offer, ...decline } })
+      } else if (kind === 'claims.award') {
+        turn += 1
+        const refused = body.tasks.map(({ task, attempt }) => ({ task, epoch: body.epoch, attempt, reason: 'no' }))
+        answer({ kind: 'claims.accept', body: { accepted: [], refused } })
+      }
+      return true
+    }
+    const task = world.submit('n0')
+    world.run(10_000)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n3' } })
+    expect(turn).toBeLessThan(10)
+  })
+
+  const failed = { kind: 'failed' as const, error: { code: 'X', message: '', retryable: true } }
+  const noInput = { kind: 'released' as const, reason: 'payload-lost' as const }
+  const drained = { kind: 'released' as const, reason: 'draining' as const }
+  it.each([
+    ['not answering an award', false, undefined],
+    ['failing it under ever new names', true, failed],
+    ['not having had its input', false, noInput],
+    ['beginning it and not having had its input', true, noInput],
+    ['giving it back', true, drained],
+  ])('by %s', (_what, accepts, outcome) => {
+    const world = new World({ nodes: 3 })
+    world.attach(LIAR, 'liar')
+    world.attach('n2', 'honest', { price: 5 }, answering(1))
+    let count = 0
+    bidsBest(world, ({ epoch, tasks: [first] }) => {
+      if (first === undefined) return
+      count += 1
+      const row = { task: first.task, epoch, attempt: first.attempt }
+      const agent = `a${count}`
+      world.later(1, () => {
+        if (accepts) say(world, { kind: 'claims.accept', body: { accepted: [{ ...row, agent }], refused: [] } })
+        if (outcome !== undefined) say(world, { kind: 'claims.result', body: { ...row, agent, runMs: 1, outcome } })
+      })
+    })
+    const task = world.submit('n0')
+    world.run(60_000)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n2' } })
+    expect(count).toBeLessThan(7)
   })
 
   it('by renewing for ever what may run for a short time', () => {

@@ -182,11 +182,12 @@ describe('what is lost on its way', () => {
     world.input = (id, each) => input(id, isGone && isPart(each) ? emptied(each) : each)
     const [task] = submitMany(world, 1, 200) as [string]
     world.run(2_000)
-    expect(world.report('n0', task).attempts).toBeGreaterThan(5)
+    // Whoever takes nothing of what it bid for is asked less often (T-12).
+    expect(world.report('n0', task).attempts).toBeGreaterThan(2)
     expect(world.report('n0', task)).toMatchObject({ executions: 0 })
     expect([...world.node('n1').core.agents()].every(({ slotsUsed }) => slotsUsed <= 1)).toBe(true)
     isGone = false
-    expect(untilDone(world, [task], 10_000)).toBeLessThan(1_000)
+    expect(untilDone(world, [task], 10_000)).toBeLessThan(3_000)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executions: 1 })
   })
 

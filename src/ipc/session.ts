@@ -37,7 +37,7 @@ const utf8 = new TextEncoder()
 type Outgoing = Extract<SessionInput, { readonly kind: 'respond' | 'run' | 'notify' }>
 
 /**
- * The daemon's side of one connection. Clauses I-1 to I-15 in ./README.md.
+ * The daemon's side of one connection. Clauses I-1 to I-17 in ./README.md.
  *
  * A core: bytes and answers are stepped in, lines and calls come out; the host owns the socket and the clock.
  */
@@ -48,6 +48,9 @@ export class Session implements Core<SessionInput, SessionEffect> {
   readonly #lineRate: TokenBucket
   /** Requests that want an answer; `answered`: it waits in the outbox. */
   readonly #inFlight = new Map<RequestId, 'asked' | 'answered'>()
+  /** Those of them that attach an agent, and what waits behind their answers (I-17). */
+  readonly #attaching = new Set<RequestId>()
+  #held: BoundedQueue<Outgoing> | undefined
   #orders: Orders | undefined
   #outbox: BoundedQueue<Outgoing> | undefined
   readonly #subscriptions: Subscriptions
@@ -119,10 +122,12 @@ export class Session implements Core<SessionInput, SessionEffect> {
         assert(this.#inFlight.get(input.id) === 'asked', 'the host answers each call once', { id: input.id })
         this.#inFlight.set(input.id, 'answered')
         this.#post(input)
+        if (this.#attaching.delete(input.id)) this.#release()
         break
       case 'run':
       case 'notify':
-        this.#post(input)
+        if (this.#attaching.size > 0) this.#hold(input)
+        else this.#post(input)
         break
       case 'flush':
         this.#flush()
@@ -241,6 +246,7 @@ export class Session implements Core<SessionInput, SessionEffect> {
       this.#answer(id, this.#unsubscribe(judged.value as ParamsOf<'events.unsubscribe'>))
     } else {
       this.#inFlight.set(id, 'asked')
+      if (method === 'agent.attach') this.#attaching.add(id)
       // The schema of this very method has just judged the parameters.
       this.#effects.push(withPayload({ kind: 'call', id, method, params: judged.value } as Call, line))
     }
@@ -287,7 +293,25 @@ export class Session implements Core<SessionInput, SessionEffect> {
     const { requestsInFlightMax, ordersMax } = this.#limits
     // Room for every answer and every order, and for a word about each order.
     this.#outbox ??= new BoundedQueue(requestsInFlightMax + 2 * ordersMax)
-    if (!this.#outbox.push(message) && message.kind === 'run') this.#decline(message, 'takes nothing it is sent')
+    this.#keep(this.#outbox, message)
+  }
+
+  /** I-17: no agent hears of a task before it knows its own name. */
+  #hold(message: Outgoing): void {
+    this.#held ??= new BoundedQueue(2 * this.#limits.ordersMax)
+    this.#keep(this.#held, message)
+  }
+
+  #release(): void {
+    while (this.#attaching.size === 0) {
+      const message = this.#held?.shift()
+      if (message === undefined) return
+      this.#post(message)
+    }
+  }
+
+  #keep(queue: BoundedQueue<Outgoing>, message: Outgoing): void {
+    if (!queue.push(message) && message.kind === 'run') this.#decline(message, 'takes nothing it is sent')
   }
 
   #emptyOutbox(): void {
@@ -391,6 +415,8 @@ export class Session implements Core<SessionInput, SessionEffect> {
     this.#flush()
     this.#closed = true
     this.#inFlight.clear()
+    this.#attaching.clear()
+    this.#held = undefined
     this.#outbox = undefined
     this.#effects.push(error === undefined ? { kind: 'close', reason } : { kind: 'close', reason, error })
   }

@@ -136,6 +136,16 @@ describe('a command', () => {
   })
 })
 
+it('a task that may be tried once, and waited for its agent, is done by it', async () => {
+  const daemon = await TestDaemon.start()
+  const swarm = await connect({ socket: daemon.socket })
+  const { task } = await swarm.submit('once', 'x', { retries: 0 })
+  await eventually('it to wait', async () => (await swarm.get(task)).state === 'waiting', WAIT_MS)
+  await swarm.attach({ name: 'one', skills: ['once'] }, ({ attempt }) => attempt)
+  expect(await swarm.wait(task)).toMatchObject({ state: 'completed', output: 1, attempts: 1 })
+  swarm.close()
+})
+
 describe('other languages', () => {
   it('the ten lines of Python', async (context) => {
     demandTools(context, 'python3')

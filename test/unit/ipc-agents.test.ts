@@ -181,6 +181,59 @@ describe('a task at an agent', () => {
   })
 })
 
+describe('an agent that attaches', () => {
+  const attach = (line: Line, id: number) =>
+    line.say({ id, method: 'agent.attach', params: { name: 'n', skills: [{ name: 'echo' }] } })
+  const answer = (line: Line, id: number) =>
+    line.step({ kind: 'respond', id, outcome: { ok: true, result: { agent: `a${id}` } } })
+  const heard = (line: Line) => line.written.map((text) => JSON.parse(text)).map(({ method, id }) => method ?? id)
+
+  it('I-17: knows its name before its first task, and before a word about it', () => {
+    const line = new Line()
+    attach(line, 1)
+    line.run('t1')
+    line.step({ kind: 'notify', method: 'task.cancel', params: { task: 't1', attempt: 1, reason: 'cancelled' } })
+    expect(line.written).toEqual([])
+    answer(line, 1)
+    line.run('t2')
+    expect(heard(line)).toEqual([1, 'task.run', 'task.cancel', 'task.run'])
+    line.say({ id: 'r1', result: { output: 1 } })
+    expect(line.outcomes).toEqual([['t1', '1']])
+  })
+
+  it('I-17: so do several at once, and one that is refused holds up nothing', () => {
+    const line = new Line()
+    attach(line, 1)
+    attach(line, 2)
+    line.run('t1')
+    answer(line, 2)
+    expect(heard(line)).toEqual([2])
+    line.step({ kind: 'respond', id: 1, outcome: { ok: false, error: { code: 'QUOTA_EXCEEDED', message: 'no' } } })
+    expect(heard(line)).toEqual([2, 1, 'task.run'])
+  })
+
+  it('I-15, I-17: what is held for it is bounded', () => {
+    const line = new Line()
+    attach(line, 1)
+    for (let n = 1; n <= 7; n++) line.run(`t${n}`)
+    expect(line.outcomes).toEqual([['t7', expect.objectContaining({ code: 'OVERLOADED', retryable: true })]])
+    answer(line, 1)
+    expect(line.asked).toEqual(['r1', 'r2', 'r3'])
+    expect(line.outcomes).toHaveLength(4)
+  })
+
+  it('I-7, I-17: its answer comes first also when the client takes nothing yet', () => {
+    const line = new Line()
+    const big = JSON.stringify('x'.repeat(1500))
+    for (const task of ['t1', 't2']) line.run(task, big)
+    attach(line, 1)
+    line.run('t3')
+    answer(line, 1)
+    line.take()
+    expect(heard(line)).toEqual(['task.run', 'task.run', 1, 'task.run'])
+  })
+})
+
 describe('progress', () => {
   it('I-15: counts for an open task, and is ignored otherwise', () => {
     const line = new Line()

@@ -10,6 +10,7 @@ import {
   type ClaimsHostEffect,
   type Clock,
   ControlClient,
+  connect as connectSwarm,
   JsonText,
   type Millis,
   realClock,
@@ -211,6 +212,20 @@ describe('calls', () => {
     onWrittenOrders(() => order.push('handed over'))
     expect(await agent.ask('task.submit', { skill: 'echo' })).toMatchObject({ ok: true, result: { task: 't1' } })
     expect(order).toEqual(['handed over', 'the rest', 'answered'])
+  })
+
+  it('I-17: a task that waited for an agent comes after the answer by which it knows its name', async () => {
+    const { path, node } = await serve()
+    node.onTold = (input) => {
+      if (input.kind === 'agent-attach') node.work.perform(orderFor(input.agent, 't1'))
+    }
+    const swarm = await connectSwarm({ socket: path })
+    await swarm.attach({ name: 'n', skills: ['echo'] }, ({ task }) => `${task} done`)
+    const said = await eventually('its outcome', () =>
+      node.told.find(({ kind }) => kind === 'agent-result' || kind === 'agent-failed'),
+    )
+    expect(said).toMatchObject({ kind: 'agent-result', task: 't1', output: JsonText.of('t1 done').bytes })
+    swarm.close()
   })
 
   it('wait for no peer: tasks that one brought go to their agent before anything is told it', async () => {

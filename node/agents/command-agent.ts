@@ -5,6 +5,7 @@ import {
   type Attachment,
   type ConnectOptions,
   connect,
+  type JsonText,
   type RunContext,
   SwarmError,
   TaskError,
@@ -54,7 +55,7 @@ export interface CommandAgentOptions {
 export async function runCommandAgent(options: CommandAgentOptions): Promise<void> {
   const { command, connection, spec, env, onEvent } = options
   assertRunnable(command, env)
-  const swarm = await connect(connection)
+  const swarm = await connect({ ...connection, exactPayloads: true })
   try {
     const attachment = await swarm.attach({ name: basename(command), ...defined(spec) }, handlerOf(options), {
       onAttached: (agent) => onEvent({ kind: 'attached', agent, node: swarm.hello.node }),
@@ -95,7 +96,8 @@ async function untilInterrupted(attachment: Attachment, onEvent: CommandAgentOpt
 function handlerOf(options: CommandAgentOptions): TaskHandler {
   const { command, args, env, isText, connection, onError } = options
   const run = async (task: Parameters<TaskHandler>[0], { signal }: RunContext) => {
-    const input = inputFor(task.input, { isText })
+    // The connection is exact.
+    const input = inputFor(task.input as JsonText, { isText })
     const written = await runCommand({
       command,
       args,

@@ -1,18 +1,20 @@
-import { SwarmError } from '../../src/index.ts'
+import { fromPayload, JsonText, SwarmError } from '../../src/index.ts'
+
+/*
+ * What is JSON is looked at, and passed on as it is written: no number, order or repetition of keys is touched (I-12).
+ */
+
+/** JSON, a text, or bytes. */
+type Payload = JsonText | string | Uint8Array
 
 /**
  * What people and commands write as a payload: JSON if it parses, else text without one newline at its end, else (not
  * UTF-8) bytes.
  */
-export function payloadOf(written: Uint8Array, { isText = false } = {}): unknown {
+export function payloadOf(written: Uint8Array, { isText = false } = {}): Payload {
   const text = textOf(written)
   if (text === undefined) return written
-  if (isText) return chomped(text)
-  try {
-    return JSON.parse(text)
-  } catch {
-    return chomped(text)
-  }
+  return isText || jsonProblem(text) !== undefined ? chomped(text) : new JsonText(Buffer.from(onOneLine(text)))
 }
 
 /**
@@ -20,27 +22,27 @@ export function payloadOf(written: Uint8Array, { isText = false } = {}): unknown
  *
  * @throws SwarmError BAD_USAGE
  */
-export function typedPayloadOf(written: Uint8Array, { isText = false } = {}): unknown {
+export function typedPayloadOf(written: Uint8Array, { isText = false } = {}): Payload {
   const payload = payloadOf(written, { isText })
-  if (isText || typeof payload !== 'string' || !/^\s*[{["]/.test(payload) || isJson(written)) return payload
+  if (isText || typeof payload !== 'string' || !/^\s*[{["]/.test(payload)) return payload
   const message = `the input looks like JSON and is not: ${jsonProblem(payload)}; with --text it goes as a text`
   throw new SwarmError('BAD_USAGE', message)
 }
 
 /** A payload for the standard input of a command: JSON on a line, or with `isText` texts and bytes as they are. */
-export function inputFor(payload: unknown, { isText = false } = {}): Uint8Array | string {
-  if (isText && (typeof payload === 'string' || payload instanceof Uint8Array)) return payload
-  return `${JSON.stringify(jsonable(payload))}\n`
+export function inputFor(payload: JsonText, { isText = false } = {}): Uint8Array | string {
+  return (isText ? plainOf(payload) : undefined) ?? `${payload.text}\n`
 }
 
 /** A payload for a person, or for the next command in a pipe. */
-export function outputText(payload: unknown): Uint8Array | string {
-  return typeof payload === 'string' || payload instanceof Uint8Array ? payload : JSON.stringify(payload)
+export function outputText(payload: JsonText): Uint8Array | string {
+  return plainOf(payload) ?? payload.text
 }
 
-/** As JSON documents have it. */
-export function jsonable(payload: unknown): unknown {
-  return payload instanceof Uint8Array ? { $bytes: Buffer.from(payload).toString('base64') } : payload
+/** What needs no JSON: a text or bytes. */
+function plainOf(payload: JsonText): Uint8Array | string | undefined {
+  const value = fromPayload(JSON.parse(payload.text))
+  return typeof value === 'string' || value instanceof Uint8Array ? value : undefined
 }
 
 function textOf(bytes: Uint8Array): string | undefined {
@@ -55,8 +57,9 @@ function chomped(text: string): string {
   return text.replace(/\r?\n$/, '')
 }
 
-function isJson(written: Uint8Array): boolean {
-  return jsonProblem(new TextDecoder().decode(written)) === undefined
+/** The same JSON: in a string a line never breaks, so that what does is blank. */
+function onOneLine(json: string): string {
+  return json.trim().replace(/[\r\n][ \t\r\n]*/g, '')
 }
 
 function jsonProblem(text: string): string | undefined {

@@ -1,5 +1,5 @@
-import type { SwarmClient, TaskRecord } from '../../src/index.ts'
-import { jsonable, outputText } from '../agents/text-payload.ts'
+import { type JsonText, type SwarmClient, stringify, type TaskRecord } from '../../src/index.ts'
+import { outputText } from '../agents/text-payload.ts'
 import { CLIENT_NAME } from '../version.ts'
 import type { Context } from './command.ts'
 import { formatSeconds } from './values.ts'
@@ -21,7 +21,14 @@ export async function withSwarm<T>(
   const onConnection = (state: 'lost' | 'connected') => {
     terminal.say(state === 'lost' ? 'the daemon is away; waiting for it to come back' : 'the daemon is back')
   }
-  const swarm = await connect({ socket, token, client: CLIENT_NAME, giveUpAfterMs: GIVE_UP_AFTER_MS, onConnection })
+  const swarm = await connect({
+    socket,
+    token,
+    client: CLIENT_NAME,
+    giveUpAfterMs: GIVE_UP_AFTER_MS,
+    exactPayloads: true,
+    onConnection,
+  })
   try {
     return await run(swarm)
   } finally {
@@ -54,18 +61,13 @@ export async function printOutcome(
     stop()
   }
   if (record.state === 'completed') {
-    terminal.result(jsonRecord(record), () => outputText(record.output))
+    terminal.result(record, () => outputText(record.output as JsonText), stringify)
     return 0
   }
   const { code = '', message = 'no reason is known' } = record.error ?? {}
-  if (terminal.json) terminal.result(jsonRecord(record), () => '')
+  if (terminal.json) terminal.result(record, () => '')
   terminal.say(`swarm-node: task ${task} is ${record.state}: ${message} [${code}]`)
   return EXIT_NOT_COMPLETED
-}
-
-/** With bytes as the socket has them. */
-export function jsonRecord(record: TaskRecord): TaskRecord {
-  return record.output === undefined ? record : { ...record, output: jsonable(record.output) }
 }
 
 /** Shows what is heard of a task until the returned function is called. */

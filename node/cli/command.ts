@@ -83,7 +83,7 @@ export async function withDaemon<T>(
   run: (client: ControlClient) => Promise<T>,
 ): Promise<T> {
   const { ControlClient } = await import('../../src/index.ts')
-  const client = await ControlClient.connect({ socket, client: CLIENT_NAME, token })
+  const client = await ControlClient.connect({ socket, client: CLIENT_NAME, token, exactPayloads: true })
   try {
     return await run(client)
   } finally {

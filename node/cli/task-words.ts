@@ -1,8 +1,16 @@
-import type { AgentReport, HistoryReport, PlacementReport, TaskRecord, TaskState, WhyReport } from '../../src/index.ts'
+import type {
+  AgentReport,
+  HistoryReport,
+  JsonText,
+  PlacementReport,
+  TaskRecord,
+  TaskState,
+  WhyReport,
+} from '../../src/index.ts'
 import { table } from './table.ts'
 import type { Colours, Terminal } from './terminal.ts'
 
-/** Tasks and agents in words for people. */
+/** Tasks and agents in words for people; payloads are as the socket has them (`exactPayloads`). */
 
 export function describeTask(record: TaskRecord, { colours }: Terminal): string {
   const { task, state, tenant, priority, attempts, executions, guarantee, executor, coordinator, error } = record
@@ -19,7 +27,7 @@ export function describeTask(record: TaskRecord, { colours }: Terminal): string 
     ['kept by', coordinator],
     ['run by', executor === undefined ? undefined : placeOf(executor)],
     ['error', error === undefined ? undefined : `${error.message} [${error.code}]`],
-    ['output', 'output' in record ? JSON.stringify(record.output) : undefined],
+    ['output', (record.output as JsonText | undefined)?.text],
   ]
   return rows
     .flatMap(([name, value]) => (value === undefined ? [] : [`${colours.dim(name.padEnd(10))} ${value}`]))

@@ -28,9 +28,10 @@ function withId<Options>(run: RunWithId<Options>) {
 }
 
 async function get(id: string, context: Context): Promise<number> {
+  const { stringify } = await import('../../src/index.ts')
   const { describeTask } = await import('./task-words.ts')
   const record = await withDaemon(context, (client) => client.call('task.get', { task: id }))
-  context.terminal.result(record, () => describeTask(record, context.terminal))
+  context.terminal.result(record, () => describeTask(record, context.terminal), stringify)
   return 0
 }
 

@@ -21,8 +21,11 @@ export interface Terminal {
   readonly isWatched: boolean
   /** Whether results are drawn on a screen that can be drawn anew. */
   readonly isScreen: boolean
-  /** The command's result: one JSON document, or its text (or bytes, as they are). Of a stream: one line of either. */
-  result(document: unknown, text: () => string | Uint8Array): void
+  /**
+   * The command's result: one JSON document, or its text (or bytes, as they are). Of a stream: one line of either.
+   * `write` is for documents with payloads in them, which JSON.stringify would change (I-12).
+   */
+  result<T>(document: T, text: () => string | Uint8Array, write?: (document: T) => string): void
   /** A word to the person at the screen; never part of the result. */
   say(text: string): void
   /** Progress of long work: a bar on a terminal, nothing elsewhere. */
@@ -40,8 +43,8 @@ export function openTerminal(json: boolean, env: Readonly<Record<string, string 
     rows: process.stdout.rows ?? ROWS_DEFAULT,
     isWatched: process.stderr.isTTY === true,
     isScreen: process.stdout.isTTY === true && env.TERM !== 'dumb',
-    result: (document, text) => {
-      const shown = json ? JSON.stringify(document) : text()
+    result: (document, text, write = JSON.stringify) => {
+      const shown = json ? write(document) : text()
       process.stdout.write(typeof shown === 'string' ? `${shown}\n` : shown)
     },
     say: (text) => {

@@ -35,6 +35,8 @@ export interface ControlOptions {
   /** For the connection and for every call that does not say otherwise. */
   readonly timeoutMs?: number | undefined
   readonly listener?: DaemonListener | undefined
+  /** `input` and `output` come as `JsonText`, the text that they are, because numbers may be wider than ours. */
+  readonly exactPayloads?: boolean | undefined
 }
 
 interface Waiting {
@@ -52,7 +54,7 @@ export class ControlClient {
   readonly #socket: Socket
   readonly #outbox: Outbox
   readonly #options: ControlOptions
-  readonly #codec = new ClientCodec()
+  readonly #codec: ClientCodec
   readonly #waiting = new Map<number, Waiting>()
   readonly #listeners = new Map<string, (event: NodeEvent) => void>()
   #gone: SwarmError | undefined
@@ -80,6 +82,7 @@ export class ControlClient {
     this.#socket = socket
     this.#outbox = new Outbox(socket, () => options.listener?.onRoom?.())
     this.#options = options
+    this.#codec = new ClientCodec({ isExact: options.exactPayloads === true })
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
     socket.on('data', (bytes) => {
       for (const event of this.#codec.receive(bytes)) this.#take(event)

@@ -32,6 +32,11 @@ export interface ConnectOptions {
   readonly client?: string | undefined
   /** How long the daemon may be away before everything fails with NO_DAEMON; for ever unless given. */
   readonly giveUpAfterMs?: number | undefined
+  /**
+   * Inputs and outputs come as `JsonText`, the text that they are, because numbers may be wider than ours. A `JsonText`
+   * that is given goes as it is, whatever this says.
+   */
+  readonly exactPayloads?: boolean | undefined
   /** Closes the client when aborted. */
   readonly signal?: AbortSignal | undefined
   /** The connection is lost, and is being made again; or is there again. */
@@ -240,11 +245,12 @@ export class SwarmClient {
   }
 
   async #open(): Promise<void> {
-    const { socket, token, client = `node/${process.versions.node}` } = this.#options
+    const { socket, token, exactPayloads, client = `node/${process.versions.node}` } = this.#options
     const connection: ControlClient = await ControlClient.connect({
       socket,
       client,
       token,
+      exactPayloads,
       listener: {
         onRequest: (id, method, params) => this.#onRequest(connection, id, method, params),
         onNotice: (method, params) => this.#onNotice(method, params),

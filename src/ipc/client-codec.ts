@@ -2,11 +2,13 @@ import {
   encodeNotification,
   encodeRequest,
   type Failure,
+  isRecord,
   type Outcome,
   outcomeOf,
   type RequestId,
   readFrame,
 } from './frames.ts'
+import { JsonText } from './json-text.ts'
 import { LineDecoder } from './lines.ts'
 import { encodeRunOutcome, type RunOutcome } from './orders.ts'
 import { SESSION_LIMITS } from './params.ts'
@@ -28,7 +30,13 @@ const utf8 = new TextEncoder()
 /** The client's side of one connection: numbers requests, cuts and reads what comes back. */
 export class ClientCodec {
   readonly #decoder = new LineDecoder(SESSION_LIMITS.lineBytesMax)
+  readonly #isExact: boolean
   #requestCount = 0
+
+  /** `isExact`: `input` of requests and `output` of answers are {@link JsonText}, as they were written (I-12). */
+  constructor({ isExact = false } = {}) {
+    this.#isExact = isExact
+  }
 
   /** The line to send, with the number its answer will carry. */
   request(method: string, params: unknown): { readonly id: number; readonly bytes: Uint8Array } {
@@ -48,13 +56,13 @@ export class ClientCodec {
 
   receive(bytes: Uint8Array): readonly ClientEvent[] {
     const { lines, fault } = this.#decoder.push(bytes)
-    const events = lines.flatMap((line) => readLine(line))
+    const events = lines.flatMap((line) => readLine(line, this.#isExact))
     if (fault !== undefined) events.push({ kind: 'broken', message: `the daemon sent a line that is ${fault}` })
     return events
   }
 }
 
-function readLine(line: string): ClientEvent[] {
+function readLine(line: string, isExact: boolean): ClientEvent[] {
   const frame = readFrame(line)
   switch (frame.kind) {
     case 'fault':
@@ -65,14 +73,23 @@ function readLine(line: string): ClientEvent[] {
     }
     case 'answer': {
       const outcome = outcomeOf(frame.answer)
-      if (typeof frame.id === 'number') return [{ kind: 'answer', id: frame.id, outcome }]
-      return outcome.ok ? [] : [{ kind: 'refused', error: outcome.error }]
+      if (typeof frame.id !== 'number') return outcome.ok ? [] : [{ kind: 'refused', error: outcome.error }]
+      if (!isExact || !outcome.ok) return [{ kind: 'answer', id: frame.id, outcome }]
+      const result = withPayload(outcome.result, line, 'result', 'output')
+      return [{ kind: 'answer', id: frame.id, outcome: { ok: true, result } }]
     }
     case 'request': {
       const { id, method, params } = frame
-      return isFields(params) ? [{ kind: 'request', id, method, params }] : []
+      if (!isFields(params)) return []
+      return [{ kind: 'request', id, method, params: isExact ? withPayload(params, line, 'params', 'input') : params }]
     }
   }
+}
+
+/** With the payload as it stands in the line, if there is one. */
+function withPayload<T>(message: T, line: string, where: string, name: string): T {
+  if (!isRecord(message) || !Object.hasOwn(message, name)) return message
+  return { ...message, [name]: JsonText.cut(line, where, name) }
 }
 
 function isFields(params: unknown): params is Fields {

@@ -22,7 +22,7 @@ export {
   parseProofFile,
 } from './council-messages.ts'
 export type { Failure, Outcome, RequestId } from './frames.ts'
-export { isJsonText, JsonText } from './json-text.ts'
+export { isJsonText, JsonText, stringify } from './json-text.ts'
 export { type HelloResult, type HostMethod, METHODS, type MethodName, type ParamsOf, type ResultOf } from './methods.ts'
 export type { AgentError, AgentOutcome, Order, RunOutcome } from './orders.ts'
 export { checked, IPC_PROTOCOL, SESSION_LIMITS, type SessionLimits } from './params.ts'

@@ -104,6 +104,20 @@ describe('a command', () => {
     expect(failed.stderr).toContain('no such page [EXIT_2]')
   })
 
+  it('I-12: its input and its output cross as they were written', async () => {
+    const daemon = await TestDaemon.start()
+    commandAgent(daemon, ['--skill', 'echo', '--', 'cat'])
+    await attached(daemon, 'cat')
+    for (const payload of ['12345678901234567890', '{"b":[1.0, 1e999],"a":2,"b":9007199254740993}']) {
+      expect(await submitted(daemon, 'echo', '--input', payload)).toMatchObject({ code: 0, stdout: `${payload}\n` })
+      const { stdout } = await submitted(daemon, 'echo', '--input', payload, '--json')
+      expect(stdout).toContain(`"output":${payload}}`)
+      const { task } = JSON.parse(stdout)
+      expect((await daemon.command('task', 'get', task, '--json')).stdout).toContain(`"output":${payload}}`)
+      expect((await daemon.command('task', 'get', task)).stdout).toContain(` ${payload}\n`)
+    }
+  })
+
   it('is stopped when its task is cancelled, and what runs may end when its agent detaches', async () => {
     const daemon = await TestDaemon.start()
     const go = join(scratchDirectory(), 'go')

@@ -5,6 +5,7 @@ import { environmentOf } from '../../node/agents/command-agent.ts'
 import { type CommandLine, OUTPUT_BYTES_MAX, runCommand } from '../../node/agents/command-process.ts'
 import { inputFor, outputText, payloadOf, typedPayloadOf } from '../../node/agents/text-payload.ts'
 import { isRunning } from '../../node/processes.ts'
+import { JsonText } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 
@@ -34,6 +35,12 @@ async function failure(running: Promise<unknown>) {
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
 const bytes = (written: string) => Buffer.from(written)
+
+function json(written: string): JsonText {
+  const payload = payloadOf(bytes(written))
+  if (!(payload instanceof JsonText)) throw new Error(`${written} was to be JSON`)
+  return payload
+}
 
 describe('a command', () => {
   it('gets its input and gives its output', async () => {
@@ -101,29 +108,40 @@ describe('a command', () => {
 })
 
 describe('payloads', () => {
+  it.each(['hello', 'two\nlines\n', '', '{"a":'])('%j is text, because it is not JSON', (written) => {
+    expect(payloadOf(bytes(`${written}\n`))).toBe(written)
+  })
+
   it.each([
-    ['{"a":[1]}\n', { a: [1] }],
-    ['5', 5],
-    ['"x"', 'x'],
-    ['hello\n', 'hello'],
-    ['two\nlines\n\n', 'two\nlines\n'],
-    ['', ''],
-    ['{"a":', '{"a":'],
-  ])('%j is JSON if it parses, else text', (written, payload) => expect(payloadOf(bytes(written))).toEqual(payload))
+    '{"a":[1]}',
+    '"x"',
+    '12345678901234567890',
+    '1e999',
+    '0.1000',
+    '{"id":9007199254740993}',
+    '{"b":1.0,"a":2,"b":3}',
+    '[ "a  b", "\\u00e9\\n" ]',
+  ])('I-12: %s is JSON, and crosses as it is written', (written) => {
+    const payload = json(` ${written}\n`)
+    expect(payload.text).toBe(written)
+    expect(inputFor(payload)).toBe(`${written}\n`)
+    if (written !== '"x"') expect(outputText(payload)).toBe(written)
+  })
+
+  it('I-12: JSON of many lines becomes one', () => {
+    expect(json('{\n  "a": "x  y",\r\n\t"b": [\n1 ]\n}\n').text).toBe('{"a": "x  y","b": [1 ]}')
+  })
 
   it('what is not UTF-8 is bytes', () => {
     expect(payloadOf(Buffer.from([0xff, 0xfe]))).toEqual(Buffer.from([0xff, 0xfe]))
-    expect(outputText(Buffer.from([0xff]))).toEqual(Buffer.from([0xff]))
+    expect(outputText(JsonText.of({ $bytes: '/w==' }))).toEqual(Uint8Array.of(0xff))
   })
 
   it('a text is a text if that was said', () => {
     expect(payloadOf(bytes('5\n'), { isText: true })).toBe('5')
     expect(typedPayloadOf(bytes('[note] hi'), { isText: true })).toBe('[note] hi')
-    expect([inputFor('hi', { isText: true }), inputFor('hi'), inputFor({ a: 1 }, { isText: true })]).toEqual([
-      'hi',
-      '"hi"\n',
-      '{"a":1}\n',
-    ])
+    const inputs = ['"hi"', '{"$bytes":"/w=="}', '{"a":1.0}'].map((text) => inputFor(json(text), { isText: true }))
+    expect(inputs).toEqual(['hi', Uint8Array.of(0xff), '{"a":1.0}\n'])
   })
 
   it.each(['{"a":', '[1,', '"x'])('typed, %j is a mistake', (written) => {

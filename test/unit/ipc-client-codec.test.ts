@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ClientCodec, Session } from '../../src/ipc/index.ts'
+import { ClientCodec, JsonText, Session } from '../../src/ipc/index.ts'
 import type { Millis } from '../../src/kernel/index.ts'
 
 const utf8 = new TextEncoder()
@@ -42,6 +42,24 @@ describe('ClientCodec', () => {
       { kind: 'notification', method: 'event', params: { kind: 'x' } },
       { kind: 'refused', error: { code: 'PARSE_ERROR', message: 'bad', data: { code: 'PARSE_ERROR' } } },
       { kind: 'request', id: 'r1', method: 'task.run', params: {} },
+    ])
+  })
+
+  it('I-12: hands over payloads as they were written, if it is to be exact', () => {
+    const payload = '{"n":12345678901234567890,"x":1e999}'
+    const lines = [
+      `{"jsonrpc":"2.0","id":"r1","method":"task.run","params":{"task":"t","input":${payload}}}`,
+      `{"jsonrpc":"2.0","id":1,"result":{"task":"t","output":${payload}}}`,
+      '{"jsonrpc":"2.0","id":2,"result":{"task":"t"}}',
+      '{"jsonrpc":"2.0","id":3,"result":null}',
+    ]
+    const [run, ...answers] = new ClientCodec({ isExact: true }).receive(utf8.encode(`${lines.join('\n')}\n`))
+    const text = new JsonText(utf8.encode(payload))
+    expect(run).toMatchObject({ kind: 'request', params: { task: 't', input: text } })
+    expect(answers.map((event) => event.kind === 'answer' && event.outcome)).toEqual([
+      { ok: true, result: { task: 't', output: text } },
+      { ok: true, result: { task: 't' } },
+      { ok: true, result: null },
     ])
   })
 

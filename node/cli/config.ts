@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ConfigReport } from '../../src/index.ts'
 import { action, type Context, withDaemon } from './command.ts'
-import { table } from './table.ts'
+import { free, table } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
 export function registerConfig(program: Command): void {
@@ -42,7 +42,7 @@ async function resolvedHere({ config, given, env }: Context): Promise<ConfigRepo
 
 function describeConfiguration({ values }: ConfigReport, { columns }: Terminal): string {
   const rows = values.map(({ path, value, origin }) => [path, textOf(value), origin])
-  return table(['KEY', 'VALUE', 'FROM'], rows, columns)
+  return table(['KEY', free('VALUE'), free('FROM')], rows, columns)
 }
 
 function textOf(value: unknown): string {

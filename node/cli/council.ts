@@ -12,7 +12,7 @@ import { action, type Context, withDaemon } from './command.ts'
 import { registerPropose } from './council-propose.ts'
 import { registerVerify } from './council-verify.ts'
 import { outcomeWords, wordsOf } from './council-words.ts'
-import { table } from './table.ts'
+import { free, table } from './table.ts'
 import type { Colours, Terminal } from './terminal.ts'
 import { parseCount } from './values.ts'
 
@@ -110,7 +110,9 @@ function describeCouncil(status: CouncilStatusReport, terminal: Terminal): strin
     paint(state, colours),
     height === null ? '-' : String(height),
   ])
-  return [...facts, '', table(['MEMBER', 'ORGANISATION', 'STATE', 'HEIGHT'], members, terminal.columns)].join('\n')
+  return [...facts, '', table(['MEMBER', free('ORGANISATION'), 'STATE', 'HEIGHT'], members, terminal.columns)].join(
+    '\n',
+  )
 }
 
 function paint(state: CouncilMemberState, colours: Colours): string {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { PeerReport, PeersReport } from '../../src/index.ts'
 import { action, withDaemon } from './command.ts'
-import { table } from './table.ts'
+import { free, table } from './table.ts'
 import type { Colours, Terminal } from './terminal.ts'
 import { formatSeconds } from './values.ts'
 
@@ -18,7 +18,7 @@ export function registerPeers(program: Command): void {
     )
 }
 
-const HEADINGS = ['NODE', 'STATE', 'ROLES', 'REGION', 'ZONE', 'RTT', 'LOAD', 'FOR']
+const HEADINGS = ['NODE', 'STATE', free('ROLES'), free('REGION'), free('ZONE'), 'RTT', 'LOAD', 'FOR']
 
 export function describePeers({ peers }: PeersReport, { colours, columns }: Terminal, wallNowMs: number): string {
   if (peers.length === 0) {

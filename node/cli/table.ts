@@ -3,29 +3,65 @@ import { stripVTControlCharacters } from 'node:util'
 const GAP = '  '
 const ELLIPSIS = '…'
 const SHRUNK_CHARS_MIN = 8
+/** Of what a row goes on with, below its first line. */
+const INDENT = '    '
+
+/** A column by its heading. Of a `free` text the beginning says enough; ids, times and numbers are shown whole. */
+export type Column = string | { readonly free: string }
+
+/** A column of texts that may be cut. */
+export function free(heading: string): Column {
+  return { free: heading }
+}
 
 /**
- * Rows under headings, columns as wide as their widest cell. When that is wider than `columns`, the widest column gives
- * way, down to a few characters: ids are long and their ends say little.
+ * Rows under headings, columns as wide as their widest cell. When that is wider than `columns`, free texts give way,
+ * the widest first and down to a few characters; when it still is, rows go on below, indented.
  */
-export function table(headings: readonly string[], rows: readonly (readonly string[])[], columns: number): string {
-  const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => width(row[i] ?? ''))))
+export function table(headings: readonly Column[], rows: readonly (readonly string[])[], columns: number): string {
+  const head = headings.map((heading) => (typeof heading === 'string' ? heading : heading.free))
+  const isFree = headings.map((heading) => typeof heading !== 'string')
+  const widths = shrunk(
+    head.map((heading, i) => Math.max(heading.length, ...rows.map((row) => width(row[i] ?? '')))),
+    isFree,
+    columns,
+  )
+  const parts = partsWithin(widths, columns)
+  return [head, ...rows].flatMap((row) => lines(row, widths, parts)).join('\n')
+}
+
+function shrunk(full: readonly number[], isFree: readonly boolean[], columns: number): readonly number[] {
+  const widths = [...full]
   let excess = widths.reduce((sum, w) => sum + w, 0) + GAP.length * (widths.length - 1) - columns
   while (excess > 0) {
-    const widest = widths.indexOf(Math.max(...widths))
+    const widest = widths.reduce((best, w, i) => (isFree[i] === true && w > (widths[best] ?? 0) ? i : best), -1)
     const wide = widths[widest] ?? 0
     if (wide <= SHRUNK_CHARS_MIN) break
     widths[widest] = wide - 1
     excess -= 1
   }
-  return [headings, ...rows].map((row) => line(row, widths)).join('\n')
+  return widths
 }
 
-function line(cells: readonly string[], widths: readonly number[]): string {
-  return cells
-    .map((cell, i) => pad(cell, widths[i] ?? 0))
-    .join(GAP)
-    .trimEnd()
+/** The first column of each line of a row, and past the last. */
+function partsWithin(widths: readonly number[], columns: number): readonly number[] {
+  const starts = [0]
+  let used = -GAP.length
+  for (const [i, wide] of widths.entries()) {
+    used += GAP.length + wide
+    if (used <= columns || i === 0) continue
+    starts.push(i)
+    used = INDENT.length + wide
+  }
+  return [...starts, widths.length]
+}
+
+function lines(cells: readonly string[], widths: readonly number[], parts: readonly number[]): readonly string[] {
+  const padded = cells.map((cell, i) => pad(cell, widths[i] ?? 0))
+  return parts.slice(0, -1).map((from, part) => {
+    const line = padded.slice(from, parts[part + 1]).join(GAP)
+    return `${part === 0 ? '' : INDENT}${line}`.trimEnd()
+  })
 }
 
 function pad(cell: string, chars: number): string {

@@ -7,10 +7,17 @@ import type {
   TaskState,
   WhyReport,
 } from '../../src/index.ts'
-import { table } from './table.ts'
+import { free, table } from './table.ts'
 import type { Colours, Terminal } from './terminal.ts'
 
 /** Tasks and agents in words for people; payloads are as the socket has them (`exactPayloads`). */
+
+const TASK_COLUMNS = ['TASK', 'STATE', free('SKILL'), free('TENANT'), 'PRIORITY', 'ATTEMPTS', 'SUBMITTED', 'RUN BY']
+
+const AGENT_COLUMNS = [
+  ...['AGENT', free('NAME'), 'KIND', free('SKILLS'), 'RUNNING'],
+  ...[free('RESOURCES'), 'PRICE', 'SINCE'],
+]
 
 export function describeTask(record: TaskRecord, { colours }: Terminal): string {
   const { task, state, tenant, priority, attempts, executions, guarantee, executor, coordinator, error } = record
@@ -46,7 +53,7 @@ export function describeTasks(tasks: readonly TaskRecord[], { colours, columns }
     task.submittedAt,
     task.executor?.agent ?? task.executor?.node ?? '-',
   ])
-  return table(['TASK', 'STATE', 'SKILL', 'TENANT', 'PRIORITY', 'ATTEMPTS', 'SUBMITTED', 'RUN BY'], rows, columns)
+  return table(TASK_COLUMNS, rows, columns)
 }
 
 export function describeWhy({ state, reasons, placement }: WhyReport, terminal: Terminal): string {
@@ -104,7 +111,7 @@ export function describeAgents(agents: readonly AgentReport[], { columns }: Term
     String(agent.price),
     agent.attachedAt,
   ])
-  return table(['AGENT', 'NAME', 'KIND', 'SKILLS', 'RUNNING', 'RESOURCES', 'PRICE', 'SINCE'], rows, columns)
+  return table(AGENT_COLUMNS, rows, columns)
 }
 
 export function paintState(state: TaskState, colours: Colours): string {

@@ -4,8 +4,6 @@ import { createLine, createMeter, type Line, type Meter } from './meter.ts'
 
 export type Colours = ReturnType<typeof pc.createColors>
 
-/** Width of a table when nobody looks. */
-const COLUMNS_DEFAULT = 100
 const ROWS_DEFAULT = 30
 
 /**
@@ -15,6 +13,7 @@ const ROWS_DEFAULT = 30
 export interface Terminal {
   readonly json: boolean
   readonly colours: Colours
+  /** Without end when nobody looks: nothing is cut for a program. */
   readonly columns: number
   readonly rows: number
   /** Whether a person sees what is said; if not, only what matters to a log is said. */
@@ -39,7 +38,7 @@ export function openTerminal(json: boolean, env: Readonly<Record<string, string 
   return {
     json,
     colours,
-    columns: process.stdout.columns ?? COLUMNS_DEFAULT,
+    columns: process.stdout.columns ?? Number.POSITIVE_INFINITY,
     rows: process.stdout.rows ?? ROWS_DEFAULT,
     isWatched: process.stderr.isTTY === true,
     isScreen: process.stdout.isTTY === true && env.TERM !== 'dumb',

@@ -1,5 +1,5 @@
 import type { AgentReport, NodeEvent, NodeStatus, TaskRecord, TaskState } from '../../src/index.ts'
-import { table } from './table.ts'
+import { type Column, free, table } from './table.ts'
 import { paintState } from './task-words.ts'
 import type { Terminal } from './terminal.ts'
 import { formatSeconds } from './values.ts'
@@ -46,9 +46,9 @@ export function topText({ snapshot, recent, perSecond }: TopView, terminal: Term
       ...counts.map(([state, count]) => `${state} ${count}`),
       ...(perSecond === undefined ? [] : [`${perSecond.toFixed(1)} tasks/s`]),
     ].join('  '),
-    ...part('AGENTS', agents, partRows, agentRow, ['AGENT', 'NAME', 'SKILLS', 'BUSY', 'RUNNING'], columns),
-    ...part('TASKS', tasks, partRows, taskRow, ['TASK', 'STATE', 'SKILL', 'PRIORITY', 'ATTEMPT'], columns),
-    ...part('JUST ENDED', ended, partRows, (row) => row, ['AT', 'STATE', 'TASK', 'RUN BY'], columns),
+    ...part('AGENTS', agents, partRows, agentRow, ['AGENT', free('NAME'), free('SKILLS'), 'BUSY', 'RUNNING'], columns),
+    ...part('TASKS', tasks, partRows, taskRow, ['TASK', 'STATE', free('SKILL'), 'PRIORITY', 'ATTEMPT'], columns),
+    ...part('JUST ENDED', ended, partRows, (row) => row, ['AT', 'STATE', 'TASK', free('RUN BY')], columns),
   ].join('\n')
 
   function agentRow({ agent, name, skills, running, slots }: AgentReport): readonly string[] {
@@ -67,7 +67,7 @@ function part<T>(
   items: readonly T[],
   rowsMax: number,
   rowOf: (item: T) => readonly string[],
-  headings: readonly string[],
+  headings: readonly Column[],
   columns: number,
 ): readonly string[] {
   if (items.length === 0) return ['', `${name}: none`]

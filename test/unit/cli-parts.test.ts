@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createMeter } from '../../node/cli/meter.ts'
-import { table } from '../../node/cli/table.ts'
+import { free, table } from '../../node/cli/table.ts'
 import { wantsColours } from '../../node/cli/terminal.ts'
 import { collectLabel, durationMs, formatSeconds, parseCount } from '../../node/cli/values.ts'
 import { nodeVersionProblem } from '../../node/node-version.ts'
@@ -65,14 +65,25 @@ describe('table', () => {
     ])
   })
 
-  it('fits the terminal: the widest column gives way', () => {
-    const lines = table(['NODE', 'STATE'], rows, 30).split('\n')
+  it('fits the terminal: the widest free text gives way', () => {
+    const lines = table([free('SKILLS'), 'STATE'], rows, 30).split('\n')
     expect(lines[1]).toBe('12D3KooWAbcdefghijklmn…  alive')
     expect(lines[1]?.length).toBe(30)
   })
 
   it('does not shrink to nothing', () => {
-    expect(table(['NODE', 'STATE'], rows, 3)).toContain('12D3Koo…')
+    expect(table([free('SKILLS'), 'STATE'], rows, 3)).toContain('12D3Koo…')
+  })
+
+  it('never cuts what tells rows apart: they go on below', () => {
+    const ids = ['a'.repeat(60), 'b'.repeat(60)]
+    const shown = table(['TASK', free('SKILL'), 'SUBMITTED'], [[ids[0] ?? '', 'x'.repeat(40), ids[1] ?? '']], 80)
+    expect(shown.split('\n')).toEqual([
+      `TASK${' '.repeat(58)}SKILL`,
+      '    SUBMITTED',
+      `${ids[0]}  xxxxxxx…`,
+      `    ${ids[1]}`,
+    ])
   })
 })
 

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import pc from 'picocolors'
 import { type DestinationStream, destination, type Level, type Logger as PinoLogger, pino } from 'pino'
+import { visibleText } from './visible-text.ts'
 
 export type Logger = PinoLogger
 
@@ -59,17 +60,18 @@ export function prettyLine(line: string, colours: ReturnType<typeof pc.createCol
   const { time, level, module, msg, err, ...rest } = JSON.parse(line) as Record<string, unknown>
   const label = pino.levels.labels[Number(level)] ?? 'info'
   const fields = Object.entries(rest).map(
-    ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ([key, value]) => `${key}=${visibleText(typeof value === 'string' ? value : JSON.stringify(value))}`,
   )
   const clock = String(time).slice(11, 23)
   const words = [
     colours.dim(clock),
     paint(label as Level, colours)(label.toUpperCase().padEnd(5)),
     colours.cyan(String(module ?? '')),
-    String(msg ?? ''),
+    visibleText(String(msg ?? '')),
     colours.dim(fields.join(' ')),
   ]
-  const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${String(err.stack)}` : ''
+  const stack =
+    typeof err === 'object' && err !== null && 'stack' in err ? `\n${visibleText(String(err.stack), '\n')}` : ''
   return `${words.filter((word) => word !== '').join(' ')}${stack}\n`
 }
 

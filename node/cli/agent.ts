@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { CommandAgentEvent } from '../agents/command-agent.ts'
 import { CLIENT_NAME } from '../version.ts'
+import { visibleText } from '../visible-text.ts'
 import { action, type Context } from './command.ts'
 import type { Terminal } from './terminal.ts'
 import { collectAmount, collectLabel, collectSkill, parseAmount, parseCount, type SkillFlag } from './values.ts'
@@ -80,7 +81,7 @@ async function attach(words: readonly string[], context: Context, flags: AgentFl
 function tell(event: CommandAgentEvent, skills: readonly SkillFlag[], terminal: Terminal): void {
   const { colours } = terminal
   if (terminal.json || event.kind === 'ended') {
-    terminal.result(event, () => describeEnded(event as Extract<CommandAgentEvent, { kind: 'ended' }>, terminal))
+    terminal.result(event, (shown) => describeEnded(shown as Extract<CommandAgentEvent, { kind: 'ended' }>, terminal))
     return
   }
   switch (event.kind) {
@@ -90,7 +91,7 @@ function tell(event: CommandAgentEvent, skills: readonly SkillFlag[], terminal: 
       return
     }
     case 'lost':
-      terminal.say(`the daemon is away and what ran is lost; trying to come back (${event.message})`)
+      terminal.say(`the daemon is away and what ran is lost; trying to come back (${visibleText(event.message)})`)
       return
     case 'draining':
       terminal.say('this node drains: no new tasks will come')

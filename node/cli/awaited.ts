@@ -1,6 +1,7 @@
 import { type JsonText, type SwarmClient, stringify, type TaskRecord } from '../../src/index.ts'
 import { outputText } from '../agents/text-payload.ts'
 import { CLIENT_NAME } from '../version.ts'
+import { visibleText } from '../visible-text.ts'
 import type { Context } from './command.ts'
 import { formatSeconds } from './values.ts'
 
@@ -61,12 +62,12 @@ export async function printOutcome(
     stop()
   }
   if (record.state === 'completed') {
-    terminal.result(record, () => outputText(record.output as JsonText), stringify)
+    terminal.payload(record, outputText(record.output as JsonText), stringify)
     return 0
   }
   const { code = '', message = 'no reason is known' } = record.error ?? {}
   if (terminal.json) terminal.result(record, () => '')
-  terminal.say(`swarm-node: task ${task} is ${record.state}: ${message} [${code}]`)
+  terminal.say(`swarm-node: task ${task} is ${record.state}: ${visibleText(message)} [${visibleText(code)}]`)
   return EXIT_NOT_COMPLETED
 }
 

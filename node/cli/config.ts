@@ -16,7 +16,7 @@ export function registerConfig(program: Command): void {
           running === true
             ? await withDaemon(context, (client) => client.call('config.show', {}))
             : await resolvedHere(context)
-        context.terminal.result(report, () => describeConfiguration(report, context.terminal))
+        context.terminal.result(report, (shown) => describeConfiguration(shown, context.terminal))
         return 0
       }),
     )

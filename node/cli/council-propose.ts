@@ -150,7 +150,7 @@ async function submit(context: Context, proposal: Proposal): Promise<number> {
   if (outcome.outcome === 'voted') {
     context.terminal.say('This was the voice of one validator: run the same command at others to carry it.')
   }
-  context.terminal.result(outcome, () => outcomeWords(outcome))
+  context.terminal.result(outcome, outcomeWords)
   return 0
 }
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { type ProvenBlock, parseProofFile, type Shown, SwarmError, verifyProof } from '../../src/index.ts'
+import { visibleDocument } from '../visible-text.ts'
 import { action, type Context, withDaemon } from './command.ts'
 import { wordsOf } from './council-words.ts'
 import type { Terminal } from './terminal.ts'
@@ -31,7 +32,9 @@ function verify(path: string) {
     if (!proven.ok) throw invalid(path, proven.error)
     const { height } = proven.value
     if (height !== file.value.height) throw invalid(path, `it is about height ${height}, not ${file.value.height}`)
-    context.terminal.result(documentOf(swarm, proven.value), () => describe(proven.value, context.terminal))
+    context.terminal.result(documentOf(swarm, proven.value), () =>
+      describe(visibleDocument(proven.value), context.terminal),
+    )
     return 0
   }
 }

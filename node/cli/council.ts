@@ -34,7 +34,7 @@ export function registerCouncil(program: Command): void {
       action<{ readonly cell?: boolean }>(async (context, { cell }) => {
         const asked = cell === true ? { cell } : {}
         const status = await withDaemon(context, (client) => client.call('council.status', asked))
-        context.terminal.result(status, () => describeCouncil(status, context.terminal))
+        context.terminal.result(status, (shown) => describeCouncil(shown, context.terminal))
         return 0
       }),
     )
@@ -69,7 +69,7 @@ async function log(context: Context, { limit, since, proof }: LogOptions): Promi
   }
   const asked = { ...(limit === undefined ? {} : { limit }), ...(since === undefined ? {} : { since }) }
   const report = await withDaemon(context, (client) => client.call('council.log', asked))
-  terminal.result(report, () => describeDecisions(report, terminal))
+  terminal.result(report, (shown) => describeDecisions(shown, terminal))
   return 0
 }
 
@@ -87,7 +87,7 @@ function show(section: string) {
       ...(after === undefined ? {} : { after }),
     }
     const report = await withDaemon(context, (client) => client.call('council.show', asked))
-    context.terminal.result(report, () => describeRows(report, context.terminal))
+    context.terminal.result(report, (shown) => describeRows(shown, context.terminal))
     return 0
   }
 }

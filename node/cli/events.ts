@@ -24,8 +24,12 @@ export function registerEvents(program: Command): void {
         const { events } = await withDaemon(context, (client) =>
           client.call('node.events', { ...filter, limit: options.limit }),
         )
-        const text = () => events.map((event) => describeEvent(event, context.terminal)).join('\n') || 'nothing yet'
-        context.terminal.result({ events }, text)
+        context.terminal.result(
+          { events },
+          (shown) =>
+            shown.events.map((event, i) => describeEvent(event, events[i] ?? event, context.terminal)).join('\n') ||
+            'nothing yet',
+        )
         return 0
       }),
     )
@@ -45,7 +49,7 @@ function follow(
     process.once('SIGINT', stop)
     process.once('SIGTERM', stop)
     await client.subscribe(filter, (event) =>
-      context.terminal.result(event, () => describeEvent(event, context.terminal)),
+      context.terminal.result(event, (shown) => describeEvent(shown, event, context.terminal)),
     )
     await client.closed
     if (enough) return 0
@@ -54,9 +58,10 @@ function follow(
   })
 }
 
-function describeEvent({ kind, at, ...fields }: NodeEvent, { colours }: Terminal): string {
+/** Of the event as it may be shown; what is no text is shown as JSON, which spells out what is in it by itself. */
+function describeEvent({ kind, at, ...fields }: NodeEvent, raw: NodeEvent, { colours }: Terminal): string {
   const words = Object.entries(fields).map(
-    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(raw[name])}`,
   )
   return [colours.dim(at), colours.cyan(kind), ...words].join(' ')
 }

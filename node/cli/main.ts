@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../version.ts'
+import { visibleText } from '../visible-text.ts'
 import { registerAgent } from './agent.ts'
 import { registerAgents } from './agents.ts'
 import { registerAuthority } from './authority.ts'
@@ -102,7 +103,7 @@ async function report(cause: unknown, argv: readonly string[]): Promise<number> 
   const code = known ? cause.code : cause instanceof InvariantError ? 'INVARIANT' : 'INTERNAL'
   const message = cause instanceof Error ? cause.message : String(cause)
   if (json) printError(code, message, known ? cause.data : {})
-  process.stderr.write(errorText(code, message, known ? cause.data : {}))
+  process.stderr.write(visibleText(errorText(code, message, known ? cause.data : {}), '\n'))
   if (known) return cause.exitCode
   process.stderr.write(`${cause instanceof Error ? cause.stack : ''}\nThis is a bug; please report it.\n`)
   return code === 'INVARIANT' ? 70 : 1

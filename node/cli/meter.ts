@@ -1,4 +1,5 @@
 import pc from 'picocolors'
+import { visibleText } from '../visible-text.ts'
 
 export interface Meter {
   /** Sets how much is done, with a word on what is going on. */
@@ -26,7 +27,7 @@ export function createMeter(stream: Stream, label: string, total: number, colour
       const bar = `${colour.green('█'.repeat(filled))}${colour.dim('░'.repeat(BAR_CELLS - filled))}`
       const plainChars = label.length + BAR_CELLS + String(done).length + String(total).length + 5
       const room = Math.max(0, (stream.columns ?? 80) - plainChars - 1)
-      stream.write(`${CLEAR_LINE}${label} ${bar} ${done}/${total}  ${colour.dim(note.slice(0, room))}`)
+      stream.write(`${CLEAR_LINE}${label} ${bar} ${done}/${total}  ${colour.dim(visibleText(note).slice(0, room))}`)
     },
     end: () => {
       stream.write(CLEAR_LINE)
@@ -46,7 +47,7 @@ export function createLine(stream: Stream, colours: boolean): Line {
   const colour = pc.createColors(colours)
   return {
     update: (text) => {
-      stream.write(`${CLEAR_LINE}${colour.dim(text.slice(0, (stream.columns ?? 80) - 1))}`)
+      stream.write(`${CLEAR_LINE}${colour.dim(visibleText(text).slice(0, (stream.columns ?? 80) - 1))}`)
     },
     end: () => {
       stream.write(CLEAR_LINE)

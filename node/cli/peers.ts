@@ -12,7 +12,7 @@ export function registerPeers(program: Command): void {
     .action(
       action(async (context) => {
         const report = await withDaemon(context, (client) => client.call('node.peers', {}))
-        context.terminal.result(report, () => describePeers(report, context.terminal, Date.now()))
+        context.terminal.result(report, (shown) => describePeers(shown, context.terminal, Date.now()))
         return 0
       }),
     )

@@ -11,7 +11,7 @@ export function registerStatus(program: Command): void {
     .action(
       action(async (context) => {
         const status = await withDaemon(context, (client) => client.call('node.status', {}))
-        context.terminal.result(status, () => describeStatus(status, context.terminal))
+        context.terminal.result(status, (shown) => describeStatus(shown, context.terminal))
         return 0
       }),
     )

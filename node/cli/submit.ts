@@ -70,7 +70,7 @@ async function submit(skill: string, context: Context, flags: SubmitFlags): Prom
     if (submitted.duplicate) terminal.say('This key was used before: it is the same task.')
     if (terminal.isWatched)
       terminal.say(`Its output, once it has ended: swarm-node task wait ${submitted.task}${sameDaemon}`)
-    terminal.result(submitted, () => submitted.task)
+    terminal.result(submitted, ({ task }) => task)
     return 0
   })
 }

@@ -31,7 +31,11 @@ async function get(id: string, context: Context): Promise<number> {
   const { stringify } = await import('../../src/index.ts')
   const { describeTask } = await import('./task-words.ts')
   const record = await withDaemon(context, (client) => client.call('task.get', { task: id }))
-  context.terminal.result(record, () => describeTask(record, context.terminal), stringify)
+  const text = (shown: typeof record): string => {
+    // The output is shown as JSON, which spells out what is in it by itself.
+    return describeTask('output' in record ? { ...shown, output: record.output } : shown, context.terminal)
+  }
+  context.terminal.result(record, text, stringify)
   return 0
 }
 
@@ -51,13 +55,13 @@ async function cancel(id: string, context: Context, { reason }: { readonly reaso
 async function why(id: string, context: Context): Promise<number> {
   const { describeWhy } = await import('./task-words.ts')
   const report = await withDaemon(context, (client) => client.call('task.why', { task: id }))
-  context.terminal.result(report, () => describeWhy(report, context.terminal))
+  context.terminal.result(report, (shown) => describeWhy(shown, context.terminal))
   return 0
 }
 
 async function history(id: string, context: Context): Promise<number> {
   const { describeHistory } = await import('./task-words.ts')
   const report = await withDaemon(context, (client) => client.call('task.history', { task: id }))
-  context.terminal.result(report, () => describeHistory(report, context.terminal))
+  context.terminal.result(report, (shown) => describeHistory(shown, context.terminal))
   return 0
 }

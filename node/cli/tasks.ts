@@ -44,7 +44,7 @@ export function registerTasks(program: Command): void {
           } while (next !== undefined && tasks.length < limit)
           return next === undefined ? { tasks } : { tasks, next }
         })
-        context.terminal.result(report, () => describeTasks(report.tasks, context.terminal))
+        context.terminal.result(report, ({ tasks }) => describeTasks(tasks, context.terminal))
         if ('next' in report) context.terminal.say(`There are more: --limit shows up to ${LIMIT_MAX}.`)
         return 0
       }),

@@ -29,7 +29,7 @@ export function registerTicket(program: Command): void {
         }
         const made = await withDaemon(context, (client) => client.call('ticket.create', params))
         context.terminal.say(`Holds until ${made.expiresAt}. On the other host: swarm-node start --join TICKET`)
-        context.terminal.result(made, () => made.ticket)
+        context.terminal.result(made, ({ ticket }) => ticket)
         return 0
       }),
     )

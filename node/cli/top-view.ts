@@ -1,4 +1,5 @@
 import type { AgentReport, NodeEvent, NodeStatus, TaskRecord, TaskState } from '../../src/index.ts'
+import { visibleDocument } from '../visible-text.ts'
 import { type Column, free, table } from './table.ts'
 import { paintState } from './task-words.ts'
 import type { Terminal } from './terminal.ts'
@@ -119,7 +120,8 @@ export class Screen {
       columns: columns ?? this.#terminal.columns,
       rows: rows ?? this.#terminal.rows,
     }
-    const text = topText({ snapshot, recent: this.#recent, perSecond: this.#rate(snapshot.status) }, terminal)
+    const view = { snapshot, recent: this.#recent, perSecond: this.#rate(snapshot.status) }
+    const text = topText(visibleDocument(view), terminal)
     const lines = [...text.split('\n').slice(0, terminal.rows - 1), this.#terminal.colours.dim('q ends this')]
     this.#stream.write(`${HOME}${lines.join(`${CLEAR_LINE_END}\n`)}${CLEAR_LINE_END}${CLEAR_BELOW}`)
   }

@@ -25,7 +25,7 @@ export function registerTop(program: Command): void {
         if (terminal.isScreen && !terminal.json) return live(context)
         const { topText } = await import('./top-view.ts')
         const snapshot = await withDaemon(context, takeSnapshot)
-        terminal.result(snapshot, () => topText({ snapshot, recent: [], perSecond: undefined }, terminal))
+        terminal.result(snapshot, (shown) => topText({ snapshot: shown, recent: [], perSecond: undefined }, terminal))
         return 0
       }),
     )

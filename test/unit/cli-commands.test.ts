@@ -93,6 +93,15 @@ describe('for people', () => {
     expect((await here('status')).stdout).toMatch(/up +1h 1m/)
   })
 
+  it('what others said controls no terminal and tears no line', async () => {
+    const said = `${ESCAPE}]0;pwn\u0007\nforged`
+    node.emit('a', { message: said })
+    expect((await here('events')).stdout).toMatch(/^\S+ a message=\\x1b\]0;pwn\\x07\\nforged\n$/)
+    expect(documentOf(await here('events', '--json'))).toMatchObject({ events: [{ message: said }] })
+    node.ticketError = new SwarmError('STORE_FAILED', `gone ${ESCAPE}[2J`, { data: {} })
+    expect((await here('ticket', 'create')).stderr).toBe('swarm-node: gone \\x1b[2J [STORE_FAILED]\n')
+  })
+
   it('a ticket stands alone on the last line, and what to do with it goes to standard error', async () => {
     const ran = await here('ticket', 'create', '--role', 'worker', '--role', 'relay', '--ttl', '5m', '--uses', '3')
     expect(ran.stdout.trimEnd().split('\n').at(-1)).toBe('swarm-ticket-1')

@@ -41,7 +41,12 @@ export function action<Options>(run: Run<Options>): (...handed: unknown[]) => Pr
     // commander hands over the arguments, the options and the command itself, in this order.
     const command = handed.at(-1) as Command
     const options = command.optsWithGlobals() as Options & GlobalOptions
-    process.exitCode = await run(await contextOf(options, process.env), options)
+    try {
+      process.exitCode = await run(await contextOf(options, process.env), options)
+    } catch (cause) {
+      const { inWordsOf } = await import('./usage-problems.ts')
+      throw inWordsOf(command, cause)
+    }
   }
 }
 

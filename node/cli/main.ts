@@ -95,7 +95,7 @@ async function report(cause: unknown, argv: readonly string[]): Promise<number> 
   if (cause instanceof CommanderError) {
     if (cause.exitCode === 0) return 0
     // commander has said it on standard error already.
-    if (json) printError('BAD_USAGE', cause.message.replace(/^error: /, ''), {})
+    if (json) printError('BAD_USAGE', usageText(cause), {})
     return EXIT_USAGE
   }
   const { InvariantError, SwarmError } = await import('../../src/index.ts')
@@ -109,6 +109,12 @@ async function report(cause: unknown, argv: readonly string[]): Promise<number> 
   return code === 'INVARIANT' ? 70 : 1
 }
 
+/** Help that is shown because no command was named has no words of its own. */
+function usageText({ code, message }: CommanderError): string {
+  if (code === 'commander.help') return 'no command is named, or not all of it; see --help'
+  return message.replace(/^error: /, '')
+}
+
 function printError(code: string, message: string, data: Readonly<Record<string, unknown>>): void {
   process.stdout.write(`${JSON.stringify({ error: { ...data, code, message } })}\n`)
 }
@@ -119,8 +125,16 @@ function errorText(code: string, message: string, data: Readonly<Record<string, 
   const { problems } = data
   // A message of several lines has its problems in it already.
   const listed =
-    below.length === 0 && Array.isArray(problems) ? problems.map((problem) => `  ${describe(problem)}`) : below
+    below.length === 0 && Array.isArray(problems)
+      ? problems.filter((problem) => !isSaid(problem, message)).map((problem) => `  ${describe(problem)}`)
+      : below
   return [`swarm-node: ${sentence} [${code}]`, ...listed, ''].join('\n')
+}
+
+/** Each problem is told once. */
+function isSaid(problem: unknown, message: string): boolean {
+  const words = typeof problem === 'object' && problem !== null && 'problem' in problem ? problem.problem : problem
+  return typeof words === 'string' && message.includes(words)
 }
 
 function describe(problem: unknown): string {

@@ -134,6 +134,31 @@ describe('exit codes', () => {
     expect(documentOf(ran)).toMatchObject({ error: { code: 'BAD_USAGE' } })
   })
 
+  it.each([[['--json']], [['ticket', '--json']]])('2 with a document for %j, which names no command', async (args) => {
+    const ran = await runCommand(args)
+    expect(ran.code).toBe(2)
+    expect(documentOf(ran)).toEqual({
+      error: { code: 'BAD_USAGE', message: 'no command is named, or not all of it; see --help' },
+    })
+    expect(ran.stderr).toContain('Usage')
+  })
+
+  it.each([
+    [['submit', 'ocr', '--deadline', '0s'], '--deadline must be more than 0ms'],
+    [['submit', 'ocr', '--run-timeout', '9999d'], '--run-timeout must be at most 3650d'],
+    [
+      ['submit', '', '--tenant', ''],
+      '<skill>: a text of 1 to 64 bytes of UTF-8; --tenant: a text of 1 to 64 bytes of UTF-8',
+    ],
+    [['ticket', 'create', '--ttl', '10ms'], '--ttl must be at least 1s'],
+    [['council', 'show', 'x'], '<section> must be one of '],
+  ])('2 for %j, said once and in words of the command', async (args, text) => {
+    const ran = await here(...args)
+    expect(ran).toMatchObject({ code: 2, stdout: '' })
+    expect(ran.stderr.startsWith(`swarm-node: ${text}`)).toBe(true)
+    expect(ran.stderr).toMatch(/^.* \[BAD_REQUEST\]\n$/)
+  })
+
   it.each([['--help'], ['start', '--help'], ['help', 'ticket'], ['--version']].map((args) => [args]))(
     '0 for %j',
     async (args) => {

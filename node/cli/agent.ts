@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import type { CommandAgentEvent } from '../agents/command-agent.ts'
 import { CLIENT_NAME } from '../version.ts'
 import { visibleText } from '../visible-text.ts'
-import { action, type Context } from './command.ts'
+import { action, type Context, needed } from './command.ts'
 import type { Terminal } from './terminal.ts'
 import { collectAmount, collectLabel, collectSkill, parseAmount, parseCount, type SkillFlag } from './values.ts'
 
@@ -10,8 +10,8 @@ interface AgentFlags {
   readonly skill: readonly SkillFlag[]
   readonly name?: string
   readonly slots: number
-  readonly resource: Readonly<Record<string, number>>
-  readonly label: Readonly<Record<string, string>>
+  readonly resource?: Readonly<Record<string, number>>
+  readonly label?: Readonly<Record<string, string>>
   readonly price?: number
   readonly kind?: 'specialised' | 'generalist' | 'monitoring' | 'backup'
   readonly text?: boolean
@@ -38,11 +38,11 @@ export function registerAgent(program: Command): void {
     .description('attach a command as an agent: it runs once for every task')
     .usage('--skill S[=P]… [options] -- CMD ARG…')
     .argument('<command...>', 'what to run, after --')
-    .requiredOption('--skill <skill[=p]>', 'a skill, and how good at it from 0 to 1; several times', collectSkill)
+    .addOption(needed('--skill <skill[=p]>', 'a skill, and how good at it from 0 to 1; several times', collectSkill))
     .option('--name <name>', "what it is called (default: the command's name)")
     .option('--slots <n>', 'tasks at once', parseCount(1, SLOTS_MAX), 1)
-    .option('--resource <k=v>', 'what it has of a resource, for example memory=8; several times', collectAmount, {})
-    .option('--label <k=v>', 'a label that expressions can name; several times', collectLabel, {})
+    .option('--resource <k=v>', 'what it has of a resource, for example memory=8; several times', collectAmount)
+    .option('--label <k=v>', 'a label that expressions can name; several times', collectLabel)
     .option('--price <x>', 'of one task, in whatever unit the swarm uses', parseAmount)
     .addOption(new Option('--kind <kind>', 'what it is for').choices(KINDS))
     .option('--text', 'a text goes to CMD as it is instead of as JSON, and what CMD writes is text')
@@ -54,7 +54,7 @@ export function registerAgent(program: Command): void {
 
 async function attach(words: readonly string[], context: Context, flags: AgentFlags): Promise<number> {
   const { terminal, socket, token, env } = context
-  const { skill: skills, name, slots, resource: resources, label: labels, price, kind, text } = flags
+  const { skill: skills, name, slots, resource: resources = {}, label: labels = {}, price, kind, text } = flags
   const [command = '', ...args] = words
   const { runCommandAgent } = await import('../agents/command-agent.ts')
   await runCommandAgent({

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { ControlClient } from '../../src/index.ts'
 import { CLIENT_NAME } from '../version.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
@@ -35,11 +35,32 @@ export interface Context {
 /** What a command is: returns its exit code. */
 export type Run<Options> = (context: Context, options: Options) => Promise<number>
 
+/**
+ * An option that must be given. commander's own names only the first that is missing, and before it has looked at
+ * options that it does not know, so that a typing error in one passes for its absence.
+ */
+class NeededOption extends Option {}
+
+/** @param parse as commander's own: of a text and of what was given before */
+export function needed<T>(flags: string, description: string, parse?: (text: string, before: T) => T): Option {
+  const option = new NeededOption(flags, description)
+  return parse === undefined ? option : option.argParser(parse)
+}
+
+function demandNeeded(command: Command): void {
+  const missing = command.options
+    .filter((option) => option instanceof NeededOption && command.getOptionValue(option.attributeName()) === undefined)
+    .map(({ flags }) => `'${flags}'`)
+  if (missing.length === 0) return
+  command.error(`error: required ${missing.length === 1 ? 'option' : 'options'} ${missing.join(', ')} not specified`)
+}
+
 /** Wraps a command for commander: resolves what all share, and sets the exit code. */
 export function action<Options>(run: Run<Options>): (...handed: unknown[]) => Promise<void> {
   return async (...handed) => {
     // commander hands over the arguments, the options and the command itself, in this order.
     const command = handed.at(-1) as Command
+    demandNeeded(command)
     const options = command.optsWithGlobals() as Options & GlobalOptions
     try {
       process.exitCode = await run(await contextOf(options, process.env), options)

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { type ParamsOf, SwarmError } from '../../src/index.ts'
-import { action, type Context, withDaemon } from './command.ts'
+import { action, type Context, needed, withDaemon } from './command.ts'
 import { outcomeWords } from './council-words.ts'
 import { collect, durationMs, parseCount, parseDuration } from './values.ts'
 
@@ -31,11 +31,11 @@ const KINDS = [
     'make a tenant, or change its weight and quotas',
     (command) =>
       command
-        .requiredOption('--name <name>', 'its name')
-        .requiredOption('--weight <w>', 'its share beside other tenants, 0.001 to 1000', parseAmount)
-        .option('--quota <r=v>', 'most of a resource at a time; several times', collectAmount, {}),
-    (given: { name: string; weight: number; quota: Record<string, number> }) => {
-      const { name, weight, quota } = given
+        .addOption(needed('--name <name>', 'its name'))
+        .addOption(needed('--weight <w>', 'its share beside other tenants, 0.001 to 1000', parseAmount))
+        .option('--quota <r=v>', 'most of a resource at a time; several times', collectAmount),
+    (given: { name: string; weight: number; quota?: Record<string, number> }) => {
+      const { name, weight, quota = {} } = given
       return { name, weight, quota }
     },
   ),
@@ -44,7 +44,7 @@ const KINDS = [
     "end a node's membership everywhere, for good",
     (command) =>
       command
-        .requiredOption('--node <id>', 'the node')
+        .addOption(needed('--node <id>', 'the node'))
         .option('--org <name>', 'as a member of this organisation only: what an organisation may decide about its own'),
     ({ node, org }: { node: string; org?: string }) => ({ node, ...(org === undefined ? {} : { org }) }),
   ),
@@ -53,7 +53,7 @@ const KINDS = [
     'make an organisation, change its keys and seats, or dissolve it',
     (command) =>
       command
-        .requiredOption('--name <name>', 'its name')
+        .addOption(needed('--name <name>', 'its name'))
         .option(
           '--key <id>',
           'a key that speaks for it (authority create); several times; others are withdrawn',
@@ -79,8 +79,8 @@ const KINDS = [
     'set a cluster-wide parameter',
     (command) =>
       command
-        .requiredOption('--name <name>', 'its name, for example council.sizeMax')
-        .requiredOption('--value <value>', 'a number, a word, or a duration such as 30s'),
+        .addOption(needed('--name <name>', 'its name, for example council.sizeMax'))
+        .addOption(needed('--value <value>', 'a number, a word, or a duration such as 30s')),
     ({ name, value }: { name: string; value: string }) => ({ name, value: parameterValue(name, value) }),
   ),
   kind(
@@ -88,9 +88,9 @@ const KINDS = [
     'grant a role, or take it away',
     (command) =>
       command
-        .requiredOption('--tenant <name>', "where: a tenant, or '*' for all")
-        .requiredOption('--subject <id>', 'who: a node id, or another word')
-        .requiredOption('--role <name>', "which: 'admin' may govern there")
+        .addOption(needed('--tenant <name>', "where: a tenant, or '*' for all"))
+        .addOption(needed('--subject <id>', 'who: a node id, or another word'))
+        .addOption(needed('--role <name>', "which: 'admin' may govern there"))
         .option('--withdraw', 'take it away'),
     (given: { tenant: string; subject: string; role: string; withdraw?: boolean }) => {
       const { tenant, subject, role, withdraw = false } = given
@@ -102,9 +102,9 @@ const KINDS = [
     'put an emergency measure into force for a while',
     (command) =>
       command
-        .requiredOption('--subject <s>', 'what it is about: a node, a tenant or another word')
-        .requiredOption('--action <name>', 'what is done, for example quarantine')
-        .requiredOption('--ttl <duration>', 'how long, at most 7d; 0s ends it', parseDuration),
+        .addOption(needed('--subject <s>', 'what it is about: a node, a tenant or another word'))
+        .addOption(needed('--action <name>', 'what is done, for example quarantine'))
+        .addOption(needed('--ttl <duration>', 'how long, at most 7d; 0s ends it', parseDuration)),
     ({ subject, action: name, ttl }: { subject: string; action: string; ttl: number }) => {
       return { subject, action: name, ttlMs: ttl }
     },
@@ -166,7 +166,7 @@ function parseAmount(text: string): number {
   throw new InvalidArgumentError('It is a number such as 2 or 0.5.')
 }
 
-function collectAmount(text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+function collectAmount(text: string, before: Readonly<Record<string, number>> = {}): Readonly<Record<string, number>> {
   const at = text.indexOf('=')
   if (at < 1) throw new InvalidArgumentError('A quota looks like cpu=16.')
   return { ...before, [text.slice(0, at)]: parseAmount(text.slice(at + 1)) }

@@ -69,7 +69,7 @@ async function log(context: Context, { limit, since, proof }: LogOptions): Promi
   }
   const asked = { ...(limit === undefined ? {} : { limit }), ...(since === undefined ? {} : { since }) }
   const report = await withDaemon(context, (client) => client.call('council.log', asked))
-  terminal.result(report, (shown) => describeDecisions(shown, terminal))
+  terminal.result(report, (shown) => describeDecisions(shown, since, terminal))
   return 0
 }
 
@@ -120,8 +120,14 @@ function paint(state: CouncilMemberState, colours: Colours): string {
   return state === 'convicted' || state === 'silent' ? colours.red(state) : colours.yellow(state)
 }
 
-function describeDecisions({ decisions, complete }: CouncilLogReport, { colours }: Terminal): string {
+function describeDecisions(
+  { decisions, complete }: CouncilLogReport,
+  since: number | undefined,
+  { colours }: Terminal,
+): string {
   const gap = complete === undefined ? [] : [colours.dim(gapWords(complete))]
+  if (decisions.length === 0 && since !== undefined)
+    return [...gap, `nothing was decided from height ${since} on`].join('\n')
   if (decisions.length === 0 && gap.length === 0) return 'nothing was decided yet: swarm-node council propose --help'
   const rows = decisions.map((decision) => {
     const { proposer, at, signers } = decision

@@ -1,8 +1,8 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { action, withDaemon } from './command.ts'
 import { parseDuration } from './values.ts'
 
-const TIMEOUT_MS_DEFAULT = 60_000
+const TIMEOUT_DEFAULT = '60s'
 
 /** The daemon answers at the time-out; this is for the way. */
 const ANSWER_SLACK_MS = 10_000
@@ -11,7 +11,11 @@ export function registerDrain(program: Command): void {
   program
     .command('drain')
     .description('take nothing new, and wait until what runs here has ended; then: swarm-node stop')
-    .option('--timeout <duration>', 'how long to wait for it', parseDuration, TIMEOUT_MS_DEFAULT)
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait for it')
+        .argParser(parseDuration)
+        .default(parseDuration(TIMEOUT_DEFAULT), TIMEOUT_DEFAULT),
+    )
     .action(
       action<{ readonly timeout: number }>(async (context, { timeout }) => {
         const report = await withDaemon(context, (client) =>

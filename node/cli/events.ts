@@ -19,6 +19,7 @@ export function registerEvents(program: Command): void {
     .option('--limit <n>', 'how many past events', parseCount(1, 1000), 100)
     .action(
       action<EventsOptions>(async (context, options) => {
+        if (options.kind !== undefined) await demandKnown(options.kind)
         const filter = options.kind === undefined ? {} : { kinds: [...options.kind] }
         if (options.follow === true) return follow(context, filter)
         const { events } = await withDaemon(context, (client) =>
@@ -33,6 +34,19 @@ export function registerEvents(program: Command): void {
         return 0
       }),
     )
+}
+
+/** News of tasks, which no observation tells. */
+const TASK_KINDS = ['task-changed', 'task-progress']
+
+/** A misspelt kind would be waited for in vain. @throws SwarmError BAD_USAGE */
+async function demandKnown(kinds: readonly string[]): Promise<void> {
+  const { OBSERVATIONS, SwarmError } = await import('../../src/index.ts')
+  const told = Object.entries(OBSERVATIONS).flatMap(([kind, { event }]) => (event ? [kind] : []))
+  const known = [...TASK_KINDS, ...told].sort()
+  const unknown = kinds.filter((kind) => !known.includes(kind))
+  if (unknown.length === 0) return
+  throw new SwarmError('BAD_USAGE', `there are no events of kind ${unknown.join(', ')}; there are ${known.join(', ')}`)
 }
 
 /** Until the person has seen enough, or the daemon goes. */

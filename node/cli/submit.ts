@@ -60,6 +60,11 @@ export function registerSubmit(program: Command): void {
 
 async function submit(skill: string, context: Context, flags: SubmitFlags): Promise<number> {
   const { terminal, sameDaemon } = context
+  if (flags.timeout !== undefined && flags.wait !== true) {
+    const { SwarmError } = await import('../../src/index.ts')
+    const message = '--timeout is how long --wait waits; for the task itself there are --deadline and --run-timeout'
+    throw new SwarmError('BAD_USAGE', message)
+  }
   const { readInput } = await import('./task-input.ts')
   const { printOutcome, withSwarm } = await import('./awaited.ts')
   const isText = flags.text === true

@@ -7,9 +7,10 @@ interface TasksFlags {
   readonly state?: TaskState
   readonly tenant?: string
   readonly limit: number
+  readonly after?: string
 }
 
-const STATES = ['waiting', 'offered', 'running', 'completed', 'failed', 'cancelled', 'dead-lettered']
+const STATES = ['accepted', 'waiting', 'offered', 'running', 'completed', 'failed', 'cancelled', 'dead-lettered']
 
 /** More than a person reads, and than a script should take in one document. */
 const LIMIT_MAX = 100_000
@@ -25,14 +26,15 @@ export function registerTasks(program: Command): void {
     .addOption(new Option('--state <state>', 'only those').choices(STATES))
     .option('--tenant <tenant>', 'only those of this tenant')
     .option('--limit <n>', 'how many', parseCount(1, LIMIT_MAX), LIMIT_DEFAULT)
+    .option('--after <id>', 'only those after this task: the page after the one that ended with it')
     .action(
-      action<TasksFlags>(async (context, { state, tenant, limit }) => {
+      action<TasksFlags>(async (context, { state, tenant, limit, after }) => {
         const filter = { ...(state === undefined ? {} : { state }), ...(tenant === undefined ? {} : { tenant }) }
         const { describeTasks } = await import('./task-words.ts')
         const report = await withDaemon(context, async (client) => {
           const ask = (page: ParamsOf<'task.list'>) => client.call('task.list', { ...filter, ...page })
           const tasks: TaskRecord[] = []
-          let next: string | undefined
+          let next = after
           do {
             const page = {
               limit: Math.min(PAGE_MAX, limit - tasks.length),
@@ -45,7 +47,7 @@ export function registerTasks(program: Command): void {
           return next === undefined ? { tasks } : { tasks, next }
         })
         context.terminal.result(report, ({ tasks }) => describeTasks(tasks, context.terminal))
-        if ('next' in report) context.terminal.say(`There are more: --limit shows up to ${LIMIT_MAX}.`)
+        if ('next' in report) context.terminal.say(`There are more: --after ${report.next}`)
         return 0
       }),
     )

@@ -53,7 +53,7 @@ export function collectAmount(
   text: string,
   before: Readonly<Record<string, number>> = {},
 ): Readonly<Record<string, number>> {
-  const at = text.lastIndexOf('=')
+  const at = text.indexOf('=')
   if (at < 1) throw new InvalidArgumentError('It looks like memory=8.')
   return { ...before, [text.slice(0, at)]: parseAmount(text.slice(at + 1)) }
 }
@@ -67,8 +67,9 @@ export interface SkillFlag {
 export function collectSkill(text: string, before: readonly SkillFlag[] = []): readonly SkillFlag[] {
   const at = text.lastIndexOf('=')
   if (at === -1) return [...before, { name: text }]
-  const proficiency = parseAmount(text.slice(at + 1))
-  if (at === 0 || proficiency > 1) throw new InvalidArgumentError('It looks like ocr or ocr=0.8, from 0 to 1.')
+  const proficiency = text.endsWith('=') ? Number.NaN : Number(text.slice(at + 1))
+  if (at === 0 || !(proficiency >= 0 && proficiency <= 1))
+    throw new InvalidArgumentError('It looks like ocr or ocr=0.8, from 0 to 1.')
   return [...before, { name: text.slice(0, at), proficiency }]
 }
 

@@ -50,7 +50,7 @@ export function configReference(): string {
     return [heading, '', '| key | default | must be | |', '|---|---|---|---|', ...keys.map(referenceRow)].join('\n')
   })
   const relations = RELATIONS.map(
-    ({ paths, rule, reason }) => `- ${sectionOf(paths[0] ?? '')}: ${rule}, because ${reason}.`,
+    ({ paths, rule, reason }) => `- ${sectionOf(paths[0] ?? '') || 'general'}: ${rule}, because ${reason}.`,
   )
   return [
     '# Configuration reference',

@@ -120,6 +120,13 @@ describe('exit codes', () => {
     ['a bad duration', ['ticket', 'create', '--ttl', '5 minutes'], /250ms, 30s, 5m or 24h/],
     ['a bad number', ['up', '--nodes', '0'], /from 1 to 100/],
     ['a bad profile', ['start', '--profile', 'moon'], /local, lan, wan/],
+    ['a misspelt option where another is needed', ['agent', '--skil', 'x', '--', 'cat'], /Did you mean --skill/],
+    ['an option that is needed', ['agent', '--', 'cat'], /required option '--skill <skill\[=p\]>' not specified/],
+    ['several options that are needed', ['council', 'propose', 'tenant'], /'--name <name>', '--weight <w>' not spec/],
+    ['a proficiency that is no number', ['agent', '--skill', 'x=abc', '--', 'cat'], /from 0 to 1/],
+    ['a resource that is no number', ['submit', 'x', '--resource', 'gpu=1=2'], /not negative/],
+    ['a time-out of nothing', ['submit', 'x', '--timeout', '5s'], /--deadline/],
+    ['a kind of event that is none', ['events', '--kind', 'bogus'], /bogus; there are .*member-up.*task-changed/],
     ['a bad label', ['start', '--label', 'gpu'], /key=value/],
   ])('2 for %s, with what is meant', async (_, args, text) => {
     const ran = await runCommand(args)
@@ -188,19 +195,19 @@ describe('exit codes', () => {
 
 describe('events --follow', () => {
   it('prints one line per event as it happens, and ends well when interrupted', async () => {
-    const running = startCommand(['events', '--follow', '--json', '--kind', 'a', '--socket', socket])
+    const running = startCommand(['events', '--follow', '--json', '--kind', 'member-up', '--socket', socket])
     // Events before the subscription are not its business, so they are repeated until one is seen.
     await eventually('the first event', () => {
-      node.emit('a', { n: 1 })
+      node.emit('member-up', { n: 1 })
       return running.output.stdout !== ''
     })
     node.emit('b')
-    node.emit('a', { n: 2 })
+    node.emit('member-up', { n: 2 })
     await eventually('the second kind of event', () => running.output.stdout.includes('"n":2'))
     running.child.kill('SIGINT')
     const { code, stdout } = await running.ended
     expect(code).toBe(0)
-    for (const line of stdout.trimEnd().split('\n')) expect(JSON.parse(line).kind).toBe('a')
+    for (const line of stdout.trimEnd().split('\n')) expect(JSON.parse(line).kind).toBe('member-up')
   })
 
   it('exits 3 when the daemon goes', async () => {

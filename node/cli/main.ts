@@ -105,7 +105,8 @@ async function report(cause: unknown, argv: readonly string[]): Promise<number> 
   if (json) printError(code, message, known ? cause.data : {})
   process.stderr.write(visibleText(errorText(code, message, known ? cause.data : {}), '\n'))
   if (known) return cause.exitCode
-  process.stderr.write(`${cause instanceof Error ? cause.stack : ''}\nThis is a bug; please report it.\n`)
+  const stack = cause instanceof Error ? (cause.stack ?? '') : ''
+  process.stderr.write(`${visibleText(stack, '\n')}\nThis is a bug; please report it.\n`)
   return code === 'INVARIANT' ? 70 : 1
 }
 

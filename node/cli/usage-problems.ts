@@ -57,13 +57,15 @@ function ruleWords(problem: string, isDuration: boolean): string | undefined {
   return choice === null ? undefined : `be one of ${choice[1]?.replaceAll('"', '').replaceAll('|', ', ')}`
 }
 
-/** How a person types the field: `deadlineMs` is --deadline, `resources.gpu` is --resource, `section` is <section>. */
+/** How a person types the field: `deadlineMs` is --deadline, `resources.gpu` is --resource gpu, `section` is <section>. */
 function typedName(command: Command, path: string): string | undefined {
-  for (const name of path.split('.')) {
+  const names = path.split('.')
+  for (const [i, name] of names.entries()) {
     const plain = name.replace(/Ms$/, '')
-    const flag = `--${plain.replaceAll(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}`
-    const option = command.options.find(({ long }) => long === flag || long === flag.replace(/s$/, ''))
-    if (option?.long !== undefined && option.long !== null) return option.long
+    const plural = `--${plain.replaceAll(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}`
+    const flag = [plural, plural.replace(/s$/, '')].find((typed) => command.options.some(({ long }) => long === typed))
+    const key = names[i + 1]
+    if (flag !== undefined) return key === undefined || /^\d+$/.test(key) ? flag : `${flag} ${key}`
     const argument = command.registeredArguments.find((known) => known.name() === plain)
     if (argument !== undefined) return `<${argument.name()}>`
   }

@@ -35,13 +35,14 @@ const BY_THE_DAEMON: readonly Case[] = [
   [2, 'BAD_REQUEST', ['submit', 'x', '--require', 'region=='], /require: region==: expected a value/],
   [2, 'BAD_REQUEST', ['submit', 'x', '--prefer', 'a in'], /prefer/],
   [2, 'BAD_REQUEST', ['submit', '', '--key', ''], /skill[\s\S]*key/],
-  [2, 'BAD_REQUEST', ['submit', 'x', '--deadline', '0s'], /deadlineMs/],
+  [2, 'BAD_REQUEST', ['submit', 'x', '--deadline', '0s'], /--deadline must be more than 0ms/],
   [1, 'NOT_FOUND', ['task', 'get', 'nope'], /nope/],
   [1, 'NOT_FOUND', ['task', 'wait', 'nope'], /nope/],
   [1, 'NOT_FOUND', ['task', 'cancel', 'nope'], /nope/],
   [1, 'NOT_FOUND', ['task', 'why', 'nope'], /nope/],
   [1, 'NOT_FOUND', ['task', 'history', 'nope'], /nope/],
-  [2, 'BAD_REQUEST', ['agent', '--skill', '', '--', 'cat'], /skills/],
+  [2, 'BAD_REQUEST', ['submit', 'x', '--resource', `${'g'.repeat(65)}=1`], /--resource/],
+  [2, 'BAD_REQUEST', ['agent', '--skill', '', '--', 'cat'], /--skill: a text of/],
   [5, 'TIMEOUT', ['submit', 'nobody', '--wait', '--timeout', '100ms'], /goes on/],
 ]
 

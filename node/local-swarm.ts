@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ControlClient, type NodeStatus, type PeerReport, SwarmError } from '../src/index.ts'
+import { ControlClient, makeDataDirectory, type NodeStatus, type PeerReport, SwarmError } from '../src/index.ts'
 import { spawnDaemon, statusOf } from './spawn-daemon.ts'
 import { CLIENT_NAME } from './version.ts'
 
@@ -77,7 +77,7 @@ export class LocalSwarm {
    * @throws SwarmError with the first reason why a node did not start, or TIMEOUT when they did not find each other
    */
   async up(nodeCount: number, progress: Progress): Promise<readonly RunningNode[]> {
-    await mkdir(this.#options.directory, { recursive: true, mode: 0o700 })
+    makeDataDirectory(this.#options.directory)
     const plan = await this.#plan(nodeCount)
     const founder = await this.#start(0, plan, undefined)
     progress.started(founder, 1)

@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import pc from 'picocolors'
 import { type DestinationStream, destination, type Level, type Logger as PinoLogger, pino } from 'pino'
+import { makeDirectory, SwarmError } from '../src/index.ts'
 import { visibleText } from './visible-text.ts'
 
 export type Logger = PinoLogger
@@ -49,10 +49,24 @@ function openSink(options: LogOptions): { readonly stream: DestinationStream; re
     const colours = pc.createColors(options.colours === true)
     return { stream: { write: (line) => process.stderr.write(prettyLine(line, colours)) }, flush: () => {} }
   }
-  if (options.to !== 'stderr') mkdirSync(dirname(options.to.file), { recursive: true, mode: 0o700 })
-  // Synchronous: a line that explains a crash must be out before the crash.
-  const stream = destination({ dest: options.to === 'stderr' ? 2 : options.to.file, sync: true, mode: 0o600 })
+  const stream = options.to === 'stderr' ? destinationOf(2) : openFile(options.to.file)
   return { stream, flush: () => stream.flushSync() }
+}
+
+/** @throws SwarmError BAD_CONFIGURATION */
+function openFile(file: string): ReturnType<typeof destination> {
+  try {
+    makeDirectory(dirname(file))
+    return destinationOf(file)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new SwarmError('BAD_CONFIGURATION', `log.file: ${file} cannot be written: ${why}`, { cause })
+  }
+}
+
+/** Synchronous: a line that explains a crash must be out before the crash. */
+function destinationOf(dest: number | string): ReturnType<typeof destination> {
+  return destination({ dest, sync: true, mode: 0o600 })
 }
 
 /** One JSON line as a person reads it: time, level, module, message, and what else it carries. */

@@ -1,7 +1,7 @@
-import { lstat, mkdir, unlink } from 'node:fs/promises'
+import { lstat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
-import { assertPathFits, SwarmError } from '../src/index.ts'
+import { assertPathFits, makeDirectory, SwarmError } from '../src/index.ts'
 
 /** A local connect is answered at once or never. */
 const PROBE_TIMEOUT_MS = 2_000
@@ -15,7 +15,7 @@ const PROBE_TIMEOUT_MS = 2_000
 export async function clearSocketPath(path: string): Promise<void> {
   assertPathFits(path)
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    makeDirectory(dirname(path))
     const there = await lstat(path).catch(nothingThere)
     if (there === undefined) return
     if (!there.isSocket()) {

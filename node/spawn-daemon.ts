@@ -1,8 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ControlClient, ERROR_CODES, type ErrorCode, type NodeStatus, SwarmError } from '../src/index.ts'
+import {
+  ControlClient,
+  ERROR_CODES,
+  type ErrorCode,
+  makeDataDirectory,
+  type NodeStatus,
+  SwarmError,
+} from '../src/index.ts'
 import { FRUGAL_FLAGS } from './code-tiers.ts'
 import { type StartOptions, startArguments } from './start-options.ts'
 import { CLIENT_NAME } from './version.ts'
@@ -39,7 +46,7 @@ export interface SpawnOptions {
  */
 export async function spawnDaemon(options: SpawnOptions): Promise<NodeStatus> {
   const { start, data, socket } = options
-  mkdirSync(data, { recursive: true, mode: 0o700 })
+  makeDataDirectory(data)
   const log = openSync(logPath(data), 'a+', 0o600)
   try {
     const logStart = fstatSync(log).size

@@ -107,6 +107,8 @@ export {
   type DataDirectory,
   DEFAULT_LOG_PARAMS,
   type LogParams,
+  makeDataDirectory,
+  makeDirectory,
   type NodeLog,
   openDataDirectory,
   openNodeLog,

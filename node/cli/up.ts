@@ -17,12 +17,17 @@ export function registerUp(program: Command): void {
         const nodeCount = options.nodes ?? (await configuredCount(context))
         const { LocalSwarm } = await import('../local-swarm.ts')
         const swarm = new LocalSwarm({ directory: LocalSwarm.directoryOf(data), program: script, detached: true })
+        const down = ` --data ${quoted(data)}`
+        let isAnyUp = false
         const starting = terminal.meter('starting', nodeCount)
         const finding = terminal.meter('finding each other', nodeCount)
         starting.update(0)
         try {
           const nodes = await swarm.up(nodeCount, {
-            started: (node, count) => starting.update(count, node.name),
+            started: (node, count) => {
+              isAnyUp = true
+              starting.update(count, node.name)
+            },
             seen: (count) => finding.update(count),
           })
           finding.end()
@@ -33,13 +38,12 @@ export function registerUp(program: Command): void {
             const cells = rows.map((row) => [row.name, row.node, String(row.pid), row.addresses[0] ?? '-'])
             return table(['NAME', 'NODE', 'PID', 'ADDRESS'], cells, terminal.columns)
           })
-          terminal.say(
-            `Look around: swarm-node peers --data ${quoted(rows[0]?.data ?? '')}\nStop them:   swarm-node down`,
-          )
+          const around = `swarm-node peers --data ${quoted(rows[0]?.data ?? '')}`
+          terminal.say(`Look around: ${around}\nStop them:   swarm-node down${down}`)
           return 0
         } catch (cause) {
           finding.end()
-          terminal.say('Those that did start still run; stop them with: swarm-node down')
+          if (isAnyUp) terminal.say(`Those that did start still run; stop them with: swarm-node down${down}`)
           throw cause
         }
       }),

@@ -2,6 +2,7 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { SwarmError } from '../kernel/index.ts'
+import { makeDirectory } from './make-directory.ts'
 import { claimStore, type Provenance, provenanceOf } from './provenance.ts'
 import { unreadable } from './secret-file.ts'
 
@@ -30,7 +31,8 @@ export function openDataDirectory(path: string): DataDirectory {
   const pidPath = join(path, 'pid')
   let lock: DatabaseSync | undefined
   try {
-    fs.mkdirSync(storePath, { recursive: true, mode: 0o700 })
+    makeDirectory(path)
+    makeDirectory(storePath)
     fs.chmodSync(path, 0o700)
     lock = takeLock(join(path, 'lock'))
     if (lock !== undefined) fs.writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 })

@@ -1,5 +1,6 @@
 export { type DataDirectory, openDataDirectory } from './data-directory.ts'
 export { SegmentedLog } from './log.ts'
+export { makeDataDirectory, makeDirectory } from './make-directory.ts'
 export { NodeDisk } from './node-disk.ts'
 export { type OpenedLog, type OpenLogOptions, openLog } from './open-log.ts'
 export { type NodeLog, openNodeLog } from './open-node-log.ts'

@@ -142,6 +142,18 @@ describe('a bad configuration', () => {
   })
 })
 
+describe('a data directory that cannot be', () => {
+  it('is told in one sentence, in the foreground, in the background, and of a whole swarm', async () => {
+    const file = join(scratchDirectory(), 'file')
+    writeFileSync(file, '')
+    for (const command of [['start'], ['start', '--detach'], ['up']]) {
+      const { code, stderr } = await runCommand([...command, '--data', file])
+      expect({ command, code }).toEqual({ command, code: 1 })
+      expect(stderr).toMatch(/^swarm-node: .*--data\. \[DATA_DIRECTORY_UNREADABLE\]\n$/)
+    }
+  })
+})
+
 describe('a damaged store', () => {
   it('is refused, never silently cut', async () => {
     const daemon = await TestDaemon.start()

@@ -43,6 +43,16 @@ const ADDRESS: Form = {
   pattern: /^(?=.{1,160}$)\/(?:ip4|ip6|dns|dns4|dns6|dnsaddr)\/[^/\s]+(?:\/[^/\s]+)*$/,
   example: '/ip4/10.0.0.7/tcp/4001',
 }
+const OCTET = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)'
+const PORT = '(?:\\d{1,4}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d\\d|655[0-2]\\d|6553[0-5])'
+/** What the transport can listen on: TCP, at an address or a name of this host. */
+const LISTEN_ADDRESS: Form = {
+  rule: '/ip4/A.B.C.D/tcp/PORT or /ip6/ADDRESS/tcp/PORT, the port from 0 (any that is free) to 65535',
+  pattern: new RegExp(
+    `^(?=.{1,160}$)\\/(?:ip4\\/(?:${OCTET}\\.){3}${OCTET}|ip6\\/[0-9a-fA-F:.]+|dns[46]?\\/[A-Za-z0-9._-]+)\\/tcp\\/${PORT}$`,
+  ),
+  example: '/ip4/0.0.0.0/tcp/4001',
+}
 const PEER_ADDRESS: Form = {
   rule: 'a multiaddr that ends in /p2p/NODE',
   pattern: /^\/[^/\s]+\/[^/\s]+(?:\/[^/\s]+)*\/p2p\/[A-Za-z0-9]{1,64}$/,
@@ -50,8 +60,7 @@ const PEER_ADDRESS: Form = {
 }
 const HOST_PORT: Form = {
   rule: 'HOST:PORT',
-  pattern:
-    /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(?:\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/,
+  pattern: new RegExp(`^(?:\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9.-]+):${PORT}$`),
   example: '127.0.0.1:9464',
 }
 const NODE: Form = { rule: 'a node id', pattern: /^[A-Za-z0-9]{1,64}$/, example: '12D3KooWExample' }
@@ -78,7 +87,7 @@ const swarm = z.strictObject({
 })
 
 const network = z.strictObject({
-  listen: list(ADDRESS, 16, {
+  listen: list(LISTEN_ADDRESS, 16, {
     help: 'Addresses to listen on; empty for a node that only dials out.',
     fallback: ['/ip4/0.0.0.0/tcp/0'],
     profiles: { local: ['/ip4/127.0.0.1/tcp/0'] },

@@ -117,16 +117,37 @@ export async function startHost(host: Host): Promise<void> {
     await host.node.start()
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
-    if (message.includes('EADDRINUSE')) {
-      const address = /^\s*(\/\S+): .*EADDRINUSE/m.exec(message)?.[1] ?? 'a listen address'
-      const what = `${address} is in use by another program: stop it, or choose another address with --listen`
-      throw new SwarmError('ADDRESS_IN_USE', what, { cause })
-    }
-    throw new SwarmError('BAD_CONFIGURATION', `cannot listen: ${message}`, { cause })
+    throw listenError(message, cause)
   }
   // libp2p keeps a public address to itself until a stranger has dialled it; ours were chosen by the operator.
   const { transportManager, addressManager } = host.parts
   for (const address of transportManager.getAddrs()) addressManager.confirmObservedAddr(address, { type: 'transport' })
+}
+
+/** libp2p puts the reason of each address, with its stack, into one text. */
+function listenError(message: string, cause: unknown): SwarmError {
+  const [, address, why = ''] = /^\s*(\/\S+): (?:\w*Error: )?(.*)$/m.exec(message) ?? []
+  if (address === undefined) {
+    const [sentence] = message.split('\n')
+    return new SwarmError('BAD_CONFIGURATION', `cannot listen: ${sentence}; see network.listen, --listen`, { cause })
+  }
+  if (why.includes('EADDRINUSE')) {
+    const what = `${address} is in use by another program: stop it, or choose another address with --listen`
+    return new SwarmError('ADDRESS_IN_USE', what, { cause })
+  }
+  return new SwarmError('BAD_CONFIGURATION', `cannot listen on ${address}: ${listenAdvice(address, why)}`, { cause })
+}
+
+function listenAdvice(address: string, why: string): string {
+  if (why.includes('EADDRNOTAVAIL')) {
+    const everywhere = address.replace(/^\/ip4\/[^/]+/, '/ip4/0.0.0.0').replace(/^\/ip6\/[^/]+/, '/ip6/::')
+    return (
+      `this host does not have that address. Listen on one that it has, or on all (--listen ${everywhere}); ` +
+      'an address where others reach it through a router belongs into network.announce'
+    )
+  }
+  if (why.includes('EACCES')) return 'this user may not listen on that port; choose one from 1024 on'
+  return `${why}; choose another address with --listen`
 }
 
 /** Addresses that this node tells others, as texts without its own id (P-11). */

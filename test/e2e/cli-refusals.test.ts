@@ -108,6 +108,15 @@ describe('what is taken', () => {
     }
   })
 
+  it('an address that another host has: which, and what to listen on instead, without a stack', async () => {
+    const address = '/ip4/192.0.2.1/tcp/4001'
+    const { code, error } = await refused({ data: scratchDirectory(), listen: address })
+    expect({ code, word: error.code }).toEqual({ code: 2, word: 'BAD_CONFIGURATION' })
+    expect(error.message).toContain(`cannot listen on ${address}: this host does not have that address`)
+    expect(error.message).toContain('--listen /ip4/0.0.0.0/tcp/4001')
+    expect(error.message).not.toContain('\n')
+  })
+
   it('in the background, too, with the same words and exit code', async () => {
     const first = await TestDaemon.start()
     const ran = await runCommand(['start', '--detach', '--data', first.data])

@@ -154,6 +154,18 @@ describe('problems', () => {
     expect(problems(file('http: { listen: 127.0.0.1:99999 }'))).toHaveLength(1)
   })
 
+  it.each([
+    [['/ip4/0.0.0.0/tcp/0', '/ip4/255.9.99.199/tcp/65535', '/ip6/::/tcp/1', '/dns4/a.example.org/tcp/4001'], true],
+    [['/ip4/127.0.0.1/tcp/99999'], false],
+    [['/ip4/1.2.3.256/tcp/1'], false],
+    [['/ip4/1.2.3/tcp/1'], false],
+    [['/ip4/127.0.0.1'], false],
+    [['/ip4/127.0.0.1/udp/4001/quic-v1'], false],
+  ])('knows what can be listened on: %j is %s', (listen, isFine) => {
+    const report = resolveConfig({ home: '/home/x', env: {}, flags: { listen } })
+    expect(report.ok ? [] : report.error.map(({ path }) => path)).toEqual(isFine ? [] : ['network.listen'])
+  })
+
   it('says where a file does not parse, and goes on with the rest', () => {
     const found = problems({ ...file('node:\n  region: [eu\n'), env: { SWARM_NODE_UP_NODES: '0' } })
     expect(found.map(({ path }) => path)).toEqual([expect.stringMatching(/^swarm\.yaml:\d+$/), 'up.nodes'])

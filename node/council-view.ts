@@ -32,6 +32,7 @@ import {
 } from '../src/index.ts'
 import type { CouncilHandle } from './node-handle.ts'
 import type { Proposals } from './proposals.ts'
+import { refusedAsRevoked } from './revoked.ts'
 
 export interface CouncilViewParts {
   readonly desk: CouncilDesk
@@ -103,12 +104,14 @@ export class CouncilView implements CouncilHandle {
 
   async propose({ expect, ...proposal }: ParamsOf<'council.propose'>): Promise<CouncilOutcome> {
     const { desk, runtime, proposals } = this.#parts
+    if (desk.isOut) throw refusedAsRevoked('nothing it proposes is decided')
     const act = actOf(proposal, (node) => this.#membership.certificateOf(node))
     if (!act.ok) throw new SwarmError(act.error.code, act.error.reason)
     const operation = encodeOperation({ expect, act: act.value })
     // What is refused as far as this node knows need not cost the council a decision.
     const { as, refused } = desk.voiceFor(operation)
     if (refused !== undefined) return this.#outcome(refused)
+    if (act.value.kind === 'revoke' && act.value.node === desk.self) throw this.#endsItself()
     const outcome = await proposals.make((id) => runtime.propose(COUNCIL, { id, operation, as }))
     return this.#outcome(outcome)
   }
@@ -134,6 +137,25 @@ export class CouncilView implements CouncilHandle {
       genesis: Buffer.from(founding.bytes).toString('base64'),
       proof: Buffer.from(proof).toString('base64'),
     }
+  }
+
+  /** For good, and it may be a slip: whoever means it can say so elsewhere. */
+  #endsItself(): SwarmError {
+    const { desk } = this.#parts
+    const elsewhere = desk.host.core.members.find(
+      (node) => node !== desk.self && this.#membership.state(node) === 'alive',
+    )
+    const where =
+      elsewhere === undefined ? 'at another node of the council' : `at another node, for example ${elsewhere}`
+    const key =
+      desk.authority === undefined
+        ? ''
+        : ' It holds an authority key: without another holder of one for its organisation, nobody can join or renew any more.'
+    return new SwarmError(
+      'UNSAFE_CHANGE',
+      `${desk.self} is this very node, and revoking it is for good.${key} If you mean it, run the command ${where}; ` +
+        "to take the node away for a while, 'stop' it",
+    )
   }
 
   #outcome(outcome: ProposalOutcome): CouncilOutcome {

@@ -20,6 +20,7 @@ import {
 } from '../src/index.ts'
 import type { CouncilHandle, OpenedNode } from './node-handle.ts'
 import type { Observer } from './observer.ts'
+import { refusedAsRevoked } from './revoked.ts'
 import type { Settings } from './settings.ts'
 import { VERSION } from './version.ts'
 import type { AgentLine, Visit } from './visit.ts'
@@ -149,6 +150,7 @@ export class NodeView implements OpenedNode {
 
   async createTicket(request: ParamsOf<'ticket.create'>): Promise<TicketReport> {
     const { desk, network, settings } = this.#parts
+    if (this.#state() === 'revoked') throw refusedAsRevoked('nobody could join with its ticket')
     const addresses = network.addresses()
     if (addresses.length === 0) {
       const message =

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { type ParamsOf, SwarmError } from '../../src/index.ts'
+import { type ControlClient, type ParamsOf, SwarmError } from '../../src/index.ts'
 import { action, type Context, needed, withDaemon } from './command.ts'
 import { outcomeWords } from './council-words.ts'
 import { collect, durationMs, parseCount, parseDuration } from './values.ts'
@@ -146,12 +146,24 @@ export function registerPropose(council: Command): void {
 }
 
 async function submit(context: Context, proposal: Proposal): Promise<number> {
-  const outcome = await withDaemon(context, (client) => client.call('council.propose', proposal))
+  const outcome = await withDaemon(context, async (client) => {
+    const decided = await client.call('council.propose', proposal)
+    if (proposal.kind === 'revoke' && !(await isKnown(client, proposal.body.node))) {
+      const { node } = proposal.body
+      context.terminal.say(`No node that is known here has the id ${node}. Is it spelled as 'peers' shows it?`)
+    }
+    return decided
+  })
   if (outcome.outcome === 'voted') {
     context.terminal.say('This was the voice of one validator: run the same command at others to carry it.')
   }
   context.terminal.result(outcome, outcomeWords)
   return 0
+}
+
+async function isKnown(client: ControlClient, id: string): Promise<boolean> {
+  const { peers } = await client.call('node.peers', {})
+  return peers.some(({ node }) => node === id) || (await client.call('node.status', {})).node === id
 }
 
 /** As the council spells it: durations of parameters in milliseconds, whole numbers as numbers. */

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { NodeStatus } from '../../src/index.ts'
+import { WAY_BACK } from '../revoked.ts'
 import { PROFILES, type Profile, type StartOptions } from '../start-options.ts'
 import { action, type Context } from './command.ts'
 import { collect, collectLabel } from './values.ts'
@@ -88,6 +89,6 @@ function headline({ version, state, node }: NodeStatus, colours: Context['termin
   if (state !== 'revoked') return [`${colours.green('●')} swarm-node ${version} is running`]
   return [
     `${colours.red('●')} swarm-node ${version} is running, but the council has revoked it: nobody talks to it`,
-    `  To come back, join as another node: an empty --data, and a new ticket. Its old name is ${node}.`,
+    `  ${WAY_BACK} Its old name is ${node}.`,
   ]
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { NodeStatus } from '../../src/index.ts'
+import { WAY_BACK } from '../revoked.ts'
 import { action, withDaemon } from './command.ts'
 import type { Terminal } from './terminal.ts'
 import { formatSeconds } from './values.ts'
@@ -39,5 +40,8 @@ function describeStatus(status: NodeStatus, { colours }: Terminal): string {
       `${status.pid}, ${Math.round(status.memoryBytes / 1024 / 1024)} MiB, lag ${status.eventLoopLagMs.toFixed(1)} ms`,
     ],
   ]
-  return rows.map(([name, value]) => `${colours.dim(name.padEnd(10))} ${value}`).join('\n')
+  const facts = rows.map(([name, value]) => `${colours.dim(name.padEnd(10))} ${value}`)
+  const revoked =
+    status.state === 'revoked' ? [`\nThe council has revoked this node: nobody talks to it. ${WAY_BACK}`] : []
+  return [...facts, ...revoked].join('\n')
 }

@@ -89,10 +89,23 @@ describe('the council of a swarm of processes', () => {
     const { nodes, ticket } = await governed(4)
     const [founder, other, last, revoked] = nodes
     if (!founder || !other || !last || !revoked) throw new Error('four were asked for')
+    // For good, so it is not done by a slip, and its own node is where nobody would hear of it.
+    const own = await founder.command('council', 'propose', 'revoke', '--node', founder.node)
+    expect(own).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/is this very node.*authority key.*\[UNSAFE_CHANGE\]/),
+    })
     await revoke(founder, revoked.node)
     await Promise.all([founder, other, last].map((daemon) => cutOff(daemon, revoked.node)))
     await eventually('the revoked node to know', async () => (await statusOf(revoked.socket))?.state === 'revoked')
     await seated(founder, 3)
+    for (const command of ['council propose tenant --name late --weight 1', 'ticket create']) {
+      const ran = await revoked.command(...command.split(' '))
+      expect(ran).toMatchObject({
+        code: 6,
+        stderr: expect.stringMatching(/revoked this node.*\[CERTIFICATE_REVOKED\]/),
+      })
+    }
 
     await revoked.kill()
     // It says so, and leaves nobody waiting for it to be as others are.

@@ -1,7 +1,15 @@
 import type { OpenedNode } from '../../node/node-handle.ts'
 import type { AgentLine, Visit } from '../../node/visit.ts'
 import { WorkDesk } from '../../node/work-desk.ts'
-import type { ClaimsHostInput, ClaimsView, NetworkStats, NodeEvent, ParamsOf, PeerReport } from '../../src/index.ts'
+import type {
+  ClaimsHostInput,
+  ClaimsView,
+  NetworkStats,
+  NodeEvent,
+  NodeStatus,
+  ParamsOf,
+  PeerReport,
+} from '../../src/index.ts'
 import { SwarmError } from '../../src/index.ts'
 import { FakeCouncil } from './fake-council.ts'
 
@@ -56,7 +64,7 @@ export class FakeNode implements OpenedNode {
   readonly node = '12D3KooWFake'
   readonly swarm = 'f00d'
   readonly version = '0.0.0-test'
-  state: 'starting' | 'running' | 'draining' | 'stopping' = 'running'
+  state: NodeStatus['state'] = 'running'
   closed = false
   readonly council = new FakeCouncil()
   readonly ticketRequests: ParamsOf<'ticket.create'>[] = []

@@ -102,6 +102,12 @@ describe('for people', () => {
     expect((await here('ticket', 'create')).stderr).toBe('swarm-node: gone \\x1b[2J [STORE_FAILED]\n')
   })
 
+  it('a revoked node is told that it is, and what to do', async () => {
+    expect((await here('status')).stdout).not.toContain('revoked')
+    node.state = 'revoked'
+    expect((await here('status')).stdout).toMatch(/has revoked this node: nobody talks to it\. To come back, join as/)
+  })
+
   it('a ticket stands alone on the last line, and what to do with it goes to standard error', async () => {
     const ran = await here('ticket', 'create', '--role', 'worker', '--role', 'relay', '--ttl', '5m', '--uses', '3')
     expect(ran.stdout.trimEnd().split('\n').at(-1)).toBe('swarm-ticket-1')

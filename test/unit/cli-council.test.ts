@@ -100,7 +100,7 @@ describe('council', () => {
     ],
   ])('propose %j', async (args, expected) => {
     const ran = await council('propose', ...args, '--json')
-    expect([ran.code, ran.stderr.replace(/^This was the voice.*\n/, '')]).toEqual([0, ''])
+    expect([ran.code, ran.stderr.replace(/^(?:This was the voice|No node that is known).*\n/gm, '')]).toEqual([0, ''])
     expect(JSON.parse(ran.stdout)).toMatchObject({ height: 5 })
     expect(node.council.proposals).toEqual([expected])
   })
@@ -109,6 +109,9 @@ describe('council', () => {
     const ran = await council('propose', 'revoke', '--node', 'n1')
     expect(ran).toMatchObject({ code: 0, stdout: '1 of 3 voices at height 5\n' })
     expect(ran.stderr).toContain('run the same command at others')
+    expect(ran.stderr).toContain('No node that is known here has the id n1')
+    const known = await council('propose', 'revoke', '--node', '12D3KooWPeerOne')
+    expect([known.code, known.stderr]).toEqual([0, expect.not.stringContaining('No node')])
   })
 
   it.each([

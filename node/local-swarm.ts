@@ -16,6 +16,8 @@ const PLAN_FILE = 'swarm.json'
 const CONVERGE_TIMEOUT_MS = 60_000
 const CONVERGE_TIMEOUT_PER_NODE_MS = 1_000
 const POLL_MS = 100
+/** A node may find out that it is revoked only when the others turn it away. */
+const REVOKED_LOOK_MS = 2_000
 
 /** What is remembered between `up` and the next `up`: the same nodes come back on the same ports. */
 interface Plan {
@@ -47,6 +49,10 @@ export interface LocalSwarmOptions {
   readonly program: string
   /** Whether the processes outlive this one. */
   readonly detached: boolean
+  /** A configuration file for each of them; where each is and listens, and the profile, stay the swarm's own. */
+  readonly config?: string | undefined
+  /** What their sockets ask for. */
+  readonly token?: string | undefined
   /** Whether memory counts for more than speed, as it does for many on one machine; it does unless this says otherwise. */
   readonly frugal?: boolean
   /** Where each node is said to be, in turn; all in the same place without. */
@@ -62,6 +68,10 @@ export class LocalSwarm {
     this.#options = options
   }
 
+  get directory(): string {
+    return this.#options.directory
+  }
+
   /**
    * Where the local swarm of a data directory is. Whoever looks around in one of its nodes (SWARM_NODE_DATA) means that
    * swarm, and not another one inside the node.
@@ -72,7 +82,8 @@ export class LocalSwarm {
   }
 
   /**
-   * Brings `nodeCount` nodes up and returns when each sees all others. Nodes that run already are left as they are.
+   * Brings `nodeCount` nodes up and returns when each sees all others. Nodes that run already are left as they are. Those
+   * that the council has revoked run and are returned as such; nobody sees them.
    *
    * @throws SwarmError with the first reason why a node did not start, or TIMEOUT when they did not find each other
    */
@@ -81,8 +92,8 @@ export class LocalSwarm {
     const plan = await this.#plan(nodeCount)
     const founder = await this.#start(0, plan, undefined)
     progress.started(founder, 1)
-    const newcomers = plan.nodes.slice(1, nodeCount).filter((node) => !node.joined).length
-    const ticket = newcomers === 0 ? undefined : await ticketFrom(founder, newcomers)
+    const newcomers = range(1, nodeCount).filter((index) => !this.#hasJoined(index, plan)).length
+    const ticket = newcomers === 0 ? undefined : await this.#ticketFrom(founder, newcomers)
     const nodes = [founder]
     const waiting = [...range(1, nodeCount)]
     const starter = async () => {
@@ -97,14 +108,19 @@ export class LocalSwarm {
     const failed = starters.find((outcome) => outcome.status === 'rejected')
     if (failed !== undefined) throw failed.reason
     await this.#writePlan({ nodes: plan.nodes.map((node, i) => (i < nodeCount ? { ...node, joined: true } : node)) })
-    await converge(nodes, nodeCount, progress)
-    return nodes.sort((a, b) => indexOf(a) - indexOf(b))
+    const converged = await this.#converge(nodes, progress)
+    return converged.toSorted((a, b) => indexOf(a) - indexOf(b))
   }
 
   /** Every node that was ever brought up here. */
   async members(): Promise<readonly LocalNode[]> {
     const plan = await this.#readPlan()
     return plan.nodes.map((_, index) => this.#node(index))
+  }
+
+  /** Of one whose data was removed nothing is left, whatever the plan says: it joins again, as another node. */
+  #hasJoined(index: number, { nodes }: Plan): boolean {
+    return nodes[index]?.joined === true && existsSync(this.#node(index).data)
   }
 
   #node(index: number): LocalNode {
@@ -117,7 +133,7 @@ export class LocalSwarm {
     const running = await statusOf(node.socket)
     if (running !== undefined) return { ...node, status: running }
     const entry = plan.nodes[index]
-    const { program, detached, regions, onSpawned, frugal = true } = this.#options
+    const { program, detached, config, regions, onSpawned, frugal = true } = this.#options
     const status = await spawnDaemon({
       program,
       data: node.data,
@@ -125,8 +141,9 @@ export class LocalSwarm {
       start: {
         data: node.data,
         socket: node.socket,
+        config,
         profile: 'local',
-        join: entry?.joined === true ? undefined : ticket,
+        join: this.#hasJoined(index, plan) ? undefined : ticket,
         region: regions?.[index % regions.length],
         listen: [`/ip4/127.0.0.1/tcp/${entry?.port ?? 0}`],
         labels: {},
@@ -137,6 +154,65 @@ export class LocalSwarm {
       ...(onSpawned === undefined ? {} : { onSpawned }),
     })
     return { ...node, status }
+  }
+
+  #ticketFrom(node: LocalNode, uses: number): Promise<string> {
+    return withClient(
+      node,
+      this.#options.token,
+      async (client) => (await client.call('ticket.create', { uses })).ticket,
+    )
+  }
+
+  /**
+   * Waits until every node sees all others alive. Who is asked has less time for what it is asked about, so the others are
+   * asked once the one that came last, or the first of those that were not done, sees everyone. For those that are revoked
+   * nobody waits.
+   *
+   * @returns the nodes as they are then
+   */
+  async #converge(nodes: readonly RunningNode[], progress: Progress): Promise<readonly RunningNode[]> {
+    const timeoutMs = Math.max(CONVERGE_TIMEOUT_MS, nodes.length * CONVERGE_TIMEOUT_PER_NODE_MS)
+    const startedAt = performance.now()
+    let current = nodes
+    let waiting = nodes.filter(isWelcome).toReversed()
+    let lookedAt = startedAt
+    for (;;) {
+      const askedAt = performance.now()
+      const others = current.filter(isWelcome).length - 1
+      const [first, ...rest] = waiting
+      if (first === undefined) return current
+      if (await this.#seesOthers(first, others)) {
+        const seen = await Promise.all(rest.map((node) => this.#seesOthers(node, others)))
+        waiting = rest.filter((_, i) => seen[i] === false)
+        progress.seen(current.length - waiting.length)
+      }
+      if (waiting.length === 0) return current
+      if (askedAt - startedAt > timeoutMs) {
+        const names = waiting.map((node) => node.name).join(', ')
+        throw new SwarmError('TIMEOUT', `${names} did not see all others within ${timeoutMs / 1000} s; see their logs`)
+      }
+      if (askedAt - lookedAt > REVOKED_LOOK_MS) {
+        lookedAt = askedAt
+        current = await Promise.all(
+          current.map(async (node) => ({ ...node, status: (await statusOf(node.socket)) ?? node.status })),
+        )
+        const members = new Set(current.filter(isWelcome).map(({ name }) => name))
+        waiting = waiting.filter(({ name }) => members.has(name))
+      }
+      // At most half of its time.
+      await delay(Math.max(POLL_MS, performance.now() - askedAt))
+    }
+  }
+
+  /** A node too busy to answer in time does not see them yet, as far as anyone knows. */
+  async #seesOthers(node: RunningNode, count: number): Promise<boolean> {
+    try {
+      return aliveOthers(node, await peersOf(node, this.#options.token)) >= count
+    } catch (cause) {
+      if (cause instanceof SwarmError && cause.code === 'TIMEOUT') return false
+      throw cause
+    }
   }
 
   /** The plan so far, with new nodes on free ports. */
@@ -169,56 +245,24 @@ export class LocalSwarm {
 }
 
 /** Everything a node says of the others. */
-export async function peersOf(node: LocalNode): Promise<readonly PeerReport[]> {
-  return withClient(node, async (client) => (await client.call('node.peers', {})).peers)
+export async function peersOf(node: LocalNode, token?: string): Promise<readonly PeerReport[]> {
+  return withClient(node, token, async (client) => (await client.call('node.peers', {})).peers)
 }
 
-async function ticketFrom(node: LocalNode, uses: number): Promise<string> {
-  return withClient(node, async (client) => (await client.call('ticket.create', { uses })).ticket)
-}
-
-/**
- * Waits until every node sees all others alive. Who is asked has less time for what it is asked about, so the others are
- * asked once the one that came last, or the first of those that were not done, sees everyone.
- */
-async function converge(nodes: readonly RunningNode[], nodeCount: number, progress: Progress): Promise<void> {
-  const timeoutMs = Math.max(CONVERGE_TIMEOUT_MS, nodeCount * CONVERGE_TIMEOUT_PER_NODE_MS)
-  const until = performance.now() + timeoutMs
-  let waiting = nodes.toReversed()
-  for (;;) {
-    const askedAt = performance.now()
-    if (await seesOthers(waiting[0] as RunningNode, nodeCount - 1)) {
-      const [, ...rest] = waiting
-      const seen = await Promise.all(rest.map((node) => seesOthers(node, nodeCount - 1)))
-      waiting = rest.filter((_, i) => seen[i] === false)
-      progress.seen(nodeCount - waiting.length)
-    }
-    if (waiting.length === 0) return
-    if (performance.now() > until) {
-      const names = waiting.map((node) => node.name).join(', ')
-      throw new SwarmError('TIMEOUT', `${names} did not see all others within ${timeoutMs / 1000} s; see their logs`)
-    }
-    // At most half of its time.
-    await delay(Math.max(POLL_MS, performance.now() - askedAt))
-  }
-}
-
-/** A node too busy to answer in time does not see them yet, as far as anyone knows. */
-async function seesOthers(node: RunningNode, count: number): Promise<boolean> {
-  try {
-    return aliveOthers(node, await peersOf(node)) >= count
-  } catch (cause) {
-    if (cause instanceof SwarmError && cause.code === 'TIMEOUT') return false
-    throw cause
-  }
+function isWelcome({ status }: RunningNode): boolean {
+  return status.state !== 'revoked'
 }
 
 function aliveOthers(node: RunningNode, peers: readonly PeerReport[]): number {
   return peers.filter((peer) => peer.state === 'alive' && peer.node !== node.status.node).length
 }
 
-async function withClient<T>(node: LocalNode, run: (client: ControlClient) => Promise<T>): Promise<T> {
-  const client = await ControlClient.connect({ socket: node.socket, client: CLIENT_NAME })
+async function withClient<T>(
+  node: LocalNode,
+  token: string | undefined,
+  run: (client: ControlClient) => Promise<T>,
+): Promise<T> {
+  const client = await ControlClient.connect({ socket: node.socket, client: CLIENT_NAME, token })
   try {
     return await run(client)
   } finally {

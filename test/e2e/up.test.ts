@@ -1,0 +1,89 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { isRunning } from '../../node/processes.ts'
+import { statusOf } from '../../node/spawn-daemon.ts'
+import { runCommand, startCommand } from '../support/command-line.ts'
+import { eventually } from '../support/eventually.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+import { ENV } from './council-daemons.ts'
+import './harness.ts'
+
+/** `up` when something is in its way. What it starts outlives it, so every test notes the processes that it must end. */
+
+const pids: number[] = []
+
+afterEach(() => {
+  for (const pid of pids.splice(0)) if (isRunning(pid)) process.kill(pid, 'SIGKILL')
+})
+
+type Row = { readonly name: string; readonly node: string; readonly pid: number; readonly data: string }
+
+async function up(data: string, ...flags: string[]) {
+  const ran = await runCommand(['up', '--json', '--data', data, ...flags], ENV)
+  const nodes: Row[] = ran.code === 0 ? JSON.parse(ran.stdout).nodes : []
+  pids.push(...nodes.map(({ pid }) => pid))
+  return { ...ran, nodes }
+}
+
+describe('up', () => {
+  it('interrupted takes those along that it has started', async () => {
+    const data = scratchDirectory()
+    const running = startCommand(['up', '--nodes', '3', '--data', data])
+    const first = await eventually('the first node', () => statusOf(join(data, 'up', 'node-1', 'swarm.sock')), 30_000)
+    pids.push(first.pid)
+    running.child.kill('SIGINT')
+    const { code, stdout, stderr } = await running.ended
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(
+      /^SIGINT: stopping the nodes .*\nswarm-node: interrupted: .* were stopped \[SHUTTING_DOWN\]\n$/,
+    )
+    expect(isRunning(first.pid)).toBe(false)
+    const down = await runCommand(['down', '--json', '--data', data])
+    expect(JSON.parse(down.stdout)).toEqual({ stopped: [] })
+  })
+
+  it('gives its configuration file to the nodes, and refuses what they cannot share', async () => {
+    const data = scratchDirectory()
+    const file = join(data, 'swarm.yaml')
+    writeFileSync(file, 'node: { region: moon }\nhttp: { listen: "127.0.0.1:9464" }\nlog: { file: /tmp/one.log }\n')
+    const refused = await up(data, '--nodes', '2', '--config', file)
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toMatch(/2 nodes cannot share http\.listen .* and log\.file .*\[BAD_CONFIGURATION\]/)
+    expect(readdirSync(data)).toEqual(['swarm.yaml'])
+
+    writeFileSync(file, 'node: { region: moon }\n')
+    const { nodes, stderr } = await up(data, '--nodes', '1', '--config', file)
+    expect((await statusOf(join(data, 'up', 'node-1', 'swarm.sock')))?.region).toBe('moon')
+    // As it is printed, it stops them.
+    const [, printed = ''] = /^Stop them: +swarm-node (.*)$/m.exec(stderr) ?? []
+    expect(await runCommand(printed.split(' '))).toMatchObject({ code: 0, stdout: 'stopped 1 of 1 nodes\n' })
+    expect(nodes.map(({ pid }) => isRunning(pid))).toEqual([false])
+  })
+
+  it('waits for no node that is revoked, and says how to have another in its place', async () => {
+    const data = scratchDirectory()
+    const { nodes } = await up(data, '--nodes', '3')
+    const [first, , last] = nodes
+    if (first === undefined || last === undefined) throw new Error('three were asked for')
+    const revoke = ['council', 'propose', 'revoke', '--node', last.node, '--data', first.data]
+    expect((await runCommand(revoke)).code).toBe(0)
+    await eventually('it to know', async () => (await statusOf(join(last.data, 'swarm.sock')))?.state === 'revoked')
+    expect((await runCommand(['down', '--data', data])).code).toBe(0)
+
+    const again = await up(data, '--nodes', '3')
+    expect({ code: again.code, count: again.nodes.length }).toEqual({ code: 0, count: 3 })
+    expect(again.stderr).toContain(`node-3 runs, but the council has revoked it (${last.node})`)
+
+    expect(again.stderr).toContain(`swarm-node stop --data ${last.data}; rm -r ${last.data}; and up again`)
+    expect((await runCommand(['stop', '--data', last.data])).code).toBe(0)
+    await rm(last.data, { recursive: true })
+    const replaced = await up(data, '--nodes', '3')
+    expect(replaced.code).toBe(0)
+    expect(replaced.nodes[2]?.node).not.toBe(last.node)
+    expect(replaced.stderr).not.toContain('revoked')
+    expect(existsSync(last.data)).toBe(true)
+    await runCommand(['down', '--data', data])
+  })
+})

@@ -3,14 +3,21 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ControlClient, makeDataDirectory, type NodeStatus, type PeerReport, SwarmError } from '../src/index.ts'
+import {
+  ControlClient,
+  LOCAL_SWARM,
+  makeDataDirectory,
+  type NodeStatus,
+  type PeerReport,
+  SwarmError,
+} from '../src/index.ts'
 import { spawnDaemon, statusOf } from './spawn-daemon.ts'
 import { CLIENT_NAME } from './version.ts'
 
 /** Starting a process takes a core for half a second: more at once would only make all of them slow. */
 const STARTS_AT_ONCE = 4
 /** Which nodes there are, and on which ports. */
-const PLAN_FILE = 'swarm.json'
+const PLAN_FILE = LOCAL_SWARM.file
 
 /** How long the members may take to find each other once all run: at least, and for each of them. */
 const CONVERGE_TIMEOUT_MS = 60_000
@@ -78,7 +85,7 @@ export class LocalSwarm {
    */
   static directoryOf(data: string): string {
     const around = dirname(resolve(data))
-    return existsSync(join(around, PLAN_FILE)) ? around : join(data, 'up')
+    return existsSync(join(around, PLAN_FILE)) ? around : join(data, LOCAL_SWARM.directory)
   }
 
   /**

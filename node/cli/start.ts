@@ -37,8 +37,8 @@ export function registerStart(program: Command): void {
       action<StartFlags>(async (context, flags) => {
         const options = startOptions(context, flags)
         if (flags.detach === true) return detach(context, options)
-        const { runDaemon } = await import('../run-daemon.ts')
-        return runDaemon(options, (status) => welcome(context, status))
+        const [{ runDaemon }, { authorityOf }] = await Promise.all([import('../run-daemon.ts'), import('../keys.ts')])
+        return runDaemon(options, (status) => welcome(context, status, authorityOf(context.data) !== undefined))
       }),
     )
 }
@@ -50,21 +50,26 @@ function startOptions(context: Context, flags: StartFlags): StartOptions {
 }
 
 async function detach(context: Context, start: StartOptions): Promise<number> {
-  const { spawnDaemon } = await import('../spawn-daemon.ts')
-  welcome(
-    context,
-    await spawnDaemon({ program: context.program, data: context.data, socket: context.socket, start, detached: true }),
-  )
+  const [{ spawnDaemon }, { authorityOf }] = await Promise.all([import('../spawn-daemon.ts'), import('../keys.ts')])
+  const { program, data, socket } = context
+  const status = await spawnDaemon({ program, data, socket, start, detached: true })
+  welcome(context, status, authorityOf(data) !== undefined)
   return 0
 }
 
 /** What a newcomer sees: who this node is, where it is, and what to do next. */
-function welcome(context: Context, status: NodeStatus): void {
+function welcome(context: Context, status: NodeStatus, holdsKey: boolean): void {
+  const isIssuer = holdsKey && status.state !== 'revoked'
   const document = { ...status, data: context.data }
-  context.terminal.result(document, () => welcomeText(context, status))
+  context.terminal.result(document, () => welcomeText(context, status, isIssuer))
 }
 
-export function welcomeText({ data, sameDaemon, terminal: { colours } }: Context, status: NodeStatus): string {
+export function welcomeText(
+  { data, sameDaemon, terminal: { colours } }: Context,
+  status: NodeStatus,
+  /** Whether it can make tickets. */
+  isIssuer: boolean,
+): string {
   const command = (text: string) => colours.bold(`swarm-node ${text}`)
   return [
     ...headline(status, colours),
@@ -77,8 +82,12 @@ export function welcomeText({ data, sameDaemon, terminal: { colours } }: Context
     ...(status.http === undefined ? [] : [`  http       http://${status.http}/metrics  /healthz`]),
     '',
     'What to do next',
-    `  let another host join:  ${command(`ticket create${sameDaemon}`)}`,
-    `             and there:   ${command('start --join TICKET')}`,
+    ...(isIssuer
+      ? [
+          `  let another host join:  ${command(`ticket create${sameDaemon}`)}`,
+          `             and there:   ${command('start --join TICKET')}`,
+        ]
+      : []),
     `  see who is here:        ${command(`peers${sameDaemon}`)}`,
     `  see what happens:       ${command(`events --follow${sameDaemon}`)}`,
     `  stop this node:         ${command(`stop${sameDaemon}`)}`,

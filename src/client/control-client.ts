@@ -14,6 +14,7 @@ import {
   SESSION_LIMITS,
 } from '../ipc/index.ts'
 import { SwarmError } from '../kernel/index.ts'
+import { noDaemon } from './no-daemon.ts'
 import { Outbox } from './outbox.ts'
 import { CALL_TIMEOUT_MS, DECISION_TIMEOUT_MS } from './params.ts'
 import { assertPathFits } from './place.ts'
@@ -74,7 +75,7 @@ export class ControlClient {
       return client
     } catch (cause) {
       client.close()
-      throw cause
+      throw options.token === undefined ? cause : aboutToken(cause)
     }
   }
 
@@ -242,6 +243,13 @@ function fitting(line: Uint8Array): Uint8Array {
   throw new SwarmError('TOO_LARGE', message)
 }
 
+/** Only the token can be refused at hello, and the daemon does not say whether it saw one. */
+function aboutToken(cause: unknown): unknown {
+  if (!(cause instanceof SwarmError) || cause.code !== 'UNAUTHORISED') return cause
+  const message = 'the token that was given is not the one of this socket: compare it with that of the node'
+  return new SwarmError('UNAUTHORISED', `${message} (its configuration, or its SWARM_NODE_TOKEN)`, { cause })
+}
+
 /** A connected socket. */
 function open({ socket: path, timeoutMs = CALL_TIMEOUT_MS }: ControlOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
@@ -267,6 +275,5 @@ function unreachableDaemon(path: string, cause: NodeJS.ErrnoException): SwarmErr
     const message = `this user may not use the socket ${path}; run as the user that started the daemon`
     return new SwarmError('UNAUTHORISED', message, { cause })
   }
-  const message = `no daemon answers on ${path}; start one with: swarm-node start`
-  return new SwarmError('NO_DAEMON', message, { cause, data: { socket: path } })
+  return noDaemon(path, cause)
 }

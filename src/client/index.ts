@@ -2,6 +2,6 @@ export { type AgentChanges, type AgentListener, type AgentSpec, Attachment } fro
 export { ControlClient, type ControlOptions } from './control-client.ts'
 export { EventStream } from './event-stream.ts'
 export { fromPayload, toPayload } from './payload.ts'
-export { assertPathFits, dataDirectory, socketPath, socketToken } from './place.ts'
+export { assertPathFits, dataDirectory, LOCAL_SWARM, socketPath, socketToken } from './place.ts'
 export { type Progress, type RunContext, TaskError, type TaskHandler } from './run.ts'
 export { type CallOptions, type ConnectOptions, connect, type SubmitOptions, SwarmClient } from './swarm-client.ts'

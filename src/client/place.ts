@@ -7,6 +7,9 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** Bytes of `sun_path` less its closing zero. */
 const PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107
 
+/** Where `up` keeps the local swarm of a data directory, and by which file it is known. */
+export const LOCAL_SWARM = { directory: 'up', file: 'swarm.json' } as const
+
 /** Where the key, the store, the socket and the log are (spec/interfaces.md, "Where things are"). */
 export function dataDirectory(flag: string | undefined, env: Environment): string {
   const given = flag ?? nonEmpty(env.SWARM_NODE_DATA)

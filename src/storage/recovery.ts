@@ -242,12 +242,12 @@ function ascending(a: number, b: number): number {
   return a - b
 }
 
-/** Damage is never repaired by guessing: it is told with its place, and a person or a copy elsewhere decides. */
+/** Damage is never repaired by guessing: it is told with its place, and a person decides. Of accepted tasks there are no copies. */
 function damaged(file: DiskFile, offset: number, index: LogIndex | undefined, why: string): SwarmError {
   const record = index === undefined ? '' : `, record ${index}`
   const message =
     `the store is damaged in ${file} at byte ${offset}${record}: ${why}. ` +
-    'Check the disk. Restore the data directory from a backup, or move its store away: the node then joins again and ' +
-    'is brought up from the copies on other nodes.'
+    'Check the disk. Restore the data directory from a backup, or move its store away and start with a new ticket (--join): ' +
+    'what the swarm has decided it then hears from the others, but tasks that it had accepted are lost.'
   return new SwarmError('STORE_DAMAGED', message, { data: { file, offset, index } })
 }

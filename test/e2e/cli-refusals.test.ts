@@ -176,5 +176,6 @@ describe('a damaged store', () => {
     const { code, error } = await refused({ data: daemon.data })
     expect({ code, word: error.code }).toEqual({ code: 1, word: 'STORE_DAMAGED' })
     expect(error.message).toContain('store')
+    expect(error.message).toMatch(/new ticket \(--join\).*tasks that it had accepted are lost/)
   })
 })

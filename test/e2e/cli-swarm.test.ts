@@ -95,6 +95,10 @@ describe('one process', () => {
     for (const text of [daemon.node, daemon.socket, daemon.data, '/ip4/127.0.0.1/tcp/', 'ticket create', '--join']) {
       expect(stdout).toContain(text)
     }
+    // Who joined has no key to make tickets with, and is not told to.
+    const newcomer = await TestDaemon.start({ join: await daemon.ticket() })
+    await eventually('its welcome', () => newcomer.running.output.stdout.includes('stop this node'))
+    expect(newcomer.running.output.stdout).not.toContain('ticket create')
   })
 
   it('keeps its identity and its swarm over a restart', async () => {

@@ -283,6 +283,8 @@ describe('calls', () => {
     const { path } = await serve({ token: 'sesame' })
     expect(await codeOf(client(path))).toBe('UNAUTHORISED')
     expect(await codeOf(client(path, { token: 'wrong' }))).toBe('UNAUTHORISED')
+    await expect(client(path)).rejects.toThrow('wants a token')
+    await expect(client(path, { token: 'wrong' })).rejects.toThrow('is not the one of this socket')
     expect((await client(path, { token: 'sesame' })).hello.protocol).toBe(1)
   })
 

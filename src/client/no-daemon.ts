@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { SwarmError } from '../kernel/index.ts'
+import { dataDirectory, LOCAL_SWARM, socketPath } from './place.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Nobody answers there: how to start what would, and where else a daemon may be. */
+export function noDaemon(path: string, cause: unknown, env: Environment = process.env): SwarmError {
+  const message = `no daemon answers on ${path}; ${adviceFor(path, env)}`
+  return new SwarmError('NO_DAEMON', message, { cause, data: { socket: path } })
+}
+
+function adviceFor(path: string, env: Environment): string {
+  const data = dirname(path)
+  const isPlain = path === socketPath(undefined, env, dataDirectory(undefined, env))
+  const isInData = basename(path) === 'swarm.sock'
+  const around = dirname(data)
+  if (isInData && existsSync(join(around, LOCAL_SWARM.file))) {
+    return `start its local swarm with: swarm-node up --data ${quoted(dirname(around))}`
+  }
+  const flag = isPlain ? '' : isInData ? ` --data ${quoted(data)}` : ` --socket ${quoted(path)}`
+  const start = `start one with: swarm-node start${flag}`
+  const local = join(data, LOCAL_SWARM.directory)
+  if (isInData && existsSync(join(local, LOCAL_SWARM.file))) {
+    return `${start}. There is a local swarm (up) in ${local}: give --data ${quoted(join(local, 'node-1'))} for its first node`
+  }
+  return isPlain ? `${start}, or say where yours is: --data DIR, or SWARM_NODE_DATA` : start
+}
+
+/** As a shell reads it. */
+function quoted(text: string): string {
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}

@@ -14,7 +14,10 @@ import {
 import { runCommand } from './command-process.ts'
 import { inputFor, payloadOf } from './text-payload.ts'
 
-/** How long commands that run may go on after SIGINT or SIGTERM. */
+/** What interrupts it; the last two come from a terminal that was closed or lost, and from its keys. */
+const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
+
+/** How long commands that run may go on after it. */
 const DETACH_TIMEOUT_MS = 60_000
 
 /** What happens to a command agent, for people and scripts. */
@@ -47,8 +50,8 @@ export interface CommandAgentOptions {
 }
 
 /**
- * Attaches a command as an agent until it is interrupted: SIGINT or SIGTERM detaches it and lets what runs end; another
- * one ends that too.
+ * Attaches a command as an agent until it is interrupted: one of {@link INTERRUPTS} detaches it and lets what runs end;
+ * another one ends that too.
  *
  * @throws SwarmError BAD_USAGE when there is no such command; NO_DAEMON; what the daemon refuses
  */
@@ -77,7 +80,7 @@ async function untilInterrupted(attachment: Attachment, onEvent: CommandAgentOpt
     if (count === 1) interrupted.resolve()
     else again.resolve()
   }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  for (const signal of INTERRUPTS) process.on(signal, onSignal)
   let timer: NodeJS.Timeout | undefined
   try {
     await Promise.race([attachment.ended, interrupted.promise])
@@ -89,7 +92,7 @@ async function untilInterrupted(attachment: Attachment, onEvent: CommandAgentOpt
     onEvent({ kind: 'detached' })
   } finally {
     clearTimeout(timer)
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    for (const signal of INTERRUPTS) process.off(signal, onSignal)
   }
 }
 

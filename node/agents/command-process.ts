@@ -28,6 +28,12 @@ export interface CommandLine {
   onError(bytes: Uint8Array): void
 }
 
+/** Groups of commands that run. However this process ends, unless by force, nothing of them is left. */
+const running = new Set<ProcessGroup>()
+process.on('exit', () => {
+  for (const group of running) group.kill()
+})
+
 /**
  * Runs a command to its end, in a process group of its own, of which nothing is left afterwards.
  *
@@ -37,19 +43,20 @@ export interface CommandLine {
 export function runCommand({ command, args, env, input, signal, onError }: CommandLine): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'], env })
+    child.on('error', (cause) => {
+      if (child.pid !== undefined) return
+      const message = `${command} could not be started: ${cause.message}`
+      reject(new TaskError(message, { code: 'NOT_STARTED', retryable: true }))
+    })
+    // Without a number there is no process: 'close' need not follow, and there may be no streams.
+    if (child.pid === undefined) return
     const group = new ProcessGroup(child)
+    running.add(group)
     const output = new Gathered(OUTPUT_BYTES_MAX)
     const errors = new Tail(MESSAGE_BYTES_MAX)
     const onAbort = () => group.stop()
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) onAbort()
-    child.on('error', (cause) => {
-      // Without a number there is no process, and 'close' need not follow.
-      if (child.pid !== undefined) return
-      signal.removeEventListener('abort', onAbort)
-      const message = `${command} could not be started: ${cause.message}`
-      reject(new TaskError(message, { code: 'NOT_STARTED', retryable: true }))
-    })
     // A command need not read its input.
     child.stdin.on('error', () => {}).end(input)
     child.stdout.on('data', (bytes: Buffer) => {
@@ -60,6 +67,7 @@ export function runCommand({ command, args, env, input, signal, onError }: Comma
       onError(bytes)
     })
     child.once('exit', () => {
+      running.delete(group)
       group.end()
       setTimeout(() => {
         child.stdout.destroy()

@@ -26,8 +26,8 @@ const EXPLANATION = `
 For each task CMD runs once: the input as JSON and a newline on its standard input, its output on standard output (JSON
 if it parses, else text without its last newline). Exit 0 is done, 75 asks to be tried again, anything else has failed
 with the end of standard error as the message. SWARM_TASK_ID, SWARM_SKILL, SWARM_ATTEMPT and, if there is one,
-SWARM_DEADLINE (ISO 8601) are set. A cancelled task ends the whole process group. SIGINT or SIGTERM detaches and lets
-what runs end; a second one ends it.
+SWARM_DEADLINE (ISO 8601) are set. A cancelled task ends the whole process group. SIGINT, SIGTERM,
+SIGHUP or SIGQUIT detaches and lets what runs end; a second one ends it.
 
   swarm-node agent --skill shout -- tr a-z A-Z
   swarm-node agent --skill words --text --slots 4 -- wc -w`

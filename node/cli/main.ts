@@ -27,10 +27,13 @@ const EXIT_USAGE = 2
 
 /** Runs the command line and leaves the exit code in `process.exitCode`; the process ends when nothing is left to do. */
 export async function main(argv: readonly string[]): Promise<void> {
-  // A reader that has seen enough (`| head`) is no error.
+  // A reader that has seen enough (`| head`) is no error. Nor is a terminal that is gone: SIGHUP tells those it concerns.
   process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
     if (cause.code === 'EPIPE') process.exit(0)
-    throw cause
+    if (cause.code !== 'EIO') throw cause
+  })
+  process.stderr.on('error', (cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EIO') throw cause
   })
   try {
     await createProgram().parseAsync(argv)

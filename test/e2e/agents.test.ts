@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
+import { isRunning } from '../../node/processes.ts'
 import { connect, type TaskRecord } from '../../src/index.ts'
 import { type Running, startCommand, startScript } from '../support/command-line.ts'
 import { eventually } from '../support/eventually.ts'
@@ -147,6 +148,21 @@ describe('a command', () => {
     ).toEqual(expect.arrayContaining(['attached', 'ended', 'detaching', 'detached']))
     expect((await daemon.command('task', 'wait', going)).stdout).toBe('went\n')
     expect((await daemon.command('task', 'wait', hanging)).code).toBe(4)
+  })
+
+  it.each(['SIGHUP', 'SIGQUIT'] as const)('is not left behind when its agent gets %s', async (signal) => {
+    const daemon = await TestDaemon.start()
+    const pidFile = join(scratchDirectory(), 'pid')
+    const agent = commandAgent(daemon, ['--skill', 'hang', '--', 'sh', '-c', `echo $$ > ${pidFile}; exec sleep 600`])
+    await attached(daemon, 'sh')
+    await daemon.command('submit', 'hang')
+    const pid = await eventually('it to run', () => existsSync(pidFile) && Number(readFileSync(pidFile)), WAIT_MS)
+    agent.child.kill(signal)
+    await eventually('it to detach', () => agent.output.stderr.includes('detaching; 1 tasks'), WAIT_MS)
+    expect(isRunning(pid)).toBe(true)
+    agent.child.kill(signal)
+    expect((await agent.ended).code).toBe(0)
+    expect(isRunning(pid)).toBe(false)
   })
 })
 

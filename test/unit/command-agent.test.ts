@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -24,6 +25,19 @@ function run(script: string, options: Partial<CommandLine> = {}) {
   }
   const onError = (bytes: Uint8Array) => errors.push(Buffer.from(bytes).toString())
   return runCommand({ ...line, onError, ...options })
+}
+
+/** What a process writes that runs this, with `run(script, onError)`. */
+function script(text: string): string {
+  const command = `
+    import { runCommand } from ${JSON.stringify(import.meta.resolve('../../node/agents/command-process.ts'))}
+    const { signal } = new AbortController()
+    const run = (text, onError = () => {}) =>
+      runCommand({ command: 'sh', args: ['-c', text], env: process.env, input: '', signal, onError })
+    ${text}`
+  // Few files, so that they are soon used up.
+  const limited = ['-c', 'ulimit -n 100; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', command]
+  return spawnSync('sh', limited, { encoding: 'utf8', timeout: 30_000 }).stdout
 }
 
 async function failure(running: Promise<unknown>) {
@@ -72,6 +86,26 @@ describe('a command', () => {
 
   it('that is not there', async () => {
     expect(await failure(run('', { command: '/nowhere/cmd' }))).toMatchObject({ code: 'NOT_STARTED', retryable: true })
+  })
+
+  it('for which this process has no files left may be tried again', () => {
+    const ran = script(`
+      const { openSync } = await import('node:fs')
+      try { for (;;) openSync('/dev/null', 'r') } catch {}
+      await run('echo hi').catch(({ code, retryable }) => console.log(code, retryable))
+    `)
+    expect(ran).toBe('NOT_STARTED true\n')
+  })
+
+  it('does not outlive this process, however that ends', async () => {
+    const ran = script(`
+      run('echo $$ >&2; exec sleep 300', (bytes) => {
+        console.log(String(bytes))
+        setImmediate(() => { throw new Error('a bug') })
+      })
+    `)
+    expect(Number(ran)).toBeGreaterThan(0)
+    await eventually('it to be gone', () => !isRunning(Number(ran)))
   })
 
   it('is ended with all it has started when it is cancelled', async () => {

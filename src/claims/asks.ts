@@ -40,6 +40,9 @@ export interface AsksParts {
   readonly why: Why
 }
 
+/** However many other nodes wait for, there is room for those who wait here. */
+const PEERS_WAITING_SHARE = 0.5
+
 /** A wait of another node is kept for so many `waitAgainMs` after it was last heard. */
 const WAITS_KEPT = 3
 
@@ -55,6 +58,8 @@ export class Asks {
   readonly #steering: Steering
   #query: number
   #waiters = 0
+  /** Of them, those of other nodes. */
+  #peersWaiting = 0
 
   constructor(ground: Ground, parts: AsksParts) {
     this.#ground = ground
@@ -108,6 +113,7 @@ export class Asks {
     this.#waiters -= waiters.length
     for (const waiter of waiters) {
       this.#ground.alarms.cancel(waiter.alarm)
+      if (waiter.kind === 'peer') this.#peersWaiting -= 1
       if (waiter.kind === 'request') {
         this.#waiting.delete(waiter.request)
         this.#replyAfterAll(waiter.request, ok({ kind: 'report', report: task.report(this.#ground.node) }))
@@ -316,7 +322,8 @@ export class Asks {
     const remove = (): void =>
       this.#removeWaiter(task, (waiter) => waiter.kind === 'peer' && waiter.node === node && waiter.query === query)
     remove()
-    if (this.#waiters >= this.#ground.params.requestsMax) {
+    const { requestsMax } = this.#ground.params
+    if (this.#waiters >= requestsMax || this.#peersWaiting >= requestsMax * PEERS_WAITING_SHARE) {
       this.#answer(node, query, { kind: 'error', code: 'OVERLOADED', message: 'too many wait for tasks at that node' })
       return
     }
@@ -329,6 +336,7 @@ export class Asks {
     task.waiters ??= []
     task.waiters.push(waiter)
     this.#waiters += 1
+    if (waiter.kind === 'peer') this.#peersWaiting += 1
   }
 
   #removeWaiter(task: Task, isIt: (waiter: Waiter) => boolean): void {
@@ -338,6 +346,7 @@ export class Asks {
     this.#waiters -= 1
     this.#ground.alarms.cancel(waiter?.alarm)
     if (waiter?.kind === 'request') this.#waiting.delete(waiter.request)
+    else if (waiter?.kind === 'peer') this.#peersWaiting -= 1
   }
 
   #list(ask: Extract<ClaimsRequest, { kind: 'list' }>): Result<ClaimsAnswer, Refusal> {

@@ -13,6 +13,8 @@ interface Account {
   readonly runs: Map<string, Run>
   /** Outcomes not yet acknowledged, and the numbers under which their outputs are to be had. */
   readonly outcomes: Map<Run, { readonly outcome: RunOutcome; readonly runMs: number; readonly transfer: number }>
+  /** Of their outputs. */
+  outcomeBytes: number
   renewal: Alarm | undefined
   readonly renewals: BoundedMap<number, { readonly sentAt: Millis; readonly runs: readonly Run[] }>
   /** The latest question for the inventory: what was awarded before it and is not listed is not taken any more. */
@@ -142,8 +144,11 @@ export class Tenures {
   /** A run for another coordinator has ended here. */
   report(run: Run, outcome: RunOutcome, runMs: number): void {
     const account = this.#account(run.coordinator)
-    const [oldest] = account.outcomes.size < OUTCOMES_MAX ? [] : account.outcomes.keys()
-    if (oldest !== undefined) this.#drop(account, oldest)
+    account.outcomeBytes += bytesOf(outcome)
+    for (const oldest of account.outcomes.keys()) {
+      if (account.outcomes.size < OUTCOMES_MAX && account.outcomeBytes <= OUTCOME_BYTES_MAX) break
+      this.#drop(account, oldest)
+    }
     account.outcomes.set(run, { outcome, runMs, transfer: this.#parts.transfers.number() })
     this.#send(run, account)
     this.#ground.in(this.#ground.params.resendMs, () => this.#resendLater(run))
@@ -152,13 +157,17 @@ export class Tenures {
 
   /** What nobody asks for any more is dropped some time after its lease has ended. */
   #keepUntil(account: Account, run: Run): void {
-    const { params, now } = this.#ground
-    const endsAt = after(Math.max(run.endsAt, now) as Millis, params.leaseMs * OUTCOME_KEPT_LEASES)
+    const { now } = this.#ground
+    const endsAt = after(Math.max(run.endsAt, now) as Millis, this.#keptMs)
     this.#ground.alarms.set(endsAt, () => {
       if (!account.outcomes.has(run)) return
       if (run.endsAt > this.#ground.now) this.#keepUntil(account, run)
       else this.#drop(account, run)
     })
+  }
+
+  get #keptMs(): number {
+    return this.#ground.params.leaseMs * OUTCOME_KEPT_LEASES
   }
 
   #drop(account: Account, run: Run): void {
@@ -205,7 +214,11 @@ export class Tenures {
   /** T-1: the work stops, unless it may be done twice. What is done already may still be wanted, and is offered. */
   #lapse(account: Account, run: Run): void {
     if (run.state === 'reported' || account.outcomes.has(run)) return
-    if (run.guarantee === 'at-least-once') return
+    if (run.guarantee === 'at-least-once' && this.#ground.now < after(run.endsAt, this.#keptMs)) {
+      // It goes on, and is of use if its coordinator is heard of again.
+      this.#ground.in(this.#keptMs, () => this.#watchLease(account, run))
+      return
+    }
     this.#close(account, run)
     this.#parts.runs.stop(run, 'lease-ended')
   }
@@ -297,6 +310,7 @@ export class Tenures {
     const account: Account = {
       runs: new Map(),
       outcomes: new Map(),
+      outcomeBytes: 0,
       renewal: undefined,
       renewals: new BoundedMap(RENEWALS_MAX),
       epoch: 0,
@@ -308,6 +322,9 @@ export class Tenures {
 
   #close(account: Account, run: Run): void {
     account.runs.delete(run.key)
+    const waiting = account.outcomes.get(run)
+    if (waiting === undefined) return
+    account.outcomeBytes -= bytesOf(waiting.outcome)
     account.outcomes.delete(run)
   }
 }
@@ -321,11 +338,16 @@ const MALFORMED_INPUT: OutcomeBody = {
 const RENEWALS_MAX = 64
 /** A lease is taken for at most so many of this node's own. */
 const LEASE_OWN_MAX = 10
-/** Outcomes kept for one coordinator that does not acknowledge them; the oldest goes first. */
+/** Outcomes kept for one coordinator that does not acknowledge them, and their outputs; the oldest goes first. */
 const OUTCOMES_MAX = 4096
-/** An outcome that nobody asks for is kept for so many leases. */
+const OUTCOME_BYTES_MAX = 64 * 1024 * 1024
+/** An outcome that nobody asks for is kept for so many leases; so long, too, goes on what may be done twice. */
 const OUTCOME_KEPT_LEASES = 12
 const PAGE_ROWS_MAX = 1024
+
+function bytesOf(outcome: RunOutcome): number {
+  return outcome.kind === 'completed' ? outcome.output.length : 0
+}
 
 function rowOf(run: Run): AttemptRow {
   return { task: run.task, epoch: run.token.epoch, attempt: run.token.attempt }

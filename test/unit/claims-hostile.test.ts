@@ -339,6 +339,49 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
     expect(world.replies.get(request)).toMatchObject({ ok: false, error: { code: 'TIMEOUT' } })
   })
 
+  it('by waiting for more than there is room for', () => {
+    const world = new World({ nodes: 2, params: { requestsMax: 100 } })
+    const task = world.submit('n0') as Body<'claims.result'>['task']
+    for (let query = 0; query < 150; query++)
+      say(world, { kind: 'claims.query', body: { query, ask: { kind: 'wait', task, timeoutMs: 0 } } })
+    const request = world.ask('n0', { kind: 'wait', task, timeoutMs: 100 })
+    world.run(200)
+    expect(world.replies.get(request)).toMatchObject({ ok: false, error: { code: 'TIMEOUT' } })
+    expect(told(world, 'claims.reply')).toHaveLength(100)
+    // Room comes back with those that have given up.
+    world.run(90_000)
+    say(world, { kind: 'claims.query', body: { query: 200, ask: { kind: 'wait', task, timeoutMs: 0 } } })
+    world.run(200)
+    expect(told(world, 'claims.reply')).toHaveLength(100)
+  })
+
+  it('by having outputs of a megabyte kept', () => {
+    const world = worldWithLiar()
+    world.attach('n0', 'a', { slots: 1 }, answering(1, `"${'x'.repeat(1_000_000)}"`))
+    for (let i = 1; i <= 100; i++) {
+      offers(world, i)
+      awards(world, i)
+      world.run(10)
+    }
+    const before = told(world, 'claims.result').length
+    world.run(world.params.resendMs)
+    expect(world.ran).toHaveLength(100)
+    expect(told(world, 'claims.result').length - before).toBe(67)
+  })
+
+  it('by being gone for good when what may be done twice goes on', () => {
+    const world = new World({ nodes: 2 })
+    world.attach('n1', 'a')
+    world.submit('n0', { guarantee: 'at-least-once' })
+    world.run(100)
+    world.kill('n0')
+    world.run(12 * world.params.leaseMs)
+    expect(world.stopped).toEqual([])
+    world.run(HOUR_MS)
+    expect(world.stopped).toMatchObject([{ reason: 'lease-ended' }])
+    expect(world.wanted.get('n1')).toEqual([])
+  })
+
   it('by being gone for good when what may be done twice is done', () => {
     const world = new World({ nodes: 2 })
     world.attach('n1', 'a', { slots: 1 }, answering(30_000))

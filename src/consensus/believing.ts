@@ -25,8 +25,8 @@ interface Path {
   readonly end: Group
 }
 
-/** Of `fetchTimeoutMs`: who has led us nowhere for so long does not lead us any more. */
-const STALLED_TIMEOUTS = 10
+/** Of `fetchTimeoutMs`: what has led us nowhere for so long, though we asked again, does not lead on any more. */
+const STALLED_TIMEOUTS = 100
 
 /** What others show us: certificates, blocks and checkpoints, each believed as far as it proves itself (B-3, B-22). */
 export class Believing {
@@ -270,10 +270,9 @@ export class Believing {
     const { context, checkpointing, chain, syncing } = this.#desks
     const { genesis } = checkpointing.handovers
     const isLed = known.from !== start || closing.length > 0
-    if (isLed && context.now < after(this.#ledAt, STALLED_TIMEOUTS * context.params.fetchTimeoutMs)) {
-      if (context.now >= after(this.#askedAt, context.params.fetchTimeoutMs)) this.#askBeyond(from, known)
-      return
-    }
+    const { fetchTimeoutMs } = context.params
+    if (isLed && context.now >= after(this.#askedAt, fetchTimeoutMs)) this.#askBeyond(from, known)
+    if (isLed && context.now < after(this.#ledAt, STALLED_TIMEOUTS * fetchTimeoutMs)) return
     this.#strayed.add(from)
     if ((!isLed && end === genesis) || this.#strayed.size <= start.f) return
     this.#led({ start, from: genesis, closing: [], end: genesis })

@@ -60,16 +60,6 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     seeds: 20,
   },
   {
-    name: 'shown-twice',
-    what: 'after a restart a checkpoint is shown twice, and whoever asks cuts the sender off (B-13; was in the code)',
-    file: 'consensus/serving.ts',
-    find: 'certificate !== undefined && closed.every(({ vote }) => vote.height < certificate.vote.height)',
-    replace: 'certificate !== undefined && !closed.includes(certificate)',
-    campaign: 'council',
-    firstSeed: 116,
-    seeds: 3,
-  },
-  {
     name: 'time-never-stands',
     what: 'a clock that was wrong once stops the council until it is that late (B-13; was in the code)',
     file: 'consensus/judging.ts',

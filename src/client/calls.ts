@@ -1,7 +1,7 @@
 import type { MethodName, ParamsOf, ResultOf } from '../ipc/index.ts'
 import { BoundedQueue, SwarmError } from '../kernel/index.ts'
 import type { ControlClient } from './control-client.ts'
-import { CALLS_QUEUED_MAX, IN_FLIGHT_MAX } from './params.ts'
+import { CALLS_QUEUED_MAX, IN_FLIGHT_MAX, TIMER_MS_MAX } from './params.ts'
 
 export interface AskOptions {
   /** From now until the answer, whatever the connection does. */
@@ -99,7 +99,7 @@ export class Calls {
   #startTimer(call: Call): void {
     call.timer = setTimeout(
       () => settle(call, () => call.reject(this.#lateness(call))),
-      Math.max(0, call.endsAt - performance.now()),
+      Math.min(Math.max(0, call.endsAt - performance.now()), TIMER_MS_MAX),
     )
   }
 

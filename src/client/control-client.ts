@@ -16,7 +16,7 @@ import {
 import { SwarmError } from '../kernel/index.ts'
 import { noDaemon } from './no-daemon.ts'
 import { Outbox } from './outbox.ts'
-import { CALL_TIMEOUT_MS, DECISION_TIMEOUT_MS } from './params.ts'
+import { CALL_TIMEOUT_MS, DECISION_TIMEOUT_MS, TIMER_MS_MAX } from './params.ts'
 import { assertPathFits } from './place.ts'
 
 /** What the daemon says without being asked, for connections with agents. Called in the order of arrival. */
@@ -176,7 +176,7 @@ export class ControlClient {
       const timer = setTimeout(() => {
         this.#waiting.delete(id)
         reject(new SwarmError('TIMEOUT', `the daemon did not answer ${method} within ${timeoutMs} ms; try again`))
-      }, timeoutMs)
+      }, Math.min(timeoutMs, TIMER_MS_MAX))
       const settle = (result: unknown) => {
         onResult(result)
         resolve(result)
@@ -257,7 +257,7 @@ function open({ socket: path, timeoutMs = CALL_TIMEOUT_MS }: ControlOptions): Pr
     const timer = setTimeout(() => {
       socket.destroy()
       reject(new SwarmError('TIMEOUT', `nobody accepted the connection to ${path} within ${timeoutMs} ms`))
-    }, timeoutMs)
+    }, Math.min(timeoutMs, TIMER_MS_MAX))
     socket.once('connect', () => {
       clearTimeout(timer)
       socket.removeAllListeners('error')

@@ -11,6 +11,9 @@ export const PATIENT_CALL_TIMEOUT_MS = 30_000
 /** One question of `task.wait`. It is asked again until the task ends; a daemon that has died is noticed in between. */
 export const WAIT_SLICE_MS = 30_000
 
+/** The longest that a timer can wait, 24 days; a longer one would end at once. */
+export const TIMER_MS_MAX = 2 ** 31 - 1
+
 /**
  * Questions unanswered at once. The daemon allows `requestsInFlightMax` on a connection; waits last, and may not keep
  * everything else from being asked, so each kind has half of it.

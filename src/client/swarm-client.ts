@@ -44,7 +44,7 @@ export interface ConnectOptions {
 }
 
 export interface CallOptions {
-  /** 30 s unless given; it includes the time in which the daemon is away. */
+  /** 30 s unless given; it includes the time in which the daemon is away. Infinity: none. */
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }

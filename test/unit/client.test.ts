@@ -122,6 +122,19 @@ describe('tasks', () => {
     expect(await codeOf(swarm.get('t1', { signal }))).toBe('CANCELLED')
   })
 
+  it.each([Number.POSITIVE_INFINITY, 30 * 24 * 3_600_000])('a time-out of %d ms is none', async (timeoutMs) => {
+    const { daemon, swarm } = await open()
+    daemon.answer = ({ method }) => (method === 'task.get' ? undefined : 'default')
+    const asked = codeOf(swarm.get('t1', { timeoutMs }))
+    await daemon.heard('task.get')
+    await daemon.stop()
+    const queued = codeOf(swarm.get('t1', { timeoutMs }))
+    expect(await codeOf(swarm.get('t1', { timeoutMs: 30 }))).toBe('TIMEOUT')
+    const back = await new ScriptedDaemon(daemon.path).start()
+    ends.push(() => back.stop())
+    expect(await Promise.all([asked, queued])).toEqual(['no error', 'no error'])
+  })
+
   it('a wait that is over in the daemon before it is here goes on; a time-out of the caller ends it', async () => {
     const { daemon, swarm } = await open()
     let count = 0

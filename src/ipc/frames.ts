@@ -52,7 +52,8 @@ function readCall(value: Readonly<Record<string, unknown>>, id: RequestId | null
   const params = value.params ?? {}
   if (!('id' in value)) return { kind: 'notification', method, params }
   if (id === null) {
-    return fault(null, 'BAD_REQUEST', `"id" is a number or a text of at most ${REQUEST_ID_CHARS_MAX} characters`)
+    const message = `"id" is a whole number of at most 2^53 - 1 or a text of at most ${REQUEST_ID_CHARS_MAX} characters`
+    return fault(null, 'BAD_REQUEST', message)
   }
   return { kind: 'request', id, method, params }
 }
@@ -97,6 +98,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Of a number that JSON can say and we cannot, the answer would carry another one. */
 function isRequestId(value: unknown): value is RequestId {
-  return typeof value === 'string' ? value.length <= REQUEST_ID_CHARS_MAX : typeof value === 'number'
+  return typeof value === 'string' ? value.length <= REQUEST_ID_CHARS_MAX : Number.isSafeInteger(value)
 }

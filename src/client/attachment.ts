@@ -32,7 +32,6 @@ export interface AgentListener {
 
 /** What an attachment needs of its client. */
 export interface AttachmentHost {
-  readonly connection: ControlClient | undefined
   /** It is over: detached, or refused for good. */
   onOver(attachment: Attachment): void
 }
@@ -44,6 +43,10 @@ export class Attachment {
   readonly #listener: AgentListener
   #spec: AgentSpec
   #agent: string | undefined
+  /** Over which it is attached, also while others of its client are not yet. */
+  #connection: ControlClient | undefined
+  /** While it is being attached; settles when it is, or that has failed. */
+  #attaching: Promise<void> | undefined
   /** Handed over and not answered, by task and attempt; the first `slots` of them run. */
   readonly #runs = new Map<string, Run>()
   readonly #held: Run[] = []
@@ -86,17 +89,16 @@ export class Attachment {
   async update(changes: AgentChanges): Promise<void> {
     const { skills, ...rest } = changes
     const params = { ...rest, ...(skills === undefined ? {} : { skills: skillsOf(skills) }) }
-    const { connection } = this.#host
-    if (connection !== undefined && this.#agent !== undefined) {
-      await connection.call('agent.update', { agent: this.#agent, ...params })
-    }
+    while (this.#attaching !== undefined) await this.#attaching
+    if (this.#agent !== undefined) await this.#connection?.call('agent.update', { agent: this.#agent, ...params })
     this.#spec = { ...this.#spec, ...changes }
     this.#fill()
   }
 
   /** No new tasks; settles when those that run have ended. */
   async detach(): Promise<void> {
-    const { connection } = this.#host
+    while (this.#attaching !== undefined) await this.#attaching
+    const connection = this.#connection
     const agent = this.#agent
     if (connection !== undefined && agent !== undefined) {
       try {
@@ -112,21 +114,28 @@ export class Attachment {
   }
 
   /** @internal Attaches over this connection. @throws SwarmError what the daemon answered */
-  async attachTo(connection: ControlClient, register: (agent: string) => void): Promise<void> {
+  attachTo(connection: ControlClient, register: (agent: string) => void): Promise<void> {
+    const attached = this.#attach(connection, register)
+    const settled = () => {
+      this.#attaching = undefined
+    }
+    this.#attaching = attached.then(settled, settled)
+    return attached
+  }
+
+  async #attach(connection: ControlClient, register: (agent: string) => void): Promise<void> {
     const { heartbeatMs = HEARTBEAT_MS, ...spec } = this.#spec
     const beats = heartbeatMs > 0 && connection.hello.features.includes('heartbeats')
     const params = { ...spec, skills: skillsOf(spec.skills), ...(beats ? { heartbeatMs } : {}) }
     await connection.call('agent.attach', params, undefined, ({ agent }) => {
       // In the same turn: the next line may already be its first task.
+      // Unless the client was closed meanwhile, and the connection with it.
+      if (this.#isOver) return
       register(agent)
       this.#agent = agent
+      this.#connection = connection
       if (beats) this.#beat(connection, heartbeatMs)
     })
-    if (this.#isOver) {
-      // It was detached while it was being attached again.
-      if (this.#agent !== undefined) await connection.call('agent.detach', { agent: this.#agent })
-      return
-    }
     if (this.#agent !== undefined) this.#listener.onAttached?.(this.#agent)
   }
 

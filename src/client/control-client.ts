@@ -173,10 +173,13 @@ export class ControlClient {
       }
       const { id, bytes } = this.#codec.request(method, params)
       this.#outbox.push(fitting(bytes))
-      const timer = setTimeout(() => {
-        this.#waiting.delete(id)
-        reject(new SwarmError('TIMEOUT', `the daemon did not answer ${method} within ${timeoutMs} ms; try again`))
-      }, Math.min(timeoutMs, TIMER_MS_MAX))
+      const timer = setTimeout(
+        () => {
+          this.#waiting.delete(id)
+          reject(new SwarmError('TIMEOUT', `the daemon did not answer ${method} within ${timeoutMs} ms; try again`))
+        },
+        Math.min(timeoutMs, TIMER_MS_MAX),
+      )
       const settle = (result: unknown) => {
         onResult(result)
         resolve(result)
@@ -254,10 +257,13 @@ function aboutToken(cause: unknown): unknown {
 function open({ socket: path, timeoutMs = CALL_TIMEOUT_MS }: ControlOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(path)
-    const timer = setTimeout(() => {
-      socket.destroy()
-      reject(new SwarmError('TIMEOUT', `nobody accepted the connection to ${path} within ${timeoutMs} ms`))
-    }, Math.min(timeoutMs, TIMER_MS_MAX))
+    const timer = setTimeout(
+      () => {
+        socket.destroy()
+        reject(new SwarmError('TIMEOUT', `nobody accepted the connection to ${path} within ${timeoutMs} ms`))
+      },
+      Math.min(timeoutMs, TIMER_MS_MAX),
+    )
     socket.once('connect', () => {
       clearTimeout(timer)
       socket.removeAllListeners('error')

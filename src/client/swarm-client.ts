@@ -105,18 +105,7 @@ export class SwarmClient {
    * @throws SwarmError BAD_REQUEST (all that is wrong), QUOTA_EXCEEDED, OVERLOADED, SHUTTING_DOWN
    */
   async attach(spec: AgentSpec, handler: TaskHandler, listener: AgentListener = {}): Promise<Attachment> {
-    const client = this
-    const attachment: Attachment = new Attachment(
-      {
-        get connection() {
-          return client.#connection
-        },
-        onOver: (over) => this.#forget(over),
-      },
-      spec,
-      handler,
-      listener,
-    )
+    const attachment = new Attachment({ onOver: (over) => this.#forget(over) }, spec, handler, listener)
     return this.#patiently(async (connection) => {
       await attachment.attachTo(connection, (agent) => {
         this.#attachments.add(attachment)

@@ -420,6 +420,29 @@ describe('an agent', () => {
     expect((await daemon.answered('r2')).error?.data).toMatchObject({ code: 'NOT_FOUND', retryable: true })
   })
 
+  it('AC-11: detach and update reach the daemon also while others are not attached again yet', async () => {
+    const { daemon, swarm } = await open()
+    const one = await swarm.attach(ECHO, () => null)
+    const slow = await swarm.attach({ name: 'slow', skills: ['echo'] }, () => null)
+    const isSlow = ({ params }: { params?: object }) => (params as { name?: string } | undefined)?.name === 'slow'
+    daemon.answer = (said) => (said.method === 'agent.attach' && isSlow(said) ? undefined : 'default')
+    daemon.drop()
+    await eventually('the first to be attached again', () => one.agent === 'a3')
+    await one.update({ slots: 2 })
+    expect(daemon.of('agent.update')[0]?.params).toEqual({ agent: 'a3', slots: 2 })
+    await one.detach()
+    expect(daemon.of('agent.detach')[0]?.params).toEqual({ agent: 'a3' })
+
+    // And of the other once it is: its attachment is on its way.
+    const changed = slow.update({ slots: 3 })
+    const detached = slow.detach()
+    const attach = daemon.of('agent.attach').findLast(isSlow)
+    daemon.send({ id: attach?.id, result: { agent: 'a4' } })
+    await Promise.all([changed, detached])
+    expect(daemon.of('agent.update')[1]?.params).toEqual({ agent: 'a4', slots: 3 })
+    expect(daemon.of('agent.detach')[1]?.params).toEqual({ agent: 'a4' })
+  })
+
   it('AC-3: of its progress the latest is what counts, and none comes after the answer', async () => {
     const { daemon, swarm } = await open()
     await swarm.attach(ECHO, (_, { progress }) => {

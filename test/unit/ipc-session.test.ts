@@ -208,7 +208,11 @@ describe('requests', () => {
     ['an id that is an object', { jsonrpc: '2.0', id: {}, method: 'node.status' }, 'BAD_REQUEST'],
     ['an id that is too long', { jsonrpc: '2.0', id: 'x'.repeat(129), method: 'node.status' }, 'BAD_REQUEST'],
     ['an id that no number can be', '{"jsonrpc":"2.0","id":1e999,"method":"node.status"}', 'BAD_REQUEST'],
-    ['an id that would be another', '{"jsonrpc":"2.0","id":12345678901234567890,"method":"node.status"}', 'BAD_REQUEST'],
+    [
+      'an id that would be another',
+      '{"jsonrpc":"2.0","id":12345678901234567890,"method":"node.status"}',
+      'BAD_REQUEST',
+    ],
     ['an id that is a fraction', '{"jsonrpc":"2.0","id":1.5,"method":"node.status"}', 'BAD_REQUEST'],
     ['a method that is a number', { jsonrpc: '2.0', id: 1, method: 1 }, 'BAD_REQUEST'],
     ['neither method nor result', { jsonrpc: '2.0', id: 1 }, 'BAD_REQUEST'],

@@ -28,6 +28,8 @@ export interface SpawnOptions {
   /** Where its log goes, and where it will answer. */
   readonly data: string
   readonly socket: string
+  /** What the socket asks for when it is shared. */
+  readonly token?: string | undefined
   /** Where Node keeps compiled code of a program that runs from its sources; the shipped one brings its own. */
   readonly codeCache?: string
   /** Whether it outlives this process. */
@@ -45,7 +47,7 @@ export interface SpawnOptions {
  * @throws SwarmError with the reason for which it did not start
  */
 export async function spawnDaemon(options: SpawnOptions): Promise<NodeStatus> {
-  const { start, data, socket } = options
+  const { start, data, socket, token } = options
   makeDataDirectory(data)
   const log = openSync(logPath(data), 'a+', 0o600)
   try {
@@ -67,7 +69,7 @@ export async function spawnDaemon(options: SpawnOptions): Promise<NodeStatus> {
     if (child.pid !== undefined) options.onSpawned?.(child.pid)
     // However this ends: whoever starts it is done when it is told.
     if (options.detached) child.unref()
-    const status = await ready(child, data, socket)
+    const status = await ready(child, data, socket, token)
     if (status === undefined) throw explained(child, readFrom(log, logStart), logPath(data))
     return status
   } finally {
@@ -81,7 +83,12 @@ function logPath(data: string): string {
 }
 
 /** The daemon's status once it has started, revoked or not; undefined when its process has ended before. */
-async function ready(child: ChildProcess, data: string, socket: string): Promise<NodeStatus | undefined> {
+async function ready(
+  child: ChildProcess,
+  data: string,
+  socket: string,
+  token: string | undefined,
+): Promise<NodeStatus | undefined> {
   let spawnError: Error | undefined
   child.once('error', (cause) => {
     spawnError = cause
@@ -91,7 +98,7 @@ async function ready(child: ChildProcess, data: string, socket: string): Promise
     if (spawnError !== undefined) throw new SwarmError('INTERNAL', `no process could be started: ${spawnError.message}`)
     if (child.exitCode !== null || child.signalCode !== null) return undefined
     // A look costs nothing beside a call that fails, and thirty that start are asked twenty times a second.
-    const status = existsSync(socket) ? await statusOf(socket) : undefined
+    const status = existsSync(socket) ? await statusOf(socket, token) : undefined
     // Another daemon may still answer there: ours will end with the reason.
     if (status !== undefined && status.pid === child.pid && status.state !== 'starting') return status
     await delay(POLL_MS)
@@ -100,9 +107,12 @@ async function ready(child: ChildProcess, data: string, socket: string): Promise
 }
 
 /** The status of the daemon on this socket, or undefined when none answers. */
-export async function statusOf(socket: string): Promise<NodeStatus | undefined> {
+export async function statusOf(
+  socket: string,
+  token = process.env.SWARM_NODE_TOKEN,
+): Promise<NodeStatus | undefined> {
   try {
-    const client = await ControlClient.connect({ socket, client: CLIENT_NAME, token: process.env.SWARM_NODE_TOKEN })
+    const client = await ControlClient.connect({ socket, client: CLIENT_NAME, token })
     try {
       return await client.call('node.status', {})
     } finally {

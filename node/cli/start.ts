@@ -51,8 +51,8 @@ function startOptions(context: Context, flags: StartFlags): StartOptions {
 
 async function detach(context: Context, start: StartOptions): Promise<number> {
   const [{ spawnDaemon }, { authorityOf }] = await Promise.all([import('../spawn-daemon.ts'), import('../keys.ts')])
-  const { program, data, socket } = context
-  const status = await spawnDaemon({ program, data, socket, start, detached: true })
+  const { program, data, socket, token } = context
+  const status = await spawnDaemon({ program, data, socket, token, start, detached: true })
   welcome(context, status, authorityOf(data) !== undefined)
   return 0
 }

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isRunning } from '../../node/processes.ts'
@@ -111,20 +112,30 @@ describe('one process', () => {
   })
 
   it('runs in the background until it is stopped', async () => {
+    await detachedAndStopped(['--data', scratchDirectory()])
+  })
+
+  it('runs in the background also when only its configuration has the token', async () => {
     const data = scratchDirectory()
-    const started = await runCommand(['start', '--detach', '--json', '--profile', 'local', '--data', data])
-    expect(started.code).toBe(0)
-    const { pid } = JSON.parse(started.stdout)
-    try {
-      expect(isRunning(pid)).toBe(true)
-      const stopped = await runCommand(['stop', '--json', '--data', data])
-      expect(JSON.parse(stopped.stdout)).toEqual({ stopped: true, pid })
-      expect(isRunning(pid)).toBe(false)
-    } finally {
-      if (isRunning(pid)) process.kill(pid, 'SIGKILL')
-    }
+    const config = join(data, 'config.yaml')
+    writeFileSync(config, 'token: sesame-0123456789abcdef\n')
+    await detachedAndStopped(['--data', data, '--config', config])
   })
 })
+
+async function detachedAndStopped(place: readonly string[]): Promise<void> {
+  const started = await runCommand(['start', '--detach', '--json', '--profile', 'local', ...place])
+  expect(started).toMatchObject({ code: 0 })
+  const { pid } = JSON.parse(started.stdout)
+  try {
+    expect(isRunning(pid)).toBe(true)
+    const stopped = await runCommand(['stop', '--json', ...place])
+    expect(JSON.parse(stopped.stdout)).toEqual({ stopped: true, pid })
+    expect(isRunning(pid)).toBe(false)
+  } finally {
+    if (isRunning(pid)) process.kill(pid, 'SIGKILL')
+  }
+}
 
 describe('up and down', () => {
   it('bring a local swarm up, leave it alone when it is up, take it down, and bring the same one back', async () => {

@@ -107,10 +107,7 @@ async function ready(
 }
 
 /** The status of the daemon on this socket, or undefined when none answers. */
-export async function statusOf(
-  socket: string,
-  token = process.env.SWARM_NODE_TOKEN,
-): Promise<NodeStatus | undefined> {
+export async function statusOf(socket: string, token = process.env.SWARM_NODE_TOKEN): Promise<NodeStatus | undefined> {
   try {
     const client = await ControlClient.connect({ socket, client: CLIENT_NAME, token })
     try {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isRecord } from './frames.ts'
 
 /*
  * What fields of messages may hold. The bounds are those that the protocols below check again (`src/claims/messages.ts`,
@@ -44,9 +45,14 @@ export const durationMs = z.number().gt(0).max(DURATION_MS_MAX)
 /** How many rows to answer with at most. */
 export const rowLimit = z.int().min(1).max(ROWS_MAX)
 
-/** A dictionary of at most so many entries. */
+/**
+ * A dictionary of at most so many entries, which are counted before any of them is looked at (I-11). `__proto__` is the
+ * one name that zod would pass over in silence.
+ */
 export function dictionary<V extends z.ZodType>(value: V, entriesMax: number) {
   return z
-    .record(name, value)
-    .refine((entries) => Object.keys(entries).length <= entriesMax, { message: `at most ${entriesMax} entries` })
+    .unknown()
+    .refine((given) => !isRecord(given) || Object.keys(given).length <= entriesMax, `at most ${entriesMax} entries`)
+    .refine((given) => !isRecord(given) || !Object.hasOwn(given, '__proto__'), '__proto__ is no name')
+    .pipe(z.record(name, value))
 }

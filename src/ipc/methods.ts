@@ -13,6 +13,7 @@ import {
   proposeParams,
 } from './council-messages.ts'
 import { agentId, durationMs, rowLimit } from './fields.ts'
+import { PROBLEM_CHARS_MAX, PROBLEMS_MAX } from './params.ts'
 import type {
   AgentsReport,
   ConfigReport,
@@ -135,15 +136,22 @@ export interface ParamProblem {
   readonly problem: string
 }
 
-/** Judges parameters whole (I-5): the value, or every problem. */
+/** Judges parameters whole (I-5): the value, or every problem, up to {@link PROBLEMS_MAX}. */
 export function judgeParams<T>(
   schema: z.ZodType<T>,
   params: unknown,
 ): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problems: readonly ParamProblem[] } {
   const judged = schema.safeParse(params)
   if (judged.success) return { ok: true, value: judged.data }
-  return {
-    ok: false,
-    problems: judged.error.issues.map((issue) => ({ path: issue.path.join('.'), problem: issue.message })),
-  }
+  const { issues } = judged.error
+  const problems = issues.slice(0, PROBLEMS_MAX).map(({ path, message }) => {
+    return { path: shortened(path.join('.')), problem: shortened(message) }
+  })
+  const restCount = issues.length - problems.length
+  if (restCount > 0) problems.push({ path: '', problem: `and ${restCount} more` })
+  return { ok: false, problems }
+}
+
+function shortened(text: string): string {
+  return text.length <= PROBLEM_CHARS_MAX ? text : `${text.slice(0, PROBLEM_CHARS_MAX)}…`
 }

@@ -58,3 +58,7 @@ export function checked(limits: SessionLimits): SessionLimits {
 
 /** Characters of a request id that is a text: it is held for every request in flight. */
 export const REQUEST_ID_CHARS_MAX = 128
+
+/** What an error names of wrong parameters, and characters of each problem: what is wrong may be all of a line. */
+export const PROBLEMS_MAX = 32
+export const PROBLEM_CHARS_MAX = 256

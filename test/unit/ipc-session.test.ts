@@ -14,6 +14,7 @@ const utf8 = new TextEncoder()
 const text = new TextDecoder()
 const HELLO = { jsonrpc: '2.0', id: 0, method: 'hello', params: { protocol: 1, client: 'test/1' } }
 const GREETING = { hello: { node: 'n1', swarm: 's1', version: '0.0.0', features: [] } }
+const MANY = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`k${i}`, 1]))
 const SMALL = checked({
   ...SESSION_LIMITS,
   lineBytesMax: 4096,
@@ -197,6 +198,42 @@ describe('requests', () => {
     const problems = bench.last?.error?.data.problems as { path: string }[]
     expect(problems.map((p) => p.path).sort()).toEqual(['', 'roles', 'ttlMs', 'uses'])
     for (const word of ['roles', 'ttlMs', 'uses', 'colour']) expect(bench.last?.error?.message).toContain(word)
+  })
+
+  it.each([
+    ['unknown fields', { ...MANY }, /^Unrecognized keys: .*…$/],
+    ['labels', { name: 'n', skills: [{ name: 'x' }], labels: MANY }, /^at most 23 entries$/],
+    [
+      'a long name of a label',
+      { name: 'n', skills: [{ name: 'x' }], labels: { ['x'.repeat(100_000)]: '' } },
+      /Invalid/,
+    ],
+    ['wrong skills', { name: 'n', skills: Array.from({ length: 64 }, () => ({})) }, /^and 32 more$/],
+  ])('I-5, I-11: of very many %s the error names some', (_, params, problem) => {
+    const bench = new Bench({ limits: SESSION_LIMITS }).greet()
+    bench.call(1, 'agent.attach', params)
+    expect(bench.last?.error?.data).toMatchObject({ code: 'BAD_REQUEST' })
+    const problems = bench.last?.error?.data.problems as { problem: string }[]
+    expect(problems.at(-1)?.problem).toMatch(problem)
+    expect(JSON.stringify(bench.last).length).toBeLessThan(32 * 1024)
+  })
+
+  it('I-5: before the token is asked for, too', () => {
+    const bench = new Bench({ token: 'sesame', limits: SESSION_LIMITS })
+    bench.send({ ...HELLO, params: { ...HELLO.params, ...MANY } })
+    expect(bench.closeReason).toBe('refused')
+    const close = bench.effects.find(({ kind }) => kind === 'close')
+    expect(JSON.stringify(close).length).toBeLessThan(2 * 1024)
+  })
+
+  it.each(['resources', 'labels'])('refuses %s of a name that objects have of themselves', (field) => {
+    const bench = new Bench().greet()
+    const params = `{"name":"n","skills":[{"name":"x"}],"${field}":{"__proto__":5}}`
+    bench.send(`{"jsonrpc":"2.0","id":1,"method":"agent.attach","params":${params}}`)
+    expect(bench.last?.error?.data).toMatchObject({
+      code: 'BAD_REQUEST',
+      problems: [{ path: field, problem: '__proto__ is no name' }],
+    })
   })
 
   it.each([

@@ -12,7 +12,7 @@ const DIALS_ALONE = 3
  * The first neighbours are written down after this long, later changes after twice as long each time, and in the end every
  * `rememberIntervalMs`: who dies young knows more than the one that it met first.
  */
-const FIRST_MEMORY_MS = 1_500
+const FIRST_MEMORY_MS = 500
 /** Who has fewer neighbours also keeps those of before: they may be all that leads back to the others. */
 const REMEMBERED_MIN = 8
 /** Room for the dials of one round and those of the round before. */

@@ -96,6 +96,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: '    if (dead !== undefined) this.#dial',
     replace: '    if (dead !== undefined && awake < 0) this.#dial',
     campaign: 'membership',
+    firstSeed: 15,
     seeds: 20,
   },
   {

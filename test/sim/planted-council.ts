@@ -85,6 +85,7 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     find: '  if (current.epoch === expect) return ok(current)\n',
     replace: '  if (current.epoch >= expect) return ok(current)\n',
     campaign: 'council',
+    firstSeed: 9,
     seeds: 10,
   },
   {
@@ -94,7 +95,7 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     find: 'Math.min(Math.max(this.#params.commitWaitMs, this.#usualMs ?? 0), this.timeoutMs() / 2)',
     replace: 'Math.max(this.#params.commitWaitMs, this.#usualMs ?? 0)',
     campaign: 'council',
-    firstSeed: 166,
+    firstSeed: 1022,
     seeds: 1,
   },
 ]

@@ -23,7 +23,8 @@ test('P-14: a link makes no event that nobody listens to, down to the socket', a
   const { dispatchEvent } = EventTarget.prototype
   EventTarget.prototype.dispatchEvent = function (this: EventTarget & { listenerCount?(type: string): number }, event) {
     // Gossip has a heartbeat of its own.
-    if ('send' in this && this.listenerCount?.(event.type) === 0) unheard.set(event.type, (unheard.get(event.type) ?? 0) + 1)
+    if ('send' in this && this.listenerCount?.(event.type) === 0)
+      unheard.set(event.type, (unheard.get(event.type) ?? 0) + 1)
     return dispatchEvent.call(this, event)
   }
   try {

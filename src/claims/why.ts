@@ -34,8 +34,12 @@ export class Why {
   history(task: Task): readonly HistoryRow[] {
     const { submission, startedAt, endedAt, executor } = task
     const rows: HistoryRow[] = [row(submission.submittedAt, 'submitted', '', '', 0, '')]
-    if (startedAt !== undefined)
-      rows.push(row(startedAt, 'started', executor?.node ?? '', executor?.agent ?? '', task.attempt, ''))
+    if (startedAt !== undefined) {
+      // When the first attempt began; what became of that one tells who had it.
+      const first = task.history?.find(({ kind }) => kind === 'failed' || kind === 'lost')
+      const { node = '', agent = '' } = first ?? executor ?? {}
+      rows.push(row(startedAt, 'started', node, agent, first?.attempt ?? task.attempt, ''))
+    }
     rows.push(...(task.history ?? []))
     if (endedAt !== undefined) {
       const text =

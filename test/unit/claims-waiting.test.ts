@@ -273,3 +273,30 @@ describe('a list that goes on from a task that is not kept any more', () => {
     expect(pageAfter(first)).toMatchObject({ ok: false, error: { code: 'NOT_FOUND' } })
   })
 })
+
+describe('TSK-8: the history of a task that failed before', () => {
+  it('says which attempt began when', () => {
+    const world = new World()
+    let attempts = 0
+    world.attach('n0', 'a', {}, (ran, at) => {
+      attempts += 1
+      const isFirst = attempts === 1
+      at.later(1, () => (isFirst ? at.fail(ran) : at.done(ran)))
+    })
+    const task = world.submit('n0')
+    world.run(60_000)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', attempts: 2 })
+    const reply = world.replies.get(world.ask('n0', { kind: 'history', task }))
+    expect(reply).toMatchObject({
+      ok: true,
+      value: {
+        entries: [
+          { kind: 'submitted' },
+          { kind: 'started', agent: 'a', attempt: 1 },
+          { kind: 'failed', agent: 'a', attempt: 1 },
+          { kind: 'completed', attempt: 2 },
+        ],
+      },
+    })
+  })
+})

@@ -112,23 +112,25 @@ describe('T-12: a probe that ends without an outcome', () => {
     return agent
   }
 
-  function shun(world: World): void {
+  /** n1 has failed until nobody turned to it; now a task is there to see whether it is well, and does not end. */
+  function probed() {
+    const world = new World({ nodes: 2 })
+    const agent = moody()
+    world.attach('n1', 'a', { slots: 4 }, agent.behave)
     for (let i = 0; i < 3; i++) {
       world.submit('n0')
       world.run(200)
     }
     expect(world.observed.some(({ kind }) => kind === 'executor-shunned')).toBe(true)
+    agent.mood = 'hangs'
+    const probe = world.submit('n0')
+    world.run(5_000)
+    expect(world.report('n0', probe).state).toBe('running')
+    return { world, agent, probe }
   }
 
   it('by a cancel, leaves the peer to be tried again', () => {
-    const world = new World({ nodes: 2 })
-    const agent = moody()
-    world.attach('n1', 'a', { slots: 4 }, agent.behave)
-    shun(world)
-    agent.mood = 'hangs'
-    const probe = world.submit('n0')
-    world.run(70_000)
-    expect(world.report('n0', probe).state).toBe('running')
+    const { world, agent, probe } = probed()
     world.ask('n0', { kind: 'cancel', task: probe, reason: 'no longer wanted' })
     agent.mood = 'answers'
     const task = world.submit('n0')
@@ -137,14 +139,7 @@ describe('T-12: a probe that ends without an outcome', () => {
   })
 
   it('by the death of the peer, too', () => {
-    const world = new World({ nodes: 2 })
-    const agent = moody()
-    world.attach('n1', 'a', { slots: 4 }, agent.behave)
-    shun(world)
-    agent.mood = 'hangs'
-    const probe = world.submit('n0')
-    world.run(5_000)
-    expect(world.report('n0', probe).state).toBe('running')
+    const { world, agent, probe } = probed()
     world.kill('n1')
     world.run(20_000)
     world.restart('n1')

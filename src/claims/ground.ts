@@ -35,7 +35,7 @@ export class Ground {
     this.random = options.random
     this.peers = options.peers
     this.self = options.self
-    this.isPayload = options.isPayload ?? (() => true)
+    this.isPayload = options.isPayload
   }
 
   /** The wall clock, reckoned on from when the host last told it. */

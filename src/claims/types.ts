@@ -372,9 +372,9 @@ export interface ClaimsOptions {
   readonly skillsOf?: (node: NodeId) => Iterable<string>
   /**
    * Whether bytes are a payload, as agents and clients take them: what peers send is looked at, what agents here send is the
-   * host's to see to. Absent: anything is.
+   * host's to see to.
    */
-  readonly isPayload?: (bytes: Uint8Array) => boolean
+  readonly isPayload: (bytes: Uint8Array) => boolean
   /** All records of the log that this core wrote, in order. */
   readonly records?: Iterable<ClaimsRecord>
 }

@@ -57,7 +57,7 @@ export function composeSwarm(options: SwarmOptions): Swarm {
     peers: claimsPeers({ node, membership, directory, random: options.random.fork('candidates') }),
     skillsOf: (peer) => skillsOf(directory, peer),
     self: { org, region, zone, labels },
-    ...(options.isPayload === undefined ? {} : { isPayload: options.isPayload }),
+    isPayload: options.isPayload,
     records: records ?? [],
   })
   const renewal = new Renewal({

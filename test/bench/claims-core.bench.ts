@@ -39,6 +39,7 @@ class Bench {
 
   constructor() {
     this.core = new Claims({
+      isPayload: () => true,
       node: 'bench' as NodeId,
       epoch: 1,
       params: { ...CLAIMS_PROFILES.local, openTasksMax: 1_000_000, openBytesMax: 2 ** 33, endedTasksMax: 1_000 },

@@ -94,6 +94,7 @@ function termsOf({ signer, groups, ceiling }: NodeParts, plan: CouncilPlan, grou
 export function buildGoverned(parts: NodeParts, params: MembershipParams, scenario: Scenario): Swarm {
   const plan = planOf(scenario)
   return composeSwarm({
+    isPayload: () => true,
     ...parts,
     params: {
       membership: params,

@@ -48,6 +48,7 @@ export type Build = (parts: NodeParts, params: MembershipParams, host: Host) => 
 
 export const buildNode: Build = (parts, params) =>
   composeSwarm({
+    isPayload: () => true,
     ...parts,
     params: { membership: params, directory: DIRECTORY_PROFILES.lan, claims: CLAIMS_PROFILES.lan },
   })

@@ -79,6 +79,7 @@ export class GovernedWorld {
       trust: 'intact',
     })
     const swarm = composeSwarm({
+      isPayload: () => true,
       signer: KEYS.signer(node(name)),
       verifier: verifierOf(sponsored(desk.authorities, { key: node(`key${of}`), org: org(of) })),
       random: new Random(name),

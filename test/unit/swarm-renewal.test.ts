@@ -49,6 +49,7 @@ class Pair {
 
   #compose(node: string, issuer?: OrgId) {
     return composeSwarm({
+      isPayload: () => true,
       signer: keys.signer(node as NodeId),
       verifier,
       random: new Random(node),

@@ -1,4 +1,4 @@
-import type { NodeStatus, PeerReport } from '../../src/index.ts'
+import type { AgentsReport, NodeStatus, PeerReport, PeersReport } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
 import type { Docker } from './command.ts'
 
@@ -59,6 +59,15 @@ export class ContainerSwarm {
     return Number(await this.inspect(name, '{{.State.ExitCode}}'))
   }
 
+  async restart(name: string): Promise<void> {
+    await this.#docker.run(['restart', '--time', STOP_SECONDS, this.nameOf(name)])
+  }
+
+  /** SIGKILL: nothing is said to anybody. */
+  async kill(name: string): Promise<void> {
+    await this.#docker.run(['kill', this.nameOf(name)])
+  }
+
   async connect(name: string, region: string): Promise<void> {
     await this.#docker.run(['network', 'connect', this.nameOf(region), this.nameOf(name)])
   }
@@ -76,19 +85,32 @@ export class ContainerSwarm {
     return this.#docker.run(['exec', this.nameOf(name), ...args])
   }
 
-  async status(name: string): Promise<NodeStatus> {
-    return JSON.parse(await this.exec(name, 'swarm-node', 'status', '--json')) as NodeStatus
+  /** What a command of swarm-node prints there with `--json`. */
+  async ask<T>(name: string, ...command: readonly string[]): Promise<T> {
+    return JSON.parse(await this.exec(name, 'swarm-node', ...command, '--json')) as T
+  }
+
+  /** Attaches a shell script as an agent there, until the container stops, and waits until its node has it. */
+  async attach(name: string, skill: string, script: string): Promise<void> {
+    const agent = ['swarm-node', 'agent', '--skill', skill, '--', 'sh', '-c', script]
+    await this.#docker.run(['exec', '--detach', this.nameOf(name), ...agent])
+    await eventually(`an agent with the skill ${skill} on ${name}`, async () => {
+      const { agents } = await this.ask<AgentsReport>(name, 'agents')
+      return agents.some(({ skills }) => skills.some((other) => other.name === skill))
+    })
+  }
+
+  status(name: string): Promise<NodeStatus> {
+    return this.ask(name, 'status')
   }
 
   async ticket(name: string): Promise<string> {
-    const made = await this.exec(name, 'swarm-node', 'ticket', 'create', '--json')
-    return (JSON.parse(made) as { readonly ticket: string }).ticket
+    return (await this.ask<{ readonly ticket: string }>(name, 'ticket', 'create')).ticket
   }
 
   /** What one node says of another; undefined when it does not know it. */
   async view(from: string, of: Member): Promise<PeerReport | undefined> {
-    const report = await this.exec(from, 'swarm-node', 'peers', '--json')
-    const { peers } = JSON.parse(report) as { readonly peers: readonly PeerReport[] }
+    const { peers } = await this.ask<PeersReport>(from, 'peers')
     return peers.find((peer) => peer.node === of.node)
   }
 

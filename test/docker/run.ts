@@ -1,11 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CHECKS } from './checks.ts'
+import type { Check } from './check.ts'
 import type { Docker } from './command.ts'
 import { ContainerSwarm } from './container-swarm.ts'
+import { COUNCIL_CHECKS } from './council-checks.ts'
 import { DockerMissing, type Engine, findEngine } from './engine.ts'
 import { buildImage, removeImages } from './images.ts'
+import { MEMBERSHIP_CHECKS } from './membership-checks.ts'
+import { WORK_CHECKS } from './work-checks.ts'
 
 /*
  * `npm run docker`: builds the image and runs a swarm of five containers in two regions: two Docker networks, one node in
@@ -14,6 +17,8 @@ import { buildImage, removeImages } from './images.ts'
 
 const EXIT_FAILED = 1
 const EXIT_NO_DOCKER = 3
+/** The last of the council's leaves a member outside for good. */
+const CHECKS: readonly Check[] = [...MEMBERSHIP_CHECKS, ...WORK_CHECKS, ...COUNCIL_CHECKS]
 const RUN = `swarm-node-test-${process.pid}`
 
 const interruption = new AbortController()

@@ -1,6 +1,6 @@
-import type { PeerReport } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
-import type { ContainerSwarm, Member } from './container-swarm.ts'
+import { after, type Check, everybodySees, memberNamed, othersSee } from './check.ts'
+import type { ContainerSwarm } from './container-swarm.ts'
 
 /** Twice what a calm cell needs (M-5: 5 s): the containers share the machine with whatever else runs there. */
 const DEATH_MS_MAX = 10_000
@@ -11,14 +11,8 @@ const LEAVE_MS_MAX = 10_000
 const HEALTHY_MS_MAX = 60_000
 const CONNECT_MS = 2_000
 
-/** Something that must hold of the swarm. Returns its figures in words; throws what does not hold. */
-export interface Check {
-  readonly what: string
-  run(swarm: ContainerSwarm): Promise<string>
-}
-
 /** In this order: each begins with all members up, and leaves them so. */
-export const CHECKS: readonly Check[] = [
+export const MEMBERSHIP_CHECKS: readonly Check[] = [
   {
     what: 'every node sees all others alive',
     run: async (swarm) => {
@@ -34,49 +28,6 @@ export const CHECKS: readonly Check[] = [
   { what: 'docker stop: exit 0, seen as left by all others', run: stopped },
   { what: 'docker start: the same node, back in the swarm', run: startedAgain },
 ]
-
-function memberNamed(swarm: ContainerSwarm, name: string): Member {
-  const member = swarm.members.find((other) => other.name === name)
-  if (member === undefined) throw new Error(`${name} is not running`)
-  return member
-}
-
-function othersOf(swarm: ContainerSwarm, member: Member): readonly Member[] {
-  return swarm.members.filter((other) => other.name !== member.name)
-}
-
-/** The pairs of nodes that see each other so. */
-async function everybodySees(swarm: ContainerSwarm, state: PeerReport['state'], boundMs: number): Promise<number> {
-  const counts = swarm.members.map(async (member) => {
-    await othersSee(swarm, member, state, boundMs)
-    return swarm.members.length - 1
-  })
-  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
-}
-
-/** Waits until all others have this member in that state, and says since when by each one's own clock. */
-async function othersSee(
-  swarm: ContainerSwarm,
-  member: Member,
-  state: PeerReport['state'],
-  boundMs: number,
-): Promise<readonly { readonly name: string; readonly sinceMs: number }[]> {
-  const seen = othersOf(swarm, member).map(({ name }) =>
-    eventually(
-      `${name} to see ${member.name} ${state}`,
-      async () => {
-        const view = await swarm.view(name, member)
-        return view?.state === state ? { name, sinceMs: Date.parse(view.since) } : undefined
-      },
-      boundMs,
-    ),
-  )
-  return Promise.all(seen)
-}
-
-function after(startMs: number, seen: readonly { readonly name: string; readonly sinceMs: number }[]): string {
-  return seen.map(({ name, sinceMs }) => `${name} ${((sinceMs - startMs) / 1000).toFixed(1)} s`).join(', ')
-}
 
 async function relayed(swarm: ContainerSwarm): Promise<string> {
   const [east, west] = [memberNamed(swarm, 'east-1'), memberNamed(swarm, 'west-1')]

@@ -42,6 +42,7 @@ export {
   type Contact,
   certificateReader,
   checkSignatures,
+  createSealer,
   createSigner,
   errorOf,
   type Founding,

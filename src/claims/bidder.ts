@@ -293,6 +293,7 @@ export class Bidder {
       task: task.task,
       token: { epoch: body.epoch, attempt: task.attempt },
       coordinator: from,
+      seal: task.seal,
       demand: foreign.group.demand,
       guarantee: task.guarantee,
       endsAt,

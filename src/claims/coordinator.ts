@@ -191,7 +191,7 @@ export class Coordinator {
   /**
    * T-2, T-3: one result, under the token in force, from whoever has it.
    *
-   * @param mayAdopt whether this peer may have been awarded something by an earlier life of this node
+   * @param isOfEarlierLife whether an earlier life of this node awarded it that, and it may still be in force
    */
   onOutcome(
     task: Task,
@@ -200,7 +200,7 @@ export class Coordinator {
     agent: string,
     runMs: number,
     outcome: RunOutcome,
-    mayAdopt = false,
+    isOfEarlierLife = false,
   ): Verdict {
     if (task.hasEnded) {
       this.#chronicle.stray(task, token, 'a result after the end')
@@ -210,7 +210,7 @@ export class Coordinator {
     const isHolder = claim !== undefined && claim.node === from && task.isCurrent(token)
     // Its lease has passed, and nobody else has had one since: what it did still counts.
     const isLast = claim === undefined && task.isCurrent(token) && task.executor?.node === from
-    const isEarlierLife = mayAdopt && claim === undefined && task.mayAdopt(token, this.#ground.epoch)
+    const isEarlierLife = isOfEarlierLife && claim === undefined
     if (isLast && outcome.kind === 'released') return 'accepted'
     if (!isHolder && !isLast && !isEarlierLife) {
       this.#chronicle.stray(task, token, 'a result under a stale token')
@@ -372,6 +372,7 @@ export class Coordinator {
       task: task.id,
       token,
       coordinator: node,
+      seal: 0,
       demand: group.demand,
       guarantee: submission.guarantee,
       endsAt: NEVER,

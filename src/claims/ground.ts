@@ -14,6 +14,7 @@ export class Ground {
   readonly peers: ClaimsPeers
   readonly self: ClaimsOptions['self']
   readonly isPayload: (bytes: Uint8Array) => boolean
+  readonly seal: (text: string) => number
   readonly alarms = new Alarms()
   now = 0 as Millis
   #wallOffset = 0
@@ -36,6 +37,7 @@ export class Ground {
     this.peers = options.peers
     this.self = options.self
     this.isPayload = options.isPayload
+    this.seal = options.seal
   }
 
   /** The wall clock, reckoned on from when the host last told it. */

@@ -5,8 +5,9 @@ import type { Group } from './demand.ts'
 import type { Ground } from './ground.ts'
 import type { TaskId, Token } from './ids.ts'
 import type { Links } from './links.ts'
-import type { AttemptRow, BodyOf, PlacementBody, Verdict } from './messages.ts'
+import type { AttemptRow, BodyOf, LeaseRow, PlacementBody, Verdict } from './messages.ts'
 import { CLOCK_RATE_DIFFERENCE_MAX_SHARE } from './params.ts'
+import { attemptKey } from './runs.ts'
 import { type Claim, Task } from './task.ts'
 import type { Source, Transfers } from './transfers.ts'
 
@@ -43,8 +44,6 @@ export class Leases {
   readonly #journalled = new Set<NodeId>()
   /** After a restart: peers whose leases of an earlier life have to be asked for or outwaited. */
   readonly #unheard = new Set<NodeId>()
-  /** Those of the journal, for one lease after a restart: what was held then has been named, or has ended (T-2). */
-  readonly #former = new Set<NodeId>()
   #recovering: Task[] = []
   #serial = 0
 
@@ -93,6 +92,7 @@ export class Leases {
       batch.push({
         task: task.id,
         attempt: claim.token.attempt,
+        seal: this.#sealOf(node, task.id, claim.token),
         input,
         runTimeoutMs: submission.runTimeoutMs,
         deadlineMs: this.#parts.coordinator.deadlineLeftMs(task),
@@ -215,7 +215,6 @@ export class Leases {
     for (const node of executors) {
       this.#journalled.add(node)
       this.#unheard.add(node)
-      this.#former.add(node)
     }
     const { params } = this.#ground
     for (const task of tasks) {
@@ -225,11 +224,8 @@ export class Leases {
     }
     if (tasks.length > 0)
       this.#ground.observe({ kind: 'task-recovered', count: tasks.length, executors: this.#unheard.size })
-    if (this.#former.size > 0) {
-      this.#ground.in(params.leaseMs + params.leaseMarginMs, () => {
-        this.#former.clear()
-        this.#recovered()
-      })
+    if (this.#unheard.size > 0) {
+      this.#ground.in(params.leaseMs + params.leaseMarginMs, () => this.#recovered())
     }
     for (const peer of [...this.#unheard]) if (this.#parts.links.isUp(peer)) this.ask(peer)
   }
@@ -266,7 +262,7 @@ export class Leases {
     this.#parts.links.sendIfUp(node, { kind: 'claims.award', body })
   }
 
-  #renew(from: NodeId, sequence: number, rows: readonly AttemptRow[]): void {
+  #renew(from: NodeId, sequence: number, rows: readonly LeaseRow[]): void {
     const { params, now } = this.#ground
     const lost: AttemptRow[] = []
     for (const row of rows) {
@@ -298,19 +294,23 @@ export class Leases {
   }
 
   /** A lease of an earlier life of this node, or one that lapsed and went on because it may be done twice. */
-  #adopted(from: NodeId, row: AttemptRow): Task | undefined {
+  #adopted(from: NodeId, row: LeaseRow): Task | undefined {
     const { coordinator, book } = this.#parts
     const task = book.get(row.task)
     if (task === undefined || task.hasEnded || task.claim !== undefined) return undefined
     const isLast = task.guarantee === 'at-least-once' && task.isCurrent(row) && task.executor?.node === from
-    if (!isLast && !(this.#mayHold(from) && task.mayAdopt(row, this.#ground.epoch))) return undefined
+    if (!isLast && !(task.mayAdopt(row, this.#ground.epoch) && this.#isSealed(from, row))) return undefined
     this.#track(task, coordinator.adopt(task, from, { epoch: row.epoch, attempt: row.attempt }))
     return task
   }
 
-  /** Whether what it says of awards of an earlier life of this node is believed: the journal names all who ever had one. */
-  #mayHold(peer: NodeId): boolean {
-    return this.#former.has(peer)
+  /** Whether this node, in whatever life, awarded it just that: awards are not written down, but nobody else can make the seal. */
+  #isSealed(peer: NodeId, row: LeaseRow): boolean {
+    return row.seal === this.#sealOf(peer, row.task, row)
+  }
+
+  #sealOf(executor: NodeId, task: TaskId, token: Token): number {
+    return this.#ground.seal(`${executor}/${attemptKey(task, token)}`)
   }
 
   /** For as long as it is to run there: the attempt is named and not the task, so that nothing is kept for it. */
@@ -330,8 +330,8 @@ export class Leases {
     if (task !== undefined) {
       const holder = task.claim?.node
       const token = { epoch: body.epoch, attempt: body.attempt }
-      const mayAdopt = this.#mayHold(from)
-      verdict = coordinator.onOutcome(task, from, token, body.agent, body.runMs, outcome, mayAdopt)
+      const isEarlierLife = task.mayAdopt(token, this.#ground.epoch) && this.#isSealed(from, body)
+      verdict = coordinator.onOutcome(task, from, token, body.agent, body.runMs, outcome, isEarlierLife)
       if (verdict === 'accepted' && holder !== undefined) this.#untrack(task, holder)
     }
     this.#acknowledge(from, body, verdict)

@@ -114,6 +114,7 @@ const decline = record({
 const awardedTask = record({
   task: taskId,
   attempt: counter,
+  seal: counter,
   input: payload,
   runTimeoutMs: duration,
   /** Time left until the deadline; 0 for none. */
@@ -134,13 +135,16 @@ const award = record({
 
 const attemptRow = record({ task: taskId, epoch: counter, attempt: counter })
 export type AttemptRow = Value<typeof attemptRow>
+/** What its executor says of a lease: with the seal of its award, which a later life of the coordinator knows it by (CL-20). */
+const leaseRow = record({ task: taskId, epoch: counter, attempt: counter, seal: counter })
+export type LeaseRow = Value<typeof leaseRow>
 
 const accept = record({
   accepted: list(record({ task: taskId, epoch: counter, attempt: counter, agent: name }), 256),
   refused: list(record({ task: taskId, epoch: counter, attempt: counter, reason: text(64) }), 256),
 })
 
-const renew = record({ sequence: counter, leases: list(attemptRow, ROWS_MAX) })
+const renew = record({ sequence: counter, leases: list(leaseRow, ROWS_MAX) })
 /** All leases of that sequence are good for `leaseMs` from its sending, except those named. */
 const renewed = record({ sequence: counter, leaseMs: duration, lost: list(attemptRow, ROWS_MAX) })
 
@@ -164,7 +168,15 @@ const outcome = variant({
 })
 export type OutcomeBody = Value<typeof outcome>
 
-const result = record({ task: taskId, epoch: counter, attempt: counter, agent: name, runMs: duration, outcome })
+const result = record({
+  task: taskId,
+  epoch: counter,
+  attempt: counter,
+  seal: counter,
+  agent: name,
+  runMs: duration,
+  outcome,
+})
 
 export const VERDICTS = ['accepted', 'stale', 'ended', 'unknown'] as const
 export type Verdict = (typeof VERDICTS)[number]
@@ -179,7 +191,7 @@ const inventory = variant({
   /** What do you hold of mine? Whatever was awarded with a lower serial and is not in the answer is not held. */
   ask: record({ epoch: counter, serial: counter }),
   /** In pages; the last one says so. Also counts as a renewal of `sequence`. */
-  held: record({ serial: counter, sequence: counter, last: flag, leases: list(attemptRow, ROWS_MAX) }),
+  held: record({ serial: counter, sequence: counter, last: flag, leases: list(leaseRow, ROWS_MAX) }),
 })
 
 /** Whoever is to have a long payload asks for its parts. */

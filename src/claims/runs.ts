@@ -27,6 +27,8 @@ export interface Run {
   readonly token: Token
   /** Who awarded it: this node or another. */
   readonly coordinator: NodeId
+  /** That of the award, to be said again with every word about it (CL-20); 0 for this node's own tasks. */
+  readonly seal: number
   readonly agent: Agent
   readonly demand: Demand
   readonly guarantee: Guarantee
@@ -45,6 +47,7 @@ export interface RunTerms {
   readonly task: TaskId
   readonly token: Token
   readonly coordinator: NodeId
+  readonly seal: number
   readonly demand: Demand
   readonly guarantee: Guarantee
   readonly endsAt: Millis
@@ -110,12 +113,13 @@ export class Runs {
 
   /** The same, while the input is on its way. */
   expect(agent: Agent, terms: RunTerms): Run {
-    const { task, token, coordinator, demand, guarantee, endsAt } = terms
+    const { task, token, coordinator, seal, demand, guarantee, endsAt } = terms
     const run: Run = {
       key: attemptKey(task, token),
       task,
       token,
       coordinator,
+      seal,
       agent,
       demand,
       guarantee,

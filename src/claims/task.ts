@@ -10,9 +10,6 @@ import type { Guarantee, TaskError, TaskReport } from './types.ts'
 /** Rows of a task's history that are kept; the first and the latest tell the most. */
 const HISTORY_MAX = 64
 
-/** Attempts of one life of which the journal need not know: those that were refused, and the one under way. */
-const ATTEMPTS_UNKNOWN_MAX = 1_000_000
-
 export type EndState = 'completed' | 'failed' | 'cancelled' | 'dead-lettered'
 
 /** Who has it now. */
@@ -120,8 +117,6 @@ export class Task extends Entry {
    * than the last attempt that is known to be over.
    */
   mayAdopt(token: Token, ownEpoch: number): boolean {
-    // Attempts count on from it: a number that no life has come to is somebody's invention.
-    if (token.attempt > this.attempt + ATTEMPTS_UNKNOWN_MAX) return false
     return token.epoch < ownEpoch && this.epoch < ownEpoch && compareTokens(token, this.token) > 0
   }
 

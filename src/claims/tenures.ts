@@ -3,7 +3,7 @@ import type { Agent } from './agent.ts'
 import type { Alarm } from './alarms.ts'
 import type { Ground } from './ground.ts'
 import type { Links } from './links.ts'
-import type { AttemptRow, BodyOf, OutcomeBody, PayloadBody } from './messages.ts'
+import type { AttemptRow, BodyOf, LeaseRow, OutcomeBody, PayloadBody } from './messages.ts'
 import { CLOCK_RATE_DIFFERENCE_MAX_SHARE } from './params.ts'
 import { attemptKey, type Run, type RunOutcome, type Runs, type RunTerms } from './runs.ts'
 import type { Transfers } from './transfers.ts'
@@ -285,7 +285,8 @@ export class Tenures {
   }
 
   #accept(run: Run): void {
-    const body = { accepted: [{ ...rowOf(run), agent: run.agent.facts.name }], refused: [] }
+    const accepted = { task: run.task, ...run.token, agent: run.agent.facts.name }
+    const body = { accepted: [accepted], refused: [] }
     this.#parts.links.sendIfUp(run.coordinator, { kind: 'claims.accept', body })
   }
 
@@ -300,7 +301,7 @@ export class Tenures {
 
   #sendResult(run: Run, outcome: OutcomeBody, runMs: number): void {
     const agent = run.agent.facts.name
-    const body = { task: run.task, ...run.token, agent, runMs: Math.max(0, Math.round(runMs)), outcome }
+    const body = { ...rowOf(run), agent, runMs: Math.max(0, Math.round(runMs)), outcome }
     this.#parts.links.sendIfUp(run.coordinator, { kind: 'claims.result', body })
   }
 
@@ -349,8 +350,8 @@ function bytesOf(outcome: RunOutcome): number {
   return outcome.kind === 'completed' ? outcome.output.length : 0
 }
 
-function rowOf(run: Run): AttemptRow {
-  return { task: run.task, epoch: run.token.epoch, attempt: run.token.attempt }
+function rowOf({ task, token, seal }: Run): LeaseRow {
+  return { task, epoch: token.epoch, attempt: token.attempt, seal }
 }
 
 /** At least one page, so that an empty inventory is an answer. */

@@ -375,6 +375,8 @@ export interface ClaimsOptions {
    * host's to see to.
    */
   readonly isPayload: (bytes: Uint8Array) => boolean
+  /** A number below 2^48 for a text: the same in every life of this node, and one that nobody else can reckon (CL-20). */
+  readonly seal: (text: string) => number
   /** All records of the log that this core wrote, in order. */
   readonly records?: Iterable<ClaimsRecord>
 }

@@ -49,6 +49,7 @@ export {
   TICKET_USES_MAX,
 } from './params.ts'
 export { errorOf, type Refusal } from './refusal.ts'
+export { createSealer } from './sealer.ts'
 export { checkSignatures } from './self-check.ts'
 export { createSigner, verifyStatement, verifyStatementLater } from './signer.ts'
 export {

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign, verify } from 'node:crypto'
+import { createPrivateKey, createPublicKey, hkdfSync, type KeyObject, randomBytes, sign, verify } from 'node:crypto'
 import { base58btc } from 'multiformats/bases/base58'
 import { assert, BoundedMap, type NodeId } from '../kernel/index.ts'
 import { SIGNATURE_BYTES } from '../wire/index.ts'
@@ -50,6 +50,11 @@ export class KeyPair {
   /** The secret, to be written to a file of mode 0600 or handed to libp2p; never to a log. */
   exportSeed(): Uint8Array {
     return this.#seed.slice()
+  }
+
+  /** A secret of 32 bytes for one purpose, which tells nothing of the pair's own or of another purpose's (RFC 5869). */
+  secretFor(purpose: string): Uint8Array {
+    return new Uint8Array(hkdfSync('sha256', this.#seed, '', purpose, SEED_BYTES))
   }
 
   /** The 64-byte Ed25519 signature of exactly these bytes; {@link createSigner} adds what they are for. */

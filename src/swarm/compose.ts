@@ -14,7 +14,7 @@ import { Swarm } from './swarm.ts'
 export interface SwarmOptions
   extends Omit<MembershipOptions, 'params'>,
     Pick<RenewalOptions, 'issuer'>,
-    Pick<ClaimsOptions, 'isPayload'> {
+    Pick<ClaimsOptions, 'isPayload' | 'seal'> {
   readonly params: {
     readonly membership: MembershipOptions['params']
     readonly directory: DirectoryParams
@@ -58,6 +58,7 @@ export function composeSwarm(options: SwarmOptions): Swarm {
     skillsOf: (peer) => skillsOf(directory, peer),
     self: { org, region, zone, labels },
     isPayload: options.isPayload,
+    seal: options.seal,
     records: records ?? [],
   })
   const renewal = new Renewal({

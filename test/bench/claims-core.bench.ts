@@ -11,6 +11,7 @@ import {
   type Submission,
 } from '../../src/claims/index.ts'
 import { err, type Millis, type NodeId, ok, Random, type Tick, type WallMillis } from '../../src/kernel/index.ts'
+import { sealerOf } from '../support/sealer.ts'
 
 /**
  * The claims core alone: local claim, and a task's whole life with 1,000 to 100,000 others waiting.
@@ -40,6 +41,7 @@ class Bench {
   constructor() {
     this.core = new Claims({
       isPayload: () => true,
+      seal: sealerOf('bench'),
       node: 'bench' as NodeId,
       epoch: 1,
       params: { ...CLAIMS_PROFILES.local, openTasksMax: 1_000_000, openBytesMax: 2 ** 33, endedTasksMax: 1_000 },

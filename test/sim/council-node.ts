@@ -16,6 +16,7 @@ import {
   type GroupTerms,
   type Swarm,
 } from '../../src/swarm/index.ts'
+import { sealerOf } from '../support/sealer.ts'
 
 export const AUTHORITY = 'authority' as NodeId
 const ORGANISATION = 'sim' as OrgId
@@ -95,6 +96,7 @@ export function buildGoverned(parts: NodeParts, params: MembershipParams, scenar
   const plan = planOf(scenario)
   return composeSwarm({
     isPayload: () => true,
+    seal: sealerOf(parts.signer.node),
     ...parts,
     params: {
       membership: params,

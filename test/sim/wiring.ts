@@ -23,6 +23,7 @@ import {
   WAN,
 } from '../../src/sim/index.ts'
 import { composeSwarm, type Swarm } from '../../src/swarm/index.ts'
+import { sealerOf } from '../support/sealer.ts'
 import { ClaimsLoad } from './claims-load.ts'
 import { CouncilLoad } from './council-load.ts'
 import { buildGoverned, planOf, rolesOf } from './council-node.ts'
@@ -49,6 +50,7 @@ export type Build = (parts: NodeParts, params: MembershipParams, host: Host) => 
 export const buildNode: Build = (parts, params) =>
   composeSwarm({
     isPayload: () => true,
+    seal: sealerOf(parts.signer.node),
     ...parts,
     params: { membership: params, directory: DIRECTORY_PROFILES.lan, claims: CLAIMS_PROFILES.lan },
   })

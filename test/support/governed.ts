@@ -20,6 +20,7 @@ import {
   type SwarmInput,
 } from '../../src/swarm/index.ts'
 import { certificateOf, founding, NOON, node, org, PORTS } from './council.ts'
+import { sealerOf } from './sealer.ts'
 
 const KEYS = new SimKeys('governed')
 const HASH = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex') as Digest
@@ -80,6 +81,7 @@ export class GovernedWorld {
     })
     const swarm = composeSwarm({
       isPayload: () => true,
+      seal: sealerOf(name),
       signer: KEYS.signer(node(name)),
       verifier: verifierOf(sponsored(desk.authorities, { key: node(`key${of}`), org: org(of) })),
       random: new Random(name),

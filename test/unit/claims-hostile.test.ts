@@ -54,6 +54,7 @@ function awards(world: World, offer: number, { task = `n1-x-${offer}`, input, le
   const row = {
     task: task as Body<'claims.award'>['tasks'][number]['task'],
     attempt: 1,
+    seal: 0,
     input: input ?? inline('1'),
     runTimeoutMs: 0,
     deadlineMs: 0,
@@ -127,27 +128,6 @@ describe('T-2: a task is its coordinator’s alone', () => {
     expect(told(world, 'claims.accept')).toMatchObject([{ accepted: [], refused: [{ reason: 'not your task' }] }])
   })
 
-  it('after a restart, whoever was awarded some is believed for one lease', () => {
-    for (const [waitMs, state] of [
-      [0, 'completed'],
-      [10_250, 'waiting'],
-    ] as const) {
-      const world = new World({ nodes: 2 })
-      world.attach('n1', 'a', {}, answering(1))
-      world.submit('n0')
-      world.run(100)
-      const task = world.submit('n0', { skills: ['nobody-has-it'] })
-      world.kill('n0')
-      world.restart('n0')
-      world.run(waitMs)
-      const outcome = { kind: 'completed' as const, output: inline('"forged"') }
-      const token = { task: task as Body<'claims.result'>['task'], epoch: 1, attempt: 1 }
-      if (waitMs > 0) say(world, { kind: 'claims.renew', body: { sequence: 1, leases: [token] } })
-      say(world, { kind: 'claims.result', body: { ...token, agent: 'a', runMs: 1, outcome } })
-      expect(world.report('n0', task).state).toBe(state)
-    }
-  })
-
   it('after a restart, nobody ends one who was never awarded any', () => {
     const world = new World({ nodes: 2 })
     const task = world.submit('n0', { skills: ['nobody-has-it'] })
@@ -155,7 +135,7 @@ describe('T-2: a task is its coordinator’s alone', () => {
     world.restart('n0')
     world.run(100)
     const outcome = { kind: 'completed' as const, output: inline('"forged"') }
-    const token = { task: task as Body<'claims.result'>['task'], epoch: 1, attempt: 1 }
+    const token = { task: task as Body<'claims.result'>['task'], epoch: 1, attempt: 1, seal: 0 }
     say(world, { kind: 'claims.result', body: { ...token, agent: 'forger', runMs: 1, outcome } })
     say(world, { kind: 'claims.renew', body: { sequence: 1, leases: [token] } })
     world.run(100)
@@ -172,7 +152,7 @@ describe('T-2: a task is its coordinator’s alone', () => {
     world.restart('n0')
     world.run(100)
     const error = { code: 'X', message: 'x', retryable: true }
-    const token = { task: task as Body<'claims.result'>['task'], epoch: 1, attempt: 2 ** 48 }
+    const token = { task: task as Body<'claims.result'>['task'], epoch: 1, attempt: 2 ** 48, seal: 0 }
     say(world, {
       kind: 'claims.result',
       body: { ...token, agent: 'forger', runMs: 1, outcome: { kind: 'failed', error } },
@@ -180,6 +160,55 @@ describe('T-2: a task is its coordinator’s alone', () => {
     world.attach('n1', 'b', { skills: [{ name: 'later', proficiency: 1 }] }, answering(1))
     world.run(30_000)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', attempts: 1 })
+  })
+})
+
+describe('CL-20: after a restart, who was awarded a task is known by its seal', () => {
+  /** n0 after a restart; before, n1 was awarded `own`, and `other` was nobody's. */
+  function restarted(): { world: World; own: string; other: string; seal: number } {
+    const world = new World({ nodes: 3 })
+    world.attach('n1', 'a')
+    const own = world.submit('n0')
+    world.run(100)
+    const other = world.submit('n0', { skills: ['nobody-has-it'] })
+    const award = world.sent.find(({ message }) => message.kind === 'claims.award')?.message
+    if (award?.kind !== 'claims.award') throw new Error('nothing was awarded')
+    world.kill('n1')
+    world.kill('n0')
+    world.restart('n0')
+    return { world, own, other, seal: award.body.tasks[0]?.seal ?? 0 }
+  }
+
+  function speaksFor(world: World, task: string, seal: number, from = LIAR): void {
+    const row = { task: task as Body<'claims.result'>['task'], epoch: 1, attempt: 1, seal }
+    say(world, { kind: 'claims.renew', body: { sequence: 1, leases: [row] } }, from)
+    const outcome = { kind: 'completed' as const, output: inline('"said"') }
+    say(world, { kind: 'claims.result', body: { ...row, agent: 'a', runMs: 1, outcome } }, from)
+  }
+
+  it.each([0, 10_250, 60_000])('it ends that one, %d ms later too', (waitMs) => {
+    const { world, own, seal } = restarted()
+    world.run(waitMs)
+    speaksFor(world, own, seal)
+    expect(world.report('n0', own)).toMatchObject({ state: 'completed', executor: { node: 'n1' } })
+  })
+
+  it('nobody else ends it with the same seal', () => {
+    const { world, own, seal } = restarted()
+    speaksFor(world, own, seal, 'n2')
+    expect(world.report('n0', own).state).toBe('waiting')
+  })
+
+  it('it ends no other with that seal, nor with one that it made up', () => {
+    const { world, own, other, seal } = restarted()
+    for (const [task, said] of [
+      [other, seal],
+      [other, 0],
+      [own, seal + 1],
+    ] as const) {
+      speaksFor(world, task, said)
+      expect(world.report('n0', task).state).toBe('waiting')
+    }
   })
 })
 
@@ -213,7 +242,7 @@ describe('CL-18: what peers send as payloads is looked at before anybody takes i
     const partials = world.effects.flatMap((effect) => (effect.kind === 'task-progress' ? [effect] : []))
     expect(partials).toMatchObject([{ fraction: 1, partial: undefined }])
     const outcome = { kind: 'completed' as const, output: inline(NO_JSON) }
-    say(world, { kind: 'claims.result', body: { ...token, agent: 'a', runMs: 1, outcome } })
+    say(world, { kind: 'claims.result', body: { ...token, seal: 0, agent: 'a', runMs: 1, outcome } })
     expect(world.report('n0', task)).toMatchObject({ state: 'dead-lettered', error: { code: 'BAD_OUTPUT' } })
   })
 })
@@ -284,7 +313,8 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
       const agent = `a${count}`
       world.later(1, () => {
         if (accepts) say(world, { kind: 'claims.accept', body: { accepted: [{ ...row, agent }], refused: [] } })
-        if (outcome !== undefined) say(world, { kind: 'claims.result', body: { ...row, agent, runMs: 1, outcome } })
+        const ended = { ...row, seal: first.seal, agent, runMs: 1 }
+        if (outcome !== undefined) say(world, { kind: 'claims.result', body: { ...ended, outcome } })
       })
     })
     const task = world.submit('n0')
@@ -299,7 +329,7 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
     world.attach(LIAR, 'liar')
     let sequence = 0
     bidsBest(world, ({ epoch, tasks }) => {
-      const leases = tasks.map(({ task, attempt }) => ({ task, epoch, attempt }))
+      const leases = tasks.map(({ task, attempt, seal }) => ({ task, epoch, attempt, seal }))
       const renew = (): void => {
         sequence += 1
         say(world, { kind: 'claims.renew', body: { sequence, leases } })

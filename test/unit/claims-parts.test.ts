@@ -201,7 +201,7 @@ describe('bounds', () => {
   it('CL-7 whatever a peer says that was never asked for yields no throw and no order', () => {
     const world = new World({ nodes: 2 })
     world.attach('n0', 'a')
-    const row = { task: 'n0-1-1' as never, epoch: 1, attempt: 1 }
+    const row = { task: 'n0-1-1' as never, epoch: 1, attempt: 1, seal: 0 }
     const bodies: readonly ClaimsMessage[] = [
       {
         kind: 'claims.bid',

@@ -290,7 +290,7 @@ describe('what a peer may cost', () => {
           serial,
           sequence: 1,
           last,
-          leases: [{ task: name as never, epoch: 1, attempt: 7 }],
+          leases: [{ task: name as never, epoch: 1, attempt: 7, seal: 0 }],
         },
       },
     })

@@ -33,6 +33,7 @@ import {
   type WallMillis,
 } from '../../src/kernel/index.ts'
 import { decode, encode, type Shape } from '../../src/wire/index.ts'
+import { sealerOf } from '../support/sealer.ts'
 
 const WALL_START = 1_760_000_000_000
 
@@ -320,6 +321,7 @@ export class World {
       self: { org: 'org', region: 'eu', zone: '', labels: {} },
       records: log,
       isPayload: this.#isPayload,
+      seal: sealerOf(id),
     })
     const node = new WorldNode(id, core)
     node.epoch = epoch

@@ -5,6 +5,7 @@ import { type Millis, type NodeId, type OrgId, Random, type WallMillis } from '.
 import { MEMBERSHIP_PROFILES } from '../../src/membership/index.ts'
 import { ISSUER_LABEL } from '../../src/renewal/index.ts'
 import { composeSwarm, type SwarmEffect, type SwarmInput } from '../../src/swarm/index.ts'
+import { sealerOf } from '../support/sealer.ts'
 import { certificate, HOUR_MS, keys, ORG, replaced, verifier, WALL } from './renewal-fixtures.ts'
 
 /** Two nodes as they ship, joined by hand: what one sends is what the other hears. */
@@ -50,6 +51,7 @@ class Pair {
   #compose(node: string, issuer?: OrgId) {
     return composeSwarm({
       isPayload: () => true,
+      seal: sealerOf(node),
       signer: keys.signer(node as NodeId),
       verifier,
       random: new Random(node),

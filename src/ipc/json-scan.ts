@@ -79,7 +79,9 @@ export class JsonScan {
   }
 
   #scalar(byte: number | undefined): boolean {
-    return byte === QUOTE ? this.#string() : this.#number() || WORDS.some((word) => this.#word(word))
+    if (byte === QUOTE) return this.#string()
+    // By its first letter: what one of these has taken of the text is gone for the other.
+    return byte === MINUS || isDigit(byte) ? this.#number() : WORDS.some((word) => this.#word(word))
   }
 
   #string(): boolean {
@@ -114,8 +116,7 @@ export class JsonScan {
   #digits(): boolean {
     const start = this.#at
     for (;;) {
-      const byte = this.#bytes[this.#at] ?? 0
-      if (byte < ZERO || byte > NINE) return this.#at > start
+      if (!isDigit(this.#bytes[this.#at])) return this.#at > start
       this.#at += 1
     }
   }
@@ -142,7 +143,11 @@ export class JsonScan {
   }
 }
 
+function isDigit(byte = 0): boolean {
+  return byte >= ZERO && byte <= NINE
+}
+
 function isHex(byte: number): boolean {
   const letter = byte | SPACE
-  return (byte >= ZERO && byte <= NINE) || (letter >= SMALL_A && letter <= SMALL_F)
+  return isDigit(byte) || (letter >= SMALL_A && letter <= SMALL_F)
 }

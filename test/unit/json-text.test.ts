@@ -11,7 +11,10 @@ describe('I-12: what can stand in a line as it is', () => {
     expect(isJsonText(bytes(text))).toBe(true)
   })
 
-  it.each(['', ' ', '{', '1 2', '"\n"', '1\n', '1\r', '\ufeff1', 'nul', '1}}{"a":{"b":1'])('is not %j', (text) => {
+  it.each([
+    ...['', ' ', '{', '1 2', '"\n"', '1\n', '1\r', '\ufeff1', 'nul', '1}}{"a":{"b":1'],
+    ...['-', '-true', '1.null', '[1etrue]', '01', '1.', '1e+'],
+  ])('is not %j', (text) => {
     expect(isJsonText(bytes(text))).toBe(false)
   })
 
@@ -37,6 +40,12 @@ describe('looking at a text', () => {
       expect([text, isJsonText(bytes(text))]).toEqual([text, expected])
     }
     expect(valid).toBeGreaterThan(2_000)
+  })
+
+  it('also of one made of whole words', () => {
+    const words = ['-', '0', '12', '.', 'e', 'E+', 'true', 'false', 'null', '"a"', '"a":', '[', ']', '{', '}', ',', ' ']
+    const four = words.flatMap((a) => words.flatMap((b) => words.flatMap((c) => words.map((d) => a + b + c + d))))
+    expect(four.filter((each) => isJsonText(bytes(each)) !== isRead(each))).toEqual([])
   })
 })
 

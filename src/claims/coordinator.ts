@@ -160,7 +160,11 @@ export class Coordinator {
     if (claim.agent === '') {
       claim.agent = agent
       task.executor = { node: claim.node, agent }
-      if (agent !== '') this.#parts.tracks.find(claim.node, task.group.demand.skill)?.took()
+      if (agent !== '') {
+        this.#parts.tracks.find(claim.node, task.group.demand.skill)?.took()
+        // A renewal before may have been for an input on its way.
+        if (claim.isStarted) claim.startedAt = this.#ground.now
+      }
     }
     if (claim.isStarted) return
     claim.isStarted = true

@@ -25,6 +25,9 @@ const MALFORMED_OUTPUT = {
   error: { code: 'BAD_OUTPUT', message: 'its output is not JSON', retryable: true },
 }
 
+/** For so long a long input may be on its way to an executor, behind all others. */
+const ARRIVAL_LEASES_MAX = 60
+
 /** Awards of one message stay well below what a message may hold. */
 const AWARD_BYTES_MAX = 160 * 1024
 
@@ -286,10 +289,12 @@ export class Leases {
   }
 
   /** Its executor is to see to the run time-out; who has not done so long afterwards does not mean to. */
-  #isOverdue({ submission }: Task, { startedAt }: Claim): boolean {
+  #isOverdue({ submission }: Task, { startedAt, agent }: Claim): boolean {
     const { params, now } = this.#ground
     if (submission.runTimeoutMs === 0 || startedAt === undefined) return false
-    const allowedMs = submission.runTimeoutMs * (1 + CLOCK_RATE_DIFFERENCE_MAX_SHARE) + params.leaseMs
+    const isArriving = agent === '' && submission.input.length > params.inlineBytesMax
+    const leases = isArriving ? ARRIVAL_LEASES_MAX : 1
+    const allowedMs = submission.runTimeoutMs * (1 + CLOCK_RATE_DIFFERENCE_MAX_SHARE) + leases * params.leaseMs
     return now - startedAt > allowedMs
   }
 

@@ -111,6 +111,7 @@ export class Transfers {
     // What was asked for twice may come twice.
     if (incoming === undefined || transfer?.buffer === undefined || offset !== transfer.received) return
     if (bytes.length === 0) {
+      incoming.quiet = 0
       this.#remove(incoming, id, transfer)
       this.#ask(from, incoming)
       transfer.receipt.lost()

@@ -323,7 +323,10 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
     expect(count).toBeLessThan(7)
   })
 
-  it('by renewing for ever what may run for a short time', () => {
+  it.each([
+    ['', 0, 60_000],
+    [', whose input it might have to wait for', 100_000, 700_000],
+  ])('by renewing for ever what may run for a short time%s', (_, inputBytes, ms) => {
     const world = new World({ nodes: 3 })
     world.attach('n2', 'honest', {}, answering(1))
     world.attach(LIAR, 'liar')
@@ -337,8 +340,8 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
       }
       world.later(1, renew)
     })
-    const task = world.submit('n0', { runTimeoutMs: 2_000 })
-    world.run(60_000)
+    const task = world.submit('n0', { runTimeoutMs: 2_000, input: new Uint8Array(inputBytes) })
+    world.run(ms)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { agent: 'honest' } })
   })
 

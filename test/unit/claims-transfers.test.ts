@@ -137,6 +137,14 @@ describe('more long payloads than there is room for at once', () => {
     expect(world.ran).toHaveLength(3)
   })
 
+  it('CL-19 nor does its way count as time that it ran', () => {
+    const world = worldWith(25_000)
+    world.attach('n1', 'a', {}, answering(1_500))
+    const task = world.submit('n0', { input: new Uint8Array(200 * KIB).fill(32), runTimeoutMs: 2_000 })
+    untilDone(world, [task], 60_000)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', attempts: 1, executions: 1 })
+  })
+
   it('says offered until the input has come', () => {
     const world = worldWith(500)
     world.attach('n1', 'a', {}, answering(1_000))
@@ -214,6 +222,27 @@ describe('what is lost on its way', () => {
     world.loses = () => false
     untilDone(world, [task], 10_000)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executions: 1 })
+  })
+
+  it('is not given up soon after its sender has said that it has another one no more', () => {
+    const world = worldWith(1)
+    world.attach('n1', 'a', { slots: 2 }, answering(1))
+    let isSilent = true
+    let isGone = true
+    world.loses = (_from, _to, { kind }) => kind === 'claims.part' && isSilent
+    const input = world.input.bind(world)
+    world.input = (id, each) => input(id, isGone && isPart(each) ? emptied(each) : each)
+    submitMany(world, 1, 200)
+    // Quiet for nearly as long as it may be.
+    world.run(10 * world.params.resendMs)
+    isSilent = false
+    world.run(1_000)
+    isGone = false
+    world.slows = ({ kind }) => (kind === 'claims.part' ? 2 * world.params.resendMs : 0)
+    const [task] = submitMany(world, 1, 200) as [string]
+    const before = world.report('n0', task).attempts
+    untilDone(world, [task], 30_000)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', attempts: before === 0 ? 1 : before })
   })
 
   it('T-6 a task that is cancelled while its input is on its way begins nowhere, and its slot is free', () => {

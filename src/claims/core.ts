@@ -1,5 +1,5 @@
 import { type Millis, type NodeId, type Tick, unreachable } from '../kernel/index.ts'
-import type { Agent } from './agent.ts'
+import type { Agent, AgentClass } from './agent.ts'
 import type { Alarm } from './alarms.ts'
 import { Asks } from './asks.ts'
 import { Attachments, type AttachmentsParts } from './attachments.ts'
@@ -353,24 +353,23 @@ export class Claims implements ClaimsCore {
       else if (head === undefined || !this.#bidder.claim(head, agent)) return
     }
     const mayTake = agent.slotsFree > 0 && !this.#roster.isDraining
-    if (mayTake && agent.cls.selector.isCut) this.#lookFurther(agent)
+    if (!mayTake || !agent.cls.selector.isCut) return
+    agent.cls.looking.add(agent)
+    this.#lookFurther(agent.cls)
   }
 
   /**
-   * Much waits that does not fit the agent, and something behind it may: a moment later it looks again, further. The
-   * moment grows with what a look costs, so that looking never takes more than a small share of the time.
+   * Much waits that does not fit some agents, and something behind it may: a moment later one of them looks again, further.
+   * The moment grows with what a look costs, so that looking never takes more than a small share of the time.
    */
-  #lookFurther(agent: Agent): void {
-    const { cls } = agent
-    cls.looking.add(agent)
+  #lookFurther(cls: AgentClass): void {
     cls.lookAlarm ??= this.#ground.in(cls.selector.looksMax * PAUSE_PER_LOOK_MS, () => {
       cls.lookAlarm = undefined
       const [next] = cls.looking
       if (next === undefined) return
       cls.looking.delete(next)
       this.#pull(next)
-      const [other] = cls.looking
-      if (other !== undefined) this.#lookFurther(other)
+      if (cls.looking.size > 0) this.#lookFurther(cls)
     })
   }
 

@@ -28,8 +28,8 @@ export class TimeLimits {
   arm(task: Task): void {
     const { submission } = task
     const { now, wall } = this.#ground
-    // A restart does not know when an attempt of before it was lost.
-    if (task.isUncertain && task.attempt > 0) task.waitsSince ??= now
+    // A restart does not know whether somebody had it before, nor until when.
+    if (task.isUncertain) task.waitsSince ??= now
     const ageMs = Math.max(0, wall - submission.submittedAt)
     const waitedMs = task.waitsSince === undefined ? ageMs : now - task.waitsSince
     this.#set(task, leftOf(submission.deadlineMs, ageMs), leftOf(submission.queueTimeoutMs, waitedMs))

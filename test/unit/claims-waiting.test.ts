@@ -75,6 +75,18 @@ describe('T-11: what an agent cannot do hides nothing behind it', () => {
     for (const task of [...others, ...own, ...low]) expect(world.report('n0', task).state).toBe('completed')
   })
 
+  it('nor when some of those that look are gone or changed by then', () => {
+    const world = new World()
+    for (let i = 0; i < 3 * UNFIT; i++) world.submit('n0', { require: [`agent==ghost${i}`] })
+    const task = world.submit('n0', { require: ['agent==c'] })
+    const [a, b] = ['a', 'b', 'c'].map((name) => world.attach('n0', name, {}, answering(1)))
+    if (a === undefined || b === undefined) throw new Error('both are attached')
+    world.input('n0', { kind: 'agent-update', agent: b, facts: { labels: { tier: 'gold' } } })
+    world.loseAgent('n0', a)
+    world.run(5_000)
+    expect(world.report('n0', task).state).toBe('completed')
+  })
+
   it('and it is looked at everything in a few steps, of which none looks at much more than the one before', () => {
     const queue = new Queue(10)
     const tenant = queue.tenant('busy')
@@ -185,6 +197,20 @@ describe('the queue time-out', () => {
     world.restart('n0')
     world.run(20_000)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executions: 1 })
+  })
+
+  it('does not end what ran here when its coordinator is back', () => {
+    const world = new World()
+    world.attach('n0', 'a')
+    const task = world.submit('n0', { queueTimeoutMs: 5_000 })
+    world.run(60_000)
+    world.kill('n0')
+    world.restart('n0')
+    world.run(1_000)
+    expect(world.report('n0', task).state).toBe('waiting')
+    world.attach('n0', 'a', {}, answering(1))
+    world.run(1_000)
+    expect(world.report('n0', task).state).toBe('completed')
   })
 
   it('ends what nobody holds when its coordinator is back', () => {

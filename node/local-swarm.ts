@@ -137,7 +137,8 @@ export class LocalSwarm {
 
   async #start(index: number, plan: Plan, ticket: string | undefined): Promise<RunningNode> {
     const node = this.#node(index)
-    const running = await statusOf(node.socket)
+    const { token } = this.#options
+    const running = await statusOf(node.socket, token)
     if (running !== undefined) return { ...node, status: running }
     const entry = plan.nodes[index]
     const { program, detached, config, regions, onSpawned, frugal = true } = this.#options
@@ -145,6 +146,7 @@ export class LocalSwarm {
       program,
       data: node.data,
       socket: node.socket,
+      token,
       start: {
         data: node.data,
         socket: node.socket,
@@ -202,7 +204,10 @@ export class LocalSwarm {
       if (askedAt - lookedAt > REVOKED_LOOK_MS) {
         lookedAt = askedAt
         current = await Promise.all(
-          current.map(async (node) => ({ ...node, status: (await statusOf(node.socket)) ?? node.status })),
+          current.map(async (node) => ({
+            ...node,
+            status: (await statusOf(node.socket, this.#options.token)) ?? node.status,
+          })),
         )
         const members = new Set(current.filter(isWelcome).map(({ name }) => name))
         waiting = waiting.filter(({ name }) => members.has(name))

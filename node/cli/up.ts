@@ -20,7 +20,7 @@ async function up(context: Context, wanted: number | undefined): Promise<number>
   const nodeCount = await judged(context, wanted)
   const { LocalSwarm } = await import('../local-swarm.ts')
   const { Spawned } = await import('../spawned.ts')
-  const down = `swarm-node down --data ${quoted(data)}`
+  const down = `swarm-node down ${placeOf(context, data)}`
   const starting = terminal.meter('starting', nodeCount)
   const finding = terminal.meter('finding each other', nodeCount)
   const spawned = new Spawned((signal, isAgain) => {
@@ -49,7 +49,13 @@ async function up(context: Context, wanted: number | undefined): Promise<number>
   }
 }
 
-function show({ terminal }: Context, swarm: LocalSwarm, nodes: readonly RunningNode[], down: string): void {
+/** With the file that may hold the token. */
+function placeOf({ config }: Context, data: string): string {
+  return `--data ${quoted(data)}${config === undefined ? '' : ` --config ${quoted(config)}`}`
+}
+
+function show(context: Context, swarm: LocalSwarm, nodes: readonly RunningNode[], down: string): void {
+  const { terminal } = context
   const rows = nodes.map(({ name, data: directory, socket, status }) => {
     return { name, node: status.node, data: directory, socket, addresses: status.addresses, pid: status.pid }
   })
@@ -57,16 +63,17 @@ function show({ terminal }: Context, swarm: LocalSwarm, nodes: readonly RunningN
     const cells = rows.map((row) => [row.name, row.node, String(row.pid), row.addresses[0] ?? '-'])
     return table(['NAME', 'NODE', 'PID', 'ADDRESS'], cells, terminal.columns)
   })
-  for (const node of nodes) if (node.status.state === 'revoked') terminal.say(revokedWords(swarm, node, down))
-  terminal.say(`Look around: swarm-node peers --data ${quoted(rows[0]?.data ?? '')}\nStop them:   ${down}`)
+  for (const node of nodes) if (node.status.state === 'revoked') terminal.say(revokedWords(context, swarm, node, down))
+  terminal.say(`Look around: swarm-node peers ${placeOf(context, rows[0]?.data ?? '')}\nStop them:   ${down}`)
 }
 
 /** The first one is where the others get their tickets. */
-function revokedWords({ directory }: LocalSwarm, { name, data, status }: RunningNode, down: string): string {
+function revokedWords(context: Context, { directory }: LocalSwarm, node: RunningNode, down: string): string {
+  const { name, data, status } = node
   const what = `${name} runs, but the council has revoked it (${status.node}): nobody talks to it.`
   return name === 'node-1'
     ? `${what} It founded this swarm: to begin anew, ${down}; rm -r ${quoted(directory)}`
-    : `${what} To have another node in its place: swarm-node stop --data ${quoted(data)}; rm -r ${quoted(data)}; and up again`
+    : `${what} To have another node in its place: swarm-node stop ${placeOf(context, data)}; rm -r ${quoted(data)}; and up again`
 }
 
 /**

@@ -62,6 +62,20 @@ describe('up', () => {
     expect(nodes.map(({ pid }) => isRunning(pid))).toEqual([false])
   })
 
+  it('asks its nodes with the token of the configuration, and says how to do the same', async () => {
+    const data = scratchDirectory()
+    const file = join(data, 'swarm.yaml')
+    writeFileSync(file, 'token: a-token-of-this-swarm-123456\n')
+    const { nodes } = await up(data, '--nodes', '2', '--config', file)
+    expect(nodes).toHaveLength(2)
+    const again = await up(data, '--nodes', '2', '--config', file)
+    expect(again.nodes).toEqual(nodes)
+    const [, look = ''] = /^Look around: swarm-node (.*)$/m.exec(again.stderr) ?? []
+    expect(await runCommand(look.split(' '))).toMatchObject({ code: 0 })
+    const [, stop = ''] = /^Stop them: +swarm-node (.*)$/m.exec(again.stderr) ?? []
+    expect(await runCommand(stop.split(' '))).toMatchObject({ code: 0, stdout: 'stopped 2 of 2 nodes\n' })
+  })
+
   it('waits for no node that is revoked, and says how to have another in its place', async () => {
     const data = scratchDirectory()
     const { nodes } = await up(data, '--nodes', '3')

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 
+import swarm_node
 from swarm_node import SwarmError, connect, connect_async
 
 INTEGER = "1" * 5000
@@ -109,7 +110,20 @@ async def odd_payloads():
         await asyncio.gather(other, return_exceptions=True)
 
 
+class Basic(BaseException):
+    pass
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
 def leave(task, run):
+    if task.input == "basic":
+        raise Basic
+    if task.input == "mute":
+        raise Mute
     if task.input == "exit":
         sys.exit(2)
     if task.input == "interrupt":
@@ -120,13 +134,13 @@ def leave(task, run):
 
 
 async def exits():
-    """A handler that ends its program, as argparse does, has failed its task, and that is all."""
+    """A handler that ends its program, as argparse does, or raises what is odd has failed its task, and that is all."""
     async with await connect_async() as swarm:
 
         async def handler(task, run):
             return leave(task, run)
 
-        for number, (handler, values) in enumerate(((handler, ["exit"]), (leave, ["exit", "interrupt", "stop"]))):
+        for number, (handler, values) in enumerate(((handler, ["exit", "basic", "mute"]), (leave, ["exit", "interrupt", "stop", "basic", "mute"]))):
             agent = await swarm.attach("leaver", [f"leave-{number}"], handler)
             for value in values:
                 assert await code_of(swarm.run(f"leave-{number}", value)) == "FAILED", value
@@ -260,7 +274,7 @@ async def times():
     await between.start()
     async with await connect_async(between.path) as swarm:
         task = await swarm.submit("nobody")
-        await swarm.attach("prompt", ["prompt"], leave)
+        prompt = await swarm.attach("prompt", ["prompt"], leave)
         for timeout in (float("inf"), 1e300, 1e10, None):
             assert (await swarm.call("node.status", timeout=timeout))["agents"] == 1
             assert (await swarm.run("prompt", timeout=timeout))["state"] == "completed"
@@ -289,6 +303,15 @@ async def times():
         started = time.monotonic()
         assert await code_of(swarm.wait(task, 0.3)) == "TIMEOUT"
         assert time.monotonic() - started < 5
+
+        # Without a time-out the daemon may be away for longer than it would be asked to wait.
+        swarm_node.WAIT_SLICE = 0.2
+        late = asyncio.ensure_future(swarm.run("prompt", key="late"))
+        await asyncio.sleep(0.5)
+        between.server = await asyncio.start_unix_server(between.accept, between.path, limit=1 << 22)
+        assert (await asyncio.wait_for(late, 10))["state"] == "completed"
+        swarm_node.WAIT_SLICE = 30.0
+        await prompt.detach()
 
 
 async def changes():

@@ -448,9 +448,9 @@ class _Attempt:
         except asyncio.CancelledError:
             self._answer(_failure("the task was cancelled", "CANCELLED", False))
         except TaskError as error:
-            self._answer(_failure(str(error), error.code, error.retryable))
-        except Exception as error:  # Whatever a handler raises is an outcome.
-            self._answer(_failure(f"{type(error).__name__}: {error}", "FAILED", False))
+            self._answer(_failure(_words(error), error.code, error.retryable))
+        except BaseException as error:  # Whatever a handler raises is an outcome.
+            self._answer(_failure(f"{type(error).__name__}: {_words(error)}", "FAILED", False))
 
     async def _as_coroutine(self, task: Task) -> Any:
         try:
@@ -668,15 +668,13 @@ class AsyncSwarm:
         """`wait`: so long the daemon waits for what is asked, at most, and says TIMEOUT itself."""
         await turns.take(method, until)
         try:
-            if wait is not None:
-                until = min(until, time.monotonic() + wait)
             while True:
                 connection = await self._next(method, until)
                 try:
                     if wait is None:
                         return await connection.call(method, params, until)
-                    left = max(0.001, until - time.monotonic())
-                    return await connection.call(method, {**params, "timeoutMs": left * 1000}, until + CALL_TIMEOUT)
+                    slice = max(0.001, min(wait, until - time.monotonic()))
+                    return await connection.call(method, {**params, "timeoutMs": slice * 1000}, _until(slice + CALL_TIMEOUT))
                 except SwarmError as error:
                     if error is not connection.lost:
                         raise
@@ -1021,6 +1019,13 @@ def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[Fields], None], said:
         loop.call_soon_threadsafe(call, said)
     except RuntimeError:
         pass
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # It has none.
+        return ""
 
 
 def _key(params: Fields) -> str:

@@ -6,6 +6,8 @@ import { CALLS_QUEUED_MAX, IN_FLIGHT_MAX, TIMER_MS_MAX } from './params.ts'
 export interface AskOptions {
   /** From now until the answer, whatever the connection does. */
   readonly timeoutMs: number
+  /** For an answer once it is asked, if that is less: a daemon that stands still is noticed. */
+  readonly answerMs?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** Whether it may be asked again when a connection was lost before its answer: it means the same twice. */
   readonly isRepeatable: boolean
@@ -114,7 +116,7 @@ export class Calls {
     this.#inFlightCount += 1
     const leftMs = Math.max(1, call.endsAt - performance.now())
     connection
-      .call(call.method, call.params as ParamsOf<MethodName>, leftMs)
+      .call(call.method, call.params as ParamsOf<MethodName>, Math.min(leftMs, call.answerMs ?? leftMs))
       .then(
         (result) => settle(call, () => call.resolve(result)),
         (error) => this.#onError(call, error, error === connection.gone),

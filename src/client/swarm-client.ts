@@ -146,10 +146,10 @@ export class SwarmClient {
     const until = performance.now() + timeoutMs
     const sliceMs = Math.min(WAIT_SLICE_MS, Math.max(1, timeoutMs))
     const params = { ...submissionOf(skill, input, options), timeoutMs: sliceMs }
-    const isRepeatable = options.key !== undefined
+    const patience = { timeoutMs: timeoutMs + CALL_TIMEOUT_MS, answerMs: sliceMs + CALL_TIMEOUT_MS }
     try {
       return fromRecord(
-        await this.#waits.ask('task.call', params, { timeoutMs: sliceMs + CALL_TIMEOUT_MS, signal, isRepeatable }),
+        await this.#waits.ask('task.call', params, { ...patience, signal, isRepeatable: options.key !== undefined }),
       )
     } catch (cause) {
       const task = cause instanceof SwarmError && cause.code === 'TIMEOUT' ? cause.data.task : undefined

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { backOffMs } from '../../src/client/reconnection.ts'
 import { type ConnectOptions, connect, SwarmError, TaskError, type TaskHandler } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
@@ -181,6 +181,26 @@ describe('a lost connection', () => {
     ends.push(() => back.stop())
     await patient
     expect(back.of('task.get')).toHaveLength(1)
+  })
+
+  it('a run without a time-out waits for longer than it is asked to wait at once', async () => {
+    const lost = gate()
+    const { daemon, swarm } = await open({ onConnection: () => lost.resolve() })
+    await daemon.stop()
+    await lost.promise
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    ends.push(() => vi.useRealTimers())
+    const run = swarm.run('echo')
+    const hasty = codeOf(swarm.run('echo', 1, { timeoutMs: 30_000 }))
+    vi.advanceTimersByTime(60_000)
+    expect(await hasty).toBe('TIMEOUT')
+    vi.useRealTimers()
+    const back = new ScriptedDaemon(daemon.path)
+    back.answer = ({ method }) => (method === 'task.call' ? { result: { task: 't1', state: 'completed' } } : 'default')
+    ends.push(() => back.stop())
+    await back.start()
+    expect(await run).toMatchObject({ state: 'completed' })
+    expect(back.of('task.call')).toHaveLength(1)
   })
 
   it('AC-2: a daemon that refuses us for good, or stays away for too long, ends the client', async () => {

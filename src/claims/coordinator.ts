@@ -222,7 +222,7 @@ export class Coordinator {
     }
     // Who has said that it began has had its input.
     if (outcome.kind === 'released' && outcome.reason === 'payload-lost' && claim?.agent === '') {
-      if (isHolder) this.refused(task, 'its input did not come')
+      this.refused(task, 'its input did not come')
       return 'accepted'
     }
     if (isHolder) this.started(task, claim, agent)

@@ -18,6 +18,8 @@ interface Outstanding {
   asked: { readonly serial: number; readonly named: Set<Task> } | undefined
 }
 
+const NOTHING = new Uint8Array(0)
+
 const LINK_FULL = 'the link is full'
 
 const MALFORMED_OUTPUT = {
@@ -137,6 +139,11 @@ export class Leases {
     const { outcome } = body
     if (outcome.kind !== 'completed') {
       this.#settle(from, body, outcome.kind === 'failed' ? { kind: 'failed', error: outcome.error } : outcome)
+      return
+    }
+    // Whatever its output is, it changes nothing any more: it need not be fetched.
+    if (this.#parts.book.get(body.task)?.hasEnded === true) {
+      this.#settle(from, body, { kind: 'completed', output: NOTHING })
       return
     }
     const received = this.#parts.transfers.receive(from, outcome.output, {

@@ -345,6 +345,53 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { agent: 'honest' } })
   })
 
+  it('by saying nothing of what it was awarded', () => {
+    const world = new World({ nodes: 3 })
+    world.attach('n2', 'honest', {}, answering(1))
+    world.attach(LIAR, 'liar')
+    bidsBest(world, () => {})
+    const first = world.submit('n0')
+    world.run(60_000)
+    expect(world.report('n0', first)).toMatchObject({ state: 'completed', executor: { node: 'n2' } })
+    // Now it is tried with one task at a time, and once.
+    const next = [world.submit('n0'), world.submit('n0')]
+    world.run(15_000)
+    expect(next.map((task) => world.report('n0', task).attempts).sort()).toEqual([1, 2])
+    expect(next.map((task) => world.report('n0', task).state)).toEqual(['completed', 'completed'])
+  })
+
+  it('by acknowledging what has no outcome yet', () => {
+    const world = worldWithLiar()
+    world.attach('n0', 'a')
+    offers(world, 1)
+    awards(world, 1)
+    const [{ order } = { order: undefined }] = world.ran
+    if (order === undefined) throw new Error('it runs')
+    const task = order.task as Body<'claims.ack'>['task']
+    say(world, { kind: 'claims.ack', body: { task, epoch: 1, attempt: 1, verdict: 'accepted' } })
+    world.run(world.params.leaseMs)
+    expect(world.stopped).toMatchObject([{ reason: 'lease-ended' }])
+  })
+
+  it('by steering what is not JSON', () => {
+    const world = worldWithLiar({ isPayload: isJsonText })
+    world.attach('n0', 'a')
+    const task = world.submit('n0') as Body<'claims.result'>['task']
+    const steer = (query: number, text: string): void =>
+      say(world, {
+        kind: 'claims.query',
+        body: { query, ask: { kind: 'steer', task, token: undefined, input: bytes(text) } },
+      })
+    steer(1, '1.null')
+    steer(2, '1')
+    world.run(100)
+    expect(told(world, 'claims.reply').map(({ answer }) => answer)).toMatchObject([
+      { kind: 'error', code: 'BAD_REQUEST' },
+      { kind: 'steered' },
+    ])
+    expect(world.steered.map(({ input }) => input)).toEqual(['1'])
+  })
+
   it('by acknowledging no outcome', () => {
     const world = worldWithLiar()
     world.attach('n0', 'a', { slots: 1 }, answering(1))
@@ -386,6 +433,33 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
     say(world, { kind: 'claims.query', body: { query: 200, ask: { kind: 'wait', task, timeoutMs: 0 } } })
     world.run(200)
     expect(told(world, 'claims.reply')).toHaveLength(100)
+  })
+
+  it('by waiting for what ends, again and again', () => {
+    const world = new World({ nodes: 2, params: { requestsMax: 10 } })
+    world.attach('n0', 'a', {}, answering(1))
+    world.loses = (_from, to) => to === LIAR
+    for (let query = 0; query < 20; query++) {
+      const task = world.submit('n0') as Body<'claims.result'>['task']
+      say(world, { kind: 'claims.query', body: { query, ask: { kind: 'wait', task, timeoutMs: 0 } } })
+      world.run(10)
+    }
+    expect(told(world, 'claims.reply').map(({ answer }) => answer.kind)).toEqual(Array(20).fill('report'))
+  })
+
+  it('by leaving more outcomes than are kept', () => {
+    const world = worldWithLiar()
+    world.attach('n0', 'a', { slots: 1 }, answering(1))
+    for (let i = 1; i <= 4_100; i++) {
+      offers(world, i)
+      awards(world, i, { leaseMs: 2 ** 47 })
+      world.run(2)
+    }
+    expect(world.ran).toHaveLength(4_100)
+    world.run(world.params.resendMs)
+    const before = told(world, 'claims.result').length
+    world.run(world.params.resendMs)
+    expect(told(world, 'claims.result').length - before).toBe(4_096)
   })
 
   it('by having outputs of a megabyte kept', () => {

@@ -14,6 +14,17 @@ describe('a full queue', () => {
     expect(world.now).toBeLessThan(world.params.leaseMs)
   })
 
+  it('CL-9 awards that did not leave are nothing that the peer did not take', () => {
+    const world = new World({ nodes: 2 })
+    world.attach('n1', 'a', {}, answering(5))
+    let refused = 0
+    world.refuses = (_from, _to, { kind }) => kind === 'claims.award' && refused++ < 5
+    const task = world.submit('n0')
+    world.run(10_000)
+    expect(world.report('n0', task).state).toBe('completed')
+    expect(world.observed.filter(({ kind }) => kind === 'executor-shunned')).toEqual([])
+  })
+
   it('CL-9 an offer that did not leave is waited for by nobody', () => {
     const world = new World({ nodes: 3, params: { windowMinMs: 1_000 } })
     world.attach('n1', 'a', {}, answering(5))
@@ -64,10 +75,28 @@ describe('a full queue', () => {
     world.kill('n1')
     world.attach('n2', 'b', {}, answering(5))
     let lost = 0
-    world.loses = (_from, _to, { kind }) => kind === 'claims.inventory' && lost++ < 1
+    world.loses = (_from, _to, { kind }) => kind === 'claims.inventory' && lost++ < 2
     world.restart('n1')
     world.run(world.params.resendMs + 500)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n2' } })
+  })
+})
+
+describe('a lease that has lapsed', () => {
+  it('is lost once, also when what went on after it is given back', () => {
+    const world = new World({ nodes: 2 })
+    const agent = world.attach('n1', 'a')
+    const task = world.submit('n0', { guarantee: 'at-least-once' })
+    world.run(100)
+    world.cut('n0', 'n1')
+    world.run(world.params.leaseMs + 100)
+    world.loseAgent('n1', agent)
+    world.link('n0', 'n1')
+    world.run(100)
+    const request = world.ask('n0', { kind: 'history', task })
+    const outcome = world.replies.get(request)
+    const rows = outcome?.ok === true && outcome.value.kind === 'history' ? outcome.value.entries : []
+    expect(rows.map(({ kind }) => kind)).toEqual(['submitted', 'started', 'lost'])
   })
 })
 

@@ -44,6 +44,18 @@ describe('estimates', () => {
     expect(track.quality(1)).toBeLessThan(1)
   })
 
+  it('CL-19 what is not taken opens one likewise: several at once are one, and one that is taken ends the row', () => {
+    const track = new Track()
+    const refused = (ms: number): number => track.refused(ms as Millis, LAN)
+    expect([0, 0, 0, 1].map(refused)).toEqual([0, 0, 0, 0])
+    track.took()
+    expect([2, 3].map(refused)).toEqual([0, 0])
+    expect(refused(4)).toBe(LAN.breakerOpenMinMs)
+    // What was on its way when it opened says nothing new.
+    expect([5, 6].map(refused)).toEqual([0, 0])
+    expect(track.mayTry((4 + LAN.breakerOpenMinMs) as Millis)).toBe(true)
+  })
+
   it('AGT-7 an own opinion fades, and bids are corrected by what they meant', () => {
     const track = new Track()
     expect(track.quality(1)).toBe(1)

@@ -245,6 +245,17 @@ describe('what is lost on its way', () => {
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', attempts: before === 0 ? 1 : before })
   })
 
+  it('CL-19 an output whose parts are lost is kept for as long as its coordinator keeps the lease', () => {
+    const world = worldWith(1)
+    world.attach('n1', 'a', {}, answering(1, 'x'.repeat(200 * KIB)))
+    world.loses = (_from, _to, { kind }) => kind === 'claims.part'
+    const task = world.submit('n0')
+    world.run(20 * world.params.leaseMs)
+    world.loses = () => false
+    world.run(2 * world.params.resendMs)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', attempts: 1, executions: 1 })
+  })
+
   it('T-6 a task that is cancelled while its input is on its way begins nowhere, and its slot is free', () => {
     const world = worldWith(100)
     world.attach('n1', 'a', {}, answering(1))
@@ -270,7 +281,76 @@ describe('what is lost on its way', () => {
   })
 })
 
+describe('parts that are not as they were asked for', () => {
+  const input = Uint8Array.from({ length: 200 * KIB }, (_, i) => i % 251)
+
+  /** n1 has asked for the parts of an input, and gets none but those that the test hands it. */
+  function asking() {
+    const world = new World({ nodes: 2 })
+    const agent = world.attach('n1', 'a')
+    world.loses = (_from, _to, { kind }) => kind === 'claims.part'
+    world.submit('n0', { input })
+    world.run(100)
+    const asked = world.sent.flatMap(({ message }) => (message.kind === 'claims.fetch' ? [message.body] : []))
+    const gets = (transfer: number, offset: number, bytes: Uint8Array): void => {
+      const body = { transfer, offset, bytes }
+      world.input('n1', { kind: 'message', from: 'n0' as NodeId, message: { kind: 'claims.part', body } })
+    }
+    return { world, agent, asked, gets }
+  }
+
+  it('CL-7 change nothing: of another length, in another order, or again', () => {
+    const { world, asked, gets } = asking()
+    expect(asked).toHaveLength(3)
+    for (const { transfer, offset, bytes } of asked) {
+      const rest = 200 * KIB - offset
+      for (const length of [bytes + 1, bytes - 1, 400 * KIB]) gets(transfer, offset, new Uint8Array(length))
+      if (rest > bytes) gets(transfer, offset + bytes, new Uint8Array(bytes))
+      for (let i = 0; i < 2; i++) gets(transfer, offset, input.subarray(offset, offset + bytes))
+    }
+    expect(world.ran.map(({ order }) => order.input)).toEqual([input])
+  })
+
+  it('nor does what an agent says of a task that it has not got yet', () => {
+    const { world, agent, asked, gets } = asking()
+    const task = [...world.node('n0').core.tasks()][0]?.task as never
+    world.input('n1', { kind: 'agent-result', agent, task, attempt: 1, output: new Uint8Array(1) })
+    expect(world.observed.at(-1)).toMatchObject({ kind: 'agent-answer-ignored', reason: 'not held' })
+    for (const { transfer, offset, bytes } of asked) gets(transfer, offset, input.subarray(offset, offset + bytes))
+    expect(world.ran).toHaveLength(1)
+  })
+})
+
 describe('what a peer may cost', () => {
+  it('CL-7 one more than may be named is refused; those that have come make room', () => {
+    const world = new World({ nodes: 2, params: { transfersPerPeerMax: 2 } })
+    world.attach('n1', 'a', { slots: 9 })
+    for (const count of [2, 4]) {
+      submitMany(world, 2, 200)
+      world.run(100)
+      expect(world.ran).toHaveLength(count)
+    }
+    world.loses = (_from, _to, { kind }) => kind === 'claims.part'
+    submitMany(world, 3, 200)
+    world.run(20)
+    const refused = world.sent.flatMap(({ message }) => (message.kind === 'claims.accept' ? message.body.refused : []))
+    expect(refused).toMatchObject([{ reason: 'no room for the input' }])
+  })
+
+  it('an output of what has ended is not fetched: its executor is told so at once', () => {
+    const world = new World({ nodes: 2 })
+    world.attach('n1', 'a', {}, answering(1, 'x'.repeat(200 * KIB)))
+    let acks = 0
+    world.loses = (_from, _to, { kind }) => kind === 'claims.ack' && ++acks === 1
+    const task = world.submit('n0')
+    world.run(1_000)
+    expect(world.report('n0', task).state).toBe('completed')
+    const parts = (): number => world.sent.filter(({ message }) => message.kind === 'claims.part').length
+    const before = parts()
+    world.run(2 * world.params.resendMs)
+    expect({ acks, parts: parts() }).toEqual({ acks: 2, parts: before })
+  })
+
   it('CL-7 room for payloads under way is bounded, and what is named beyond waits', () => {
     const world = new World({ nodes: 2 })
     world.attach('n1', 'a', { slots: 64 })

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { type Group, Groups } from '../../src/claims/demand.ts'
+import type { ClaimsPeers } from '../../src/claims/index.ts'
+import type { DemandBody } from '../../src/claims/messages.ts'
 import { Entry, Lane, Queue, Selector } from '../../src/claims/queue.ts'
 import type { Millis } from '../../src/kernel/index.ts'
 import { answering, type Behaviour, World } from './claims-world.ts'
@@ -31,6 +34,29 @@ describe('a demand that was let go while a task of it was elsewhere', () => {
     world.loseAgent('n0', lost)
     world.run(60_000)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { agent: 'b' } })
+  })
+
+  it('is not taken for the one that came in its place', () => {
+    const groups = new Groups({} as ClaimsPeers, 10_000, { made: () => {}, gone: () => {} })
+    const body = (tenant: string): DemandBody => {
+      const objective = { throughput: 1, latency: 1, quality: 1, cost: 1 }
+      const nothing = { require: [], prefer: [], excluded: [], budget: undefined }
+      return { skills: ['echo'], resources: {}, tenant, objective, ...nothing }
+    }
+    const made = (tenant: string): Group => {
+      const group = groups.of(body(tenant))
+      if (!group.ok) throw new Error(group.error)
+      return group.value
+    }
+    const gone = made('mine')
+    for (let i = 0; i < OTHERS; i++) made(`t${i}`)
+    const present = made('mine')
+    expect(present).not.toBe(gone)
+    present.ownWaiting = 1
+    groups.wake(present)
+    groups.rest(gone)
+    for (let i = 0; i < OTHERS; i++) made(`u${i}`)
+    expect(made('mine')).toBe(present)
   })
 
   it('makes room for those that have failed somewhere, also where no more demands are taken', () => {
@@ -108,6 +134,14 @@ describe('T-11: what an agent cannot do hides nothing behind it', () => {
       looks.push(count)
     } while (selector.isCut)
     expect(looks).toEqual([32, 64, 128, 256, UNFIT])
+    // Once that is no longer necessary, one costs as little as before.
+    selector.pick(0 as Millis, () => true)
+    let count = 0
+    selector.pick(0 as Millis, () => {
+      count += 1
+      return false
+    })
+    expect(count).toBe(32)
   })
 })
 
@@ -197,6 +231,33 @@ describe('the queue time-out', () => {
     world.restart('n0')
     world.run(20_000)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executions: 1 })
+  })
+
+  it('does not end what may still run at a peer that has not been heard of', () => {
+    const world = new World({ nodes: 2 })
+    world.attach('n1', 'a', {}, answering(15_000))
+    const task = world.submit('n0', { queueTimeoutMs: 2_000 })
+    world.run(6_000)
+    world.kill('n0')
+    const asking = ['claims.inventory', 'claims.renew']
+    world.loses = (_from, _to, { kind }) => asking.includes(kind)
+    world.restart('n0')
+    world.run(3_000)
+    world.loses = () => false
+    world.run(20_000)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', executions: 1 })
+  })
+
+  it('goes on when who was given it does not take it', () => {
+    const world = new World({ nodes: 2 })
+    const agent = world.attach('n1', 'a')
+    world.loses = (_from, _to, { kind }) => kind === 'claims.part'
+    const task = world.submit('n0', { queueTimeoutMs: 5_000, input: new Uint8Array(200_000) })
+    world.run(6_000)
+    expect(world.report('n0', task).endedAt).toBeUndefined()
+    world.loseAgent('n1', agent)
+    world.run(100)
+    expect(world.report('n0', task)).toMatchObject({ state: 'failed', error: { code: 'TIMEOUT' } })
   })
 
   it('does not end what ran here when its coordinator is back', () => {

@@ -269,7 +269,7 @@ describe('the handovers that are kept', () => {
   it('are those that a second reading keeps, and lead to every epoch that is recent', () => {
     for (let seed = 0; seed < 200; seed++) {
       const random = new Random(`kept ${seed}`)
-      const recentMax = 1 + random.below(5)
+      const recentMax = 1 + random.below(12)
       const handovers = new Handovers(genesis, recentMax)
       const all: CheckpointCertificate[] = []
       const members = new Set(genesis.members)
@@ -283,8 +283,12 @@ describe('the handovers that are kept', () => {
         expect(handovers.chain.map(({ vote }) => vote.epoch)).toEqual(kept(all, recentMax))
         for (let back = 0; back < recentMax; back++) {
           const to = (epoch + 1 - back) as Epoch
-          const leading = to < 1 ? undefined : leadingTo(to, handovers.chain)
-          if (to > 1) expect(leading?.at(-1)?.vote.epoch).toBe(to - 1)
+          if (to < 2) continue
+          const leading = leadingTo(to, handovers.chain) ?? []
+          expect(leading.at(-1)?.vote.epoch).toBe(to - 1)
+          // Each is signed by whom the one before leads to.
+          const signers = leading.map(({ vote }) => (vote.epoch === 1 ? genesis : all[vote.epoch - 2]?.vote)?.members)
+          expect(signers).toEqual([genesis.members, ...leading.slice(0, -1).map(({ vote }) => vote.members)])
         }
       }
     }

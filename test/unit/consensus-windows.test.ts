@@ -73,6 +73,28 @@ describe('client windows', () => {
     }
   })
 
+  it('B-21 of several that are forgotten the latest counts', () => {
+    const windows = new ClientWindows(params, RULES, machine)
+    windows.take(request(1, 1, 9, 'z'), height(20))
+    windows.take(request(1, 1, 9, 'zz'), height(10))
+    windows.forgetIdle(height(150))
+    expect({ size: windows.size, forgottenTo: windows.forgottenTo }).toEqual({ size: 0, forgottenTo: 20 })
+  })
+
+  it('B-9 a client stays on the account with which it came, and leaves it with nothing', () => {
+    let name = 'x'
+    const windows = new ClientWindows(params, RULES, { ...machine, account: () => ({ name, reserved: false }) })
+    for (const client of ['a', 'b']) windows.take(request(1, 1, 0, client), height(1))
+    name = 'y'
+    for (const client of ['a', 'b']) windows.take(request(1, 2, 0, client), height(1))
+    windows.forgetIdle(height(300))
+    name = 'x'
+    for (const client of ['c', 'd']) {
+      expect(windows.judge(request(1, 1, 299, client), height(301))).toBeUndefined()
+      windows.take(request(1, 1, 299, client), height(301))
+    }
+  })
+
   it('B-21 keep who may not speak any more where there is room, for it may come back to where it was', () => {
     const windows = new ClientWindows(consensusParams({ ...params, clientsMax: 3 }), RULES, machine)
     windows.take(request(1, 1, 9, 'z'), height(10))

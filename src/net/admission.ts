@@ -16,6 +16,7 @@ import { PROTOCOL_PREFIX } from '../wire/index.ts'
 import { Crossings } from './crossing.ts'
 import { exchange, turnAway } from './exchange.ts'
 import { Gate, type Passage } from './gate.ts'
+import { boundMuxer } from './muxer-bounds.ts'
 import type { JoinGrant, NetworkClock, NetworkOptions } from './options.ts'
 import { ADMISSION_TIMEOUT_MS } from './params.ts'
 import { crossed, Refusal } from './refusal.ts'
@@ -122,6 +123,7 @@ export class AdmissionControl {
     this.muxerCount += 1
     const admitted = this.#bySecured.get(secured)
     if (admitted !== undefined) admitted.muxer = muxer
+    boundMuxer(secured, muxer)
     nameStreams(muxer, this.#isSpoken)
     tuneStreams(muxer)
     if (admitted !== undefined) gatherWrites(admitted.raw, secured, muxer)

@@ -63,6 +63,8 @@ export const STREAM_WINDOW_BYTES_MAX = MIB
 export const STREAMS_PER_CONNECTION_MAX = 64
 export const STREAM_READ_BUFFER_BYTES = 4 * MIB
 export const STREAM_WRITE_BUFFER_BYTES = 8 * MIB
+/** What waits to be written to one connection. Streams wait by themselves, so this holds a few frames of each at most. */
+export const CONNECTION_WRITE_BUFFER_BYTES = 16 * MIB
 
 // Gossip (P-8): hints only, repeated by their owners, so slow and small beats fast and complete.
 

@@ -50,7 +50,8 @@ export function gatherWrites(raw: MessageStream, secured: MessageStream, muxer: 
     flush()
   }
   secured.send = (data) => {
-    if (raw.status !== 'open') return send(data)
+    // By its microtasks Yamux writes to what has just been closed; what that throws nobody catches.
+    if (raw.status !== 'open') return false
     gathered.append(data)
     if (gathered.byteLength >= JOINED_BYTES_MAX) return flush()
     if (!isDue) queueMicrotask(() => process.nextTick(flushLater))

@@ -71,6 +71,14 @@ describe('what a muxer sends in one turn (P-14)', () => {
     expect(writes.map((write) => [...write.subarray()])).toEqual([[1, 2]])
   })
 
+  it('nothing is thrown at nobody when a stream is made in the moment in which the connection closes', async () => {
+    const { ours, muxer } = gathering()
+    const made = muxer.createStream()
+    await ours.close()
+    await made
+    expect(muxer.streams).toEqual([])
+  })
+
   it('leaves at once when it is much', () => {
     const { ours, writes } = gathering()
     ours.send(Uint8Array.of(1))

@@ -21,6 +21,9 @@ import {
   GOSSIP_MESH,
   GOSSIP_OUT_BUFFER_BYTES,
   GOSSIP_SEEN_MS,
+  GOSSIP_SENT_BURST_SECONDS,
+  GOSSIP_SENT_FACTOR,
+  GOSSIP_WHOLE_FACTOR,
 } from './params.ts'
 
 /** The kinds that are gossiped: one topic each, and no other topic exists (P-8). */
@@ -73,23 +76,39 @@ export interface GossipInit {
   readonly swarm: SwarmId
   readonly clock: NetworkClock
   readonly pubsub: GossipSub
-  /** A hint of a known kind, within its size and rate. */
+  /** What is wrong with the form of a hint, if anything. */
+  faultOf(kind: MessageKind, body: Uint8Array): string | undefined
+  /** A hint of a known kind, within its size and rate and of proper form. */
   onGossip(from: NodeId, kind: MessageKind, body: Uint8Array): void
   onPenalty(from: NodeId, points: number, reason: string): void
 }
 
-/** Publishing, and what is let in (P-8): checked before gossipsub passes it on, so bad hints end at the first node. */
+/** How often one peer sends one kind. */
+interface PeerRates {
+  /** What is taken of it. */
+  readonly taken: TokenBucket
+  /** What a correct node may send: empty, and the peer is charged. */
+  readonly sent: TokenBucket
+}
+
+/**
+ * Publishing, and what is let in (P-8): checked before gossipsub passes it on, so bad hints end at the first node. Whoever
+ * passes on what is malformed is to blame; whoever passes on much is not, until it is more than a correct node takes in.
+ */
 export class Gossip {
   publishedCount = 0
   receivedCount = 0
   refusedCount = 0
   readonly #init: GossipInit
   readonly #kinds: ReadonlyMap<string, MessageKind>
-  readonly #rates = new BoundedMap<string, TokenBucket>(CONNECTIONS_MAX * GOSSIP_KINDS.length)
+  readonly #rates = new BoundedMap<string, PeerRates>(CONNECTIONS_MAX * GOSSIP_KINDS.length)
+  /** All that this node takes of each kind, from whomever: so much it may pass on. */
+  readonly #whole: ReadonlyMap<MessageKind, TokenBucket>
 
   constructor(init: GossipInit) {
     this.#init = init
     this.#kinds = new Map(GOSSIP_KINDS.map((kind) => [topicOf(init.swarm, kind), kind]))
+    this.#whole = new Map(GOSSIP_KINDS.map((kind) => [kind, this.#bucket(kind, GOSSIP_WHOLE_FACTOR, 1)]))
   }
 
   /** Joins all topics. Call once, when the host has started. */
@@ -124,11 +143,25 @@ export class Gossip {
       this.#refuse(from, rules.penalty, `a ${kind} is longer than it may be`)
       return TopicValidatorResult.Reject
     }
-    if (!this.#rate(from, kind).take(this.#init.clock.now())) {
-      this.#refuse(from, rules.penalty, `more than ${rules.perSecondMax} ${kind} a second`)
-      return TopicValidatorResult.Ignore
+    if (!this.#isWithinRate(from, kind)) return TopicValidatorResult.Ignore
+    const fault = this.#init.faultOf(kind, message.data)
+    if (fault !== undefined) {
+      this.#refuse(from, rules.penalty, `${kind}: ${fault}`)
+      return TopicValidatorResult.Reject
     }
     return TopicValidatorResult.Accept
+  }
+
+  #isWithinRate(from: NodeId, kind: MessageKind): boolean {
+    const now = this.#init.clock.now()
+    const { taken, sent } = this.#ratesOf(from, kind)
+    if (!sent.take(now)) {
+      this.#refuse(from, rulesOf(kind).penalty, `more ${kind} than a correct node passes on`)
+      return false
+    }
+    if (taken.take(now) && this.#whole.get(kind)?.take(now) === true) return true
+    this.refusedCount += 1
+    return false
   }
 
   #refuse(from: NodeId, points: number, reason: string): void {
@@ -136,13 +169,21 @@ export class Gossip {
     this.#init.onPenalty(from, points, reason)
   }
 
-  #rate(from: NodeId, kind: MessageKind): TokenBucket {
+  #ratesOf(from: NodeId, kind: MessageKind): PeerRates {
     const key = `${from}/${kind}`
     const known = this.#rates.get(key)
     if (known !== undefined) return known
-    const { perSecondMax } = rulesOf(kind)
-    const bucket = new TokenBucket(perSecondMax, perSecondMax, this.#init.clock.now())
-    this.#rates.set(key, bucket)
-    return bucket
+    const rates = {
+      taken: this.#bucket(kind, 1, 1),
+      sent: this.#bucket(kind, GOSSIP_SENT_FACTOR, GOSSIP_SENT_BURST_SECONDS),
+    }
+    this.#rates.set(key, rates)
+    return rates
+  }
+
+  /** So many times what one peer may have taken of this kind, and so many seconds' worth at once. */
+  #bucket(kind: MessageKind, factor: number, burstSeconds: number): TokenBucket {
+    const perSecond = rulesOf(kind).perSecondMax * factor
+    return new TokenBucket(perSecond, perSecond * burstSeconds, this.#init.clock.now())
   }
 }

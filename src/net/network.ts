@@ -96,6 +96,7 @@ export class Libp2pNetwork implements NetworkPort {
       swarm: options.swarm,
       clock,
       pubsub,
+      faultOf: (kind, body) => (this.#handler === undefined ? undefined : this.#handler.faultOfGossip(kind, body)),
       onGossip: (from, kind, body) => this.#handler?.onGossip(from, kind, body),
       onPenalty: (from, points, reason) => this.penalise(from, points, reason),
     })

@@ -51,6 +51,7 @@ export class Gossip {
   hear(from: NodeId, item: GossipItem): void {
     if (this.#seen.has(item.id) || this.#seenBefore.has(item.id)) return
     this.#remember(item.id)
+    if (this.#port.handler.faultOfGossip(item.kind, item.body) !== undefined) return
     const { network, machine } = this.#port
     network.counts.gossiped += 1
     network.trace.record('gossip', network.queue.now, machine.index, item.id, undefined, () => `${item.kind} ${from}`)

@@ -148,6 +148,10 @@ export class SwarmProgram implements MembershipProgram {
     this.#driver.onMessage(from, kind, body)
   }
 
+  faultOfGossip(kind: MessageKind, body: Uint8Array): string | undefined {
+    return this.#driver.faultOfGossip(kind, body)
+  }
+
   onGossip(from: NodeId, kind: MessageKind, body: Uint8Array): void {
     this.#driver.onGossip(from, kind, body)
   }

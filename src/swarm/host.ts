@@ -175,6 +175,11 @@ export class SwarmHost implements NetworkHandler, LogHandler {
     this.#receive(from, kind, body)
   }
 
+  faultOfGossip(kind: MessageKind, body: Uint8Array): string | undefined {
+    const decoded = decodeBody(kind, body)
+    return decoded.ok ? undefined : decoded.error
+  }
+
   onGossip(from: NodeId, kind: MessageKind, body: Uint8Array): void {
     this.#receive(from, kind, body)
   }

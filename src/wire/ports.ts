@@ -37,7 +37,12 @@ export interface NetworkHandler {
   onLinkDown(peer: NodeId, reason: LinkDownReason): void
   /** A message of a known kind, within its size and rate; the body is not yet decoded. */
   onMessage(from: NodeId, kind: MessageKind, body: Uint8Array): void
-  /** A gossiped hint; `from` is whoever passed it on, not its author. */
+  /**
+   * What is wrong with the form of a gossiped hint, if anything. Asked before it is passed on, so that no correct node
+   * passes on what the next one would blame it for.
+   */
+  faultOfGossip(kind: MessageKind, body: Uint8Array): string | undefined
+  /** A gossiped hint of proper form; `from` is whoever passed it on, not its author. */
   onGossip(from: NodeId, kind: MessageKind, body: Uint8Array): void
   /** The lane has room again after a `full`. */
   onRoom(peer: NodeId, lane: Lane): void

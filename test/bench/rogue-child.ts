@@ -76,6 +76,7 @@ const handler: NetworkHandler = {
     cutOff += 1
   },
   onMessage: nothing,
+  faultOfGossip: () => undefined,
   onGossip: nothing,
   onRoom: nothing,
   onDialFailed: nothing,

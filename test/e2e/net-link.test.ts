@@ -186,6 +186,29 @@ test('P-8: a hint that is too long is not taken, not passed on, and charged', as
   expect(c.network.stats()).toMatchObject({ gossipInTotal: 0, gossipRefusedTotal: 0 })
 })
 
+test('P-8: what a liar gossips in bad form parts it from others, and nobody else', async () => {
+  const [liar, b, c, d] = await Promise.all([11, 12, 13, 14].map((number) => world.node(number)))
+  if (liar === undefined || b === undefined || c === undefined || d === undefined) throw new Error('four nodes')
+  await link(liar, b)
+  for (const [one, other] of [
+    [b, c],
+    [b, d],
+    [c, d],
+  ] as const)
+    await link(one, other)
+  let number = 0
+  await until('b has had enough', () => {
+    liar.network.publish('directory.digest', text(`malformed ${number++}`))
+    return b.recorder.downs(liar.id).includes('protocol-violation')
+  })
+  await until('the others hear each other', () => {
+    c.network.publish('directory.digest', text(`hint ${number++}`))
+    return b.recorder.told.some(({ kind }) => kind === 'gossip')
+  })
+  expect([b.recorder.downs(c.id), b.recorder.downs(d.id), c.recorder.downs(d.id)]).toEqual([[], [], []])
+  expect(c.network.stats().gossipRefusedTotal).toBe(0)
+})
+
 test('a listen address that is taken is a coded error', async () => {
   const a = await world.node(11)
   await expect(world.node(12, { listen: a.addresses })).rejects.toMatchObject({ code: 'ADDRESS_IN_USE' })

@@ -29,6 +29,10 @@ export class Recorder implements NetworkHandler {
     this.told.push({ kind: 'message', from, message, text: new TextDecoder().decode(body) })
   }
 
+  faultOfGossip(_message: MessageKind, body: Uint8Array): string | undefined {
+    return new TextDecoder().decode(body).startsWith('malformed') ? 'it says so itself' : undefined
+  }
+
   onGossip(from: NodeId, message: MessageKind, body: Uint8Array): void {
     this.told.push({ kind: 'gossip', from, message, text: new TextDecoder().decode(body) })
   }

@@ -75,6 +75,10 @@ export class Toy implements Program {
     this.heard.push({ at: this.host.now(), from, kind, text })
   }
 
+  faultOfGossip(): undefined {
+    return undefined
+  }
+
   onGossip(from: NodeId, kind: MessageKind, body: Uint8Array): void {
     this.onMessage(from, kind, body)
   }

@@ -30,6 +30,9 @@ const NEWCOMER_MEMBERS_MAX = 2
 /** For every so many members news waits one interval for company: the smaller the crowd, the fewer come meanwhile. */
 const COMPANY_MEMBERS = 15
 
+/** Of all refutations in so many cycles one speaks against this node's own health: whoever likes can provoke them (M-15). */
+const BLAME_CYCLES = 4
+
 /** Tables compared at once when an organisation has come: one of them may be of a node that was late itself. */
 const RECONSIDERED_LINKS = 3
 
@@ -56,6 +59,8 @@ export class Membership implements MembershipCore {
   readonly #tellings: TokenBucket
   /** They were used up: until then there are none. */
   #silentUntil = Number.NEGATIVE_INFINITY
+  /** When a refutation last spoke against this node's own health. */
+  #blamedAt = Number.NEGATIVE_INFINITY
   #started = false
   #gone = false
 
@@ -308,7 +313,7 @@ export class Membership implements MembershipCore {
       return
     }
     if (link !== undefined) this.#detector.answered(link, ack.sequence, ack.coordinate)
-    this.#relays.onAck(from, ack.sequence, ack.coordinate, ack.entry)
+    this.#relays.onAck(from, ack.sequence, ack.coordinate)
   }
 
   #onSyncRequest(from: NodeId, request: Body<'membership.sync-request'>): void {
@@ -385,7 +390,10 @@ export class Membership implements MembershipCore {
     ground.timers.disarm(this.#retry)
     ground.self.raise()
     this.#publishSelf()
-    ground.unwell(1)
+    if (ground.awake >= this.#blamedAt + BLAME_CYCLES * ground.params.probeCycleMs) {
+      this.#blamedAt = ground.awake
+      ground.unwell(1)
+    }
     ground.observe({ kind: 'refuted', by, incarnation: ground.self.incarnation })
   }
 

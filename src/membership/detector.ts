@@ -39,6 +39,8 @@ interface Watch {
   /** Ends with the doubt that began it. */
   passing: boolean
   heardAt: number
+  /** When it last spoke itself, here or by a word that it has signed: all else is hearsay (M-29). */
+  spokeAt: number
   /** `heardAt` when the next ping was set: something newer puts it off. */
   silentSince: number
   /** Its connection broke and has not come back. */
@@ -103,6 +105,7 @@ export class Detector {
     const watch = this.#watches.get(peer)
     if (watch === undefined) return
     watch.heardAt = this.#ground.awake
+    watch.spokeAt = this.#ground.awake
     watch.lost = false
     if (watch.entry.suspicion !== undefined) watch.entry.suspicion.heard = true
   }
@@ -155,6 +158,7 @@ export class Detector {
     }
     watch.probe = undefined
     watch.heardAt = this.#ground.awake
+    watch.spokeAt = this.#ground.awake
     this.#await(watch, watch.heardAt + this.#patienceMs())
   }
 
@@ -175,10 +179,11 @@ export class Detector {
     this.#succeeded(watch)
   }
 
-  /** A helper has heard from the target. */
+  /** A helper says that it has heard from the target. M-29: after a while that raises a doubt, which only the target ends. */
   answeredFor(target: NodeId, sequence: number): void {
     const watch = this.#watches.get(target)
-    if (watch?.probe?.sequence === sequence) this.#succeeded(watch)
+    if (watch?.probe?.sequence !== sequence) return
+    if (this.#ground.awake - watch.spokeAt < this.#ground.params.hearsayMs) this.#succeeded(watch)
   }
 
   /** A helper has not heard from the target, but we have from the helper. */
@@ -199,6 +204,7 @@ export class Detector {
       timer: new Timer(() => this.#due(watch)),
       passing,
       heardAt: this.#ground.awake,
+      spokeAt: this.#ground.awake,
       silentSince: this.#ground.awake,
       lost: false,
       probe: undefined,

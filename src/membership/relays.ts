@@ -2,7 +2,7 @@ import { BoundedMap, type NodeId } from '../kernel/index.ts'
 import type { NetworkCoordinate } from '../wire/index.ts'
 import { PROBE_RUMOURS_MAX } from './detector.ts'
 import type { Ground } from './ground.ts'
-import type { MemberEntry, MembershipMessage } from './messages.ts'
+import type { MembershipMessage } from './messages.ts'
 import { Timer } from './timers.ts'
 
 /** Probes on behalf of others at one time. At the bound the oldest is forgotten, and its asker hears nothing. */
@@ -16,6 +16,8 @@ interface Relay {
   readonly asker: NodeId
   readonly askerSequence: number
   readonly target: NodeId
+  /** The incarnation of the target that the asker knows. */
+  readonly known: number
   readonly timer: Timer
   nacked: boolean
 }
@@ -39,7 +41,7 @@ export class Relays {
     }
     const sequence = ground.nextSequence()
     const timer = new Timer(() => this.#due(sequence))
-    const relay = { asker, askerSequence: request.sequence, target, timer, nacked: false }
+    const relay = { asker, askerSequence: request.sequence, target, known, timer, nacked: false }
     const evicted = this.#relays.set(sequence, relay)
     if (evicted !== undefined) ground.timers.disarm(evicted.value.timer)
     ground.timers.arm(timer, ground.awake + ground.params.directTimeoutMs * NACK_SHARE)
@@ -56,12 +58,17 @@ export class Relays {
     })
   }
 
-  /** The target of a relay has answered: so the asker hears, even after a nack. */
-  onAck(from: NodeId, sequence: number, coordinate: NetworkCoordinate, entry: MemberEntry | undefined): void {
+  /**
+   * The target of a relay has answered: so the asker hears, even after a nack, and what is held here by now of the target.
+   * Not what came with the answer: that may be forged, and the asker would blame this node for it (M-19).
+   */
+  onAck(from: NodeId, sequence: number, coordinate: NetworkCoordinate): void {
     const relay = this.#relays.get(sequence)
     if (relay === undefined || relay.target !== from) return
     this.#relays.delete(sequence)
     this.#ground.timers.disarm(relay.timer)
+    const held = this.#ground.table.get(from)
+    const entry = held === undefined || held.incarnation <= relay.known ? undefined : held.judged.entry
     this.#ground.send(relay.asker, {
       kind: 'membership.ack',
       body: {

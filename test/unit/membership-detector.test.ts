@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type NodeId, Random, TICK } from '../../src/kernel/index.ts'
+import { type Incarnation, type NodeId, Random, TICK } from '../../src/kernel/index.ts'
 import { MEMBERSHIP_PROFILES } from '../../src/membership/index.ts'
 import { answer, entry, rumour, runWith, Solo, sent } from './membership-solo.ts'
 
@@ -152,6 +152,22 @@ describe('own condition', () => {
         expect(solo.core.deadline()).toBeGreaterThan(solo.now)
       }
     }
+  })
+
+  test('M-15: one that doubts this node without end makes it no more patient with others than a single doubt does', () => {
+    const solo = new Solo()
+    const others = ['a', 'b', 'c']
+    solo.meet(...others, 'liar')
+    let worst = 0
+    for (let i = 0; i < 600; i++) {
+      const yours = solo.core.self().incarnation
+      const ping = { sequence: i, mine: 1 as Incarnation, yours, suspected: true, rumours: [] }
+      solo.say('liar', { kind: 'membership.ping', body: { ...ping, coordinate: solo.core.coordinate } })
+      runWith(solo, 100, [...others, 'liar'])
+      worst = Math.max(worst, solo.core.health)
+    }
+    expect(solo.observations('refuted').length).toBeGreaterThan(100)
+    expect(worst).toBe(1)
   })
 
   test('M-15: helpers that are silent too speak against ourselves, and stretch our patience', () => {

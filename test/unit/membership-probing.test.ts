@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Incarnation, NodeId } from '../../src/kernel/index.ts'
-import { MEMBERSHIP_PROFILES, type MembershipEffect } from '../../src/membership/index.ts'
+import { type MemberEntry, MEMBERSHIP_PROFILES, type MembershipEffect } from '../../src/membership/index.ts'
 import { answer, entry, rumour, runWith, Solo, sent } from './membership-solo.ts'
 
 const LAN = MEMBERSHIP_PROFILES.lan
@@ -97,6 +97,38 @@ describe('probing', () => {
     expect(solo.observations('suspected')).toEqual([{ kind: 'suspected', node: 'b', by: 'me', lost: true }])
   })
 
+  test('M-29: the word of others that a neighbour lives counts for a while only, and its own for as long again', () => {
+    const solo = new Solo()
+    solo.meet('a', 'b', 'd')
+    /** 'd' is out of reach here, and 'a' says of it that it lives, whenever it is asked. */
+    let seen = solo.effects.length
+    const run = (ms: number, until = () => false) => {
+      const end = solo.now + ms
+      while (solo.now < end && !until()) {
+        runWith(solo, 10, ['a', 'b'])
+        const fresh = solo.effects.slice(seen)
+        seen = solo.effects.length
+        for (const { to, body } of sent(fresh, 'membership.ping-request')) {
+          if (to !== 'a' || body.target !== 'd') continue
+          const said = { sequence: body.sequence, subject: body.target, coordinate: solo.core.coordinate }
+          solo.say('a', { kind: 'membership.ack', body: { ...said, entry: undefined, rumours: [] } })
+        }
+      }
+    }
+    solo.step({ kind: 'link-down', peer: 'd' as NodeId, reason: 'connection-lost' })
+    const lostAt = solo.now
+    run(2 * LAN.hearsayMs, () => solo.state('d') === 'suspect')
+    expect(solo.now - lostAt).toBeGreaterThan(LAN.hearsayMs)
+    expect(solo.now - lostAt).toBeLessThan(LAN.hearsayMs + 5000)
+    // It lives indeed, and says so, by way of the other.
+    solo.hear('b', { entries: [entry('d', 2)] })
+    const saidAt = solo.now
+    run(2 * LAN.hearsayMs, () => solo.state('d') === 'suspect')
+    expect(solo.now - saidAt).toBeGreaterThan(LAN.hearsayMs)
+    run(LAN.suspicionMaxMs + 1000)
+    expect(solo.state('d')).toBe('dead')
+  })
+
   test('M-24: who answers slowly, as all do on a crowded host, is given longer, and no more than three times as long', () => {
     const { directTimeoutMs, indirectTimeoutMs } = LAN
     const quick = ['a', 'b', 'c']
@@ -158,6 +190,24 @@ describe('probing', () => {
     }
     const late = solo.say('b', { kind: 'membership.ack', body: ack })
     expect(sent(late, 'membership.ack')[0]).toMatchObject({ to: 'a', body: { sequence: 77, subject: 'b' } })
+  })
+
+  test('M-19: a helper vouches for what it passes on: an answer brings what it holds itself, and nothing that is forged', () => {
+    const solo = new Solo()
+    solo.meet('a', 'd')
+    const asking = { sequence: 77, target: 'd' as NodeId, known: 1 as Incarnation, suspected: false, rumours: [] }
+    const answerWith = (said: MemberEntry) => {
+      const [ping] = sent(solo.say('a', { kind: 'membership.ping-request', body: asking }), 'membership.ping')
+      const sequence = ping?.body.sequence ?? 0
+      const body = { sequence, subject: 'd' as NodeId, coordinate: solo.core.coordinate, entry: said, rumours: [] }
+      return sent(solo.say('d', { kind: 'membership.ack', body }), 'membership.ack')[0]?.body.entry
+    }
+    const genuine = entry('d', 2)
+    const forged = { ...genuine, presence: { ...genuine.presence, signature: new Uint8Array(64) } }
+    expect(answerWith(forged)).toBeUndefined()
+    // Of one that the helper does not even look at, because it is no news here.
+    expect(answerWith({ ...forged, presence: { ...forged.presence, signer: 'me' as NodeId } })).toBeUndefined()
+    expect(answerWith(genuine)).toEqual(genuine)
   })
 
   test('round trips are measured, but not across a pause of our own', () => {

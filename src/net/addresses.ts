@@ -31,7 +31,32 @@ export function ownedBy(address: string, peer: string): string | undefined {
   return owner === peer ? address : undefined
 }
 
-/** What a stranger at that address cannot change at will: its IP address, or that of the relay it comes through. */
+/**
+ * What a stranger at that address cannot change at will: its IPv4 address, the network of 64 bits in which it can have any
+ * IPv6 address, or the same of the relay it comes through.
+ */
 export function sourceOf(address: string): string {
-  return /^\/(?:ip4|ip6)\/([^/]+)/.exec(address)?.[1] ?? address
+  const [, ip4, ip6] = /^(?:\/ip6zone\/[^/]+)?\/(?:ip4\/([^/]+)|ip6\/([^/]+))/.exec(address) ?? []
+  return ip6 === undefined ? (ip4 ?? address) : networkOf(ip6)
+}
+
+const GROUPS = 8
+const NETWORK_GROUPS = 4
+/** IPv4 as IPv6 writes it: what tells hosts apart comes after this. */
+const MAPPED = /^0:0:0:0:0:ffff:/
+
+function networkOf(ip6: string): string {
+  const [head = '', tail = ''] = ip6.split('::').map(groupsOf)
+  const zeros = new Array<string>(Math.max(0, GROUPS - head.length - tail.length)).fill('0')
+  const groups = [...head, ...(ip6.includes('::') ? zeros : []), ...tail]
+  const whole = groups.join(':')
+  return MAPPED.test(whole) ? whole : groups.slice(0, NETWORK_GROUPS).join(':')
+}
+
+/** Each as short as can be, a dotted quad as the two that it stands for. */
+function groupsOf(part: string): readonly string[] {
+  const hex = part.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) => {
+    return [256 * a + Number(b), 256 * c + Number(d)].map((value) => value.toString(16)).join(':')
+  })
+  return hex === '' ? [] : hex.split(':').map((group) => Number.parseInt(group, 16).toString(16))
 }

@@ -216,6 +216,16 @@ describe('P-11: what is announced', () => {
 
   test('P-2: a source is an address, whatever the port', () => {
     expect(sourceOf('/ip4/192.0.2.1/tcp/4001')).toBe(sourceOf('/ip4/192.0.2.1/tcp/4002/p2p/bob/p2p-circuit/p2p/x'))
-    expect(sourceOf('/ip6/2001:db8::1/tcp/1')).toBe('2001:db8::1')
+    // A host has 2^64 addresses of its own to choose from.
+    const host = sourceOf('/ip6/2001:db8:0:7::1/tcp/1')
+    expect(sourceOf('/ip6/2001:db8:0:7:a:b:c:d/tcp/2')).toBe(host)
+    expect(sourceOf('/ip6/2001:db8:0:7::/tcp/2')).toBe(host)
+    expect(sourceOf('/ip6zone/eth0/ip6/2001:db8:0:7::9/tcp/2')).toBe(host)
+    expect(sourceOf('/ip6/2001:db8:0:8::1/tcp/1')).not.toBe(host)
+    expect(sourceOf('/ip6/2001:db8::1/tcp/1')).not.toBe(sourceOf('/ip6/::1/tcp/1'))
+    // IPv4 by way of an IPv6 socket, as it is written by hand and by libp2p.
+    const mapped = sourceOf('/ip6/::ffff:192.0.2.1/tcp/1')
+    expect(sourceOf('/ip6/::ffff:c000:201/tcp/2')).toBe(mapped)
+    expect(sourceOf('/ip6/::ffff:c000:202/tcp/2')).not.toBe(mapped)
   })
 })

@@ -1,7 +1,8 @@
 import { dirname } from 'node:path'
 import pc from 'picocolors'
-import { type DestinationStream, destination, type Level, type Logger as PinoLogger, pino } from 'pino'
+import { type DestinationStream, type Level, type Logger as PinoLogger, pino } from 'pino'
 import { makeDirectory, SwarmError } from '../src/index.ts'
+import { LineSink } from './line-sink.ts'
 import { visibleText } from './visible-text.ts'
 
 export type Logger = PinoLogger
@@ -23,14 +24,11 @@ export interface LogOptions {
 /** One logger per module, all writing to one place; lines of a module below its level are not even made. */
 export interface Log {
   module(name: string): Logger
-  /** Writes what is buffered; before a process ends. */
-  flush(): void
 }
 
-/** @throws when the file cannot be opened */
+/** @throws SwarmError BAD_CONFIGURATION when the file cannot be opened */
 export function openLog(options: LogOptions): Log {
-  const sink = openSink(options)
-  const root = pino({ base: null, level: 'trace', timestamp: pino.stdTimeFunctions.isoTime }, sink.stream)
+  const root = pino({ base: null, level: 'trace', timestamp: pino.stdTimeFunctions.isoTime }, openSink(options))
   const modules = new Map<string, Logger>()
   return {
     module(name) {
@@ -40,33 +38,28 @@ export function openLog(options: LogOptions): Log {
       modules.set(name, made)
       return made
     },
-    flush: sink.flush,
   }
 }
 
-function openSink(options: LogOptions): { readonly stream: DestinationStream; readonly flush: () => void } {
-  if (options.to === 'stderr' && options.pretty === true) {
-    const colours = pc.createColors(options.colours === true)
-    return { stream: { write: (line) => process.stderr.write(prettyLine(line, colours)) }, flush: () => {} }
-  }
-  const stream = options.to === 'stderr' ? destinationOf(2) : openFile(options.to.file)
-  return { stream, flush: () => stream.flushSync() }
+const STDERR = 2
+
+function openSink(options: LogOptions): DestinationStream {
+  if (options.to !== 'stderr') return openFile(options.to.file)
+  const sink = new LineSink(STDERR)
+  if (options.pretty !== true) return sink
+  const colours = pc.createColors(options.colours === true)
+  return { write: (line) => sink.write(prettyLine(line, colours)) }
 }
 
 /** @throws SwarmError BAD_CONFIGURATION */
-function openFile(file: string): ReturnType<typeof destination> {
+function openFile(file: string): LineSink {
   try {
     makeDirectory(dirname(file))
-    return destinationOf(file)
+    return LineSink.toFile(file)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new SwarmError('BAD_CONFIGURATION', `log.file: ${file} cannot be written: ${why}`, { cause })
   }
-}
-
-/** Synchronous: a line that explains a crash must be out before the crash. */
-function destinationOf(dest: number | string): ReturnType<typeof destination> {
-  return destination({ dest, sync: true, mode: 0o600 })
 }
 
 /** One JSON line as a person reads it: time, level, module, message, and what else it carries. */

@@ -61,7 +61,6 @@ export async function runDaemon(options: StartOptions, onRunning: (status: NodeS
     if (cause !== starting.signal.reason) throw cause
     // What was open has been closed again, in reverse: an orderly stop like any other.
     log.module('daemon').info(`stopped: ${starting.signal.reason.message}`)
-    log.flush()
     process.exit(0)
   })
   optimiseAsUsual()
@@ -73,7 +72,6 @@ export async function runDaemon(options: StartOptions, onRunning: (status: NodeS
   flushCompileCache()
   const problems = await daemon.ended
   for (const problem of problems) log.module('daemon').error(`did not stop in order: ${problem}`)
-  log.flush()
   // Everything that matters has stopped; timers that libp2p leaves behind would only hold the process for another second.
   process.exit(problems.length === 0 ? 0 : 1)
 }

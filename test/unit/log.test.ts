@@ -1,11 +1,15 @@
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import pc from 'picocolors'
 import { describe, expect, it } from 'vitest'
+import { LineSink } from '../../node/line-sink.ts'
 import { openLog, prettyLine } from '../../node/log.ts'
 import { Observer } from '../../node/observer.ts'
 import type { HostObservation } from '../../src/index.ts'
 import { scratchDirectory } from '../support/scratch.ts'
+
+/** Says of every write that no space is left; Linux has one. */
+const FULL_DISK = '/dev/full'
 
 function linesOf(file: string): Record<string, unknown>[] {
   return readFileSync(file, 'utf8')
@@ -22,12 +26,47 @@ describe('log', () => {
     log.module('net').debug({ peer: 'p' }, 'seen')
     log.module('ipc').info('not seen')
     log.module('ipc').warn('seen too')
-    log.flush()
     expect(linesOf(file).map(({ module, msg }) => [module, msg])).toEqual([
       ['net', 'seen'],
       ['ipc', 'seen too'],
     ])
     expect(statSync(file).mode & 0o777).toBe(0o600)
+  })
+
+  it.runIf(existsSync(FULL_DISK))('a full disk ends nobody for the sake of a log', () => {
+    const log = openLog({ level: 'info', to: { file: FULL_DISK } })
+    for (let i = 0; i < 100; i++) log.module('net').info({ i }, 'a line for nobody')
+  })
+
+  it('what a full disk tears is left as it is, and the next line begins anew', () => {
+    let room = 5
+    let text = ''
+    const sink = new LineSink(1, (_, bytes) => {
+      const taken = bytes.subarray(0, room)
+      if (taken.length === 0) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+      room -= taken.length
+      text += Buffer.from(taken).toString()
+      return taken.length
+    })
+    for (const line of ['one\n', 'two\n', 'three\n']) sink.write(line)
+    room = 100
+    for (const line of ['four\n', 'five\n']) sink.write(line)
+    expect(text).toBe('one\nt\nfour\nfive\n')
+  })
+
+  it('waits for a pipe that is full just now, but not for ever', () => {
+    let refusals = 3
+    let text = ''
+    const sink = new LineSink(1, (_, bytes) => {
+      if (refusals-- > 0) throw Object.assign(new Error('try again'), { code: 'EAGAIN' })
+      text += Buffer.from(bytes).toString()
+      return bytes.length
+    })
+    sink.write('one\n')
+    expect(text).toBe('one\n')
+    refusals = Number.POSITIVE_INFINITY
+    sink.write('two\n')
+    expect(text).toBe('one\n')
   })
 
   it('is one line for a person: time, level, module, words, fields', () => {
@@ -58,7 +97,6 @@ describe('observer', () => {
     observer.observe(quiet)
     stop()
     observer.observe(down)
-    log.flush()
     expect(linesOf(file)[0]).toMatchObject({ level: 40, module: 'membership', msg: 'n1 is dead', node: 'n1' })
     expect(seen).toEqual(['member-down'])
     expect(observer.counters().find(({ name }) => name === 'member_down')?.value).toBe(2)

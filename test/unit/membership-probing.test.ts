@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Incarnation, NodeId } from '../../src/kernel/index.ts'
-import { type MemberEntry, MEMBERSHIP_PROFILES, type MembershipEffect } from '../../src/membership/index.ts'
+import { MEMBERSHIP_PROFILES, type MemberEntry, type MembershipEffect } from '../../src/membership/index.ts'
 import { answer, entry, rumour, runWith, Solo, sent } from './membership-solo.ts'
 
 const LAN = MEMBERSHIP_PROFILES.lan

@@ -6,7 +6,7 @@ import { formatAddress } from './http-address.ts'
 /** Scrapers and probes are few; more than this many connections is somebody's mistake. */
 const CONNECTIONS_MAX = 64
 
-/** A request has no body and few headers; whoever takes longer or sends more is cut off. */
+/** A request has no body and few headers; whoever takes longer, sends more or does not read the answer is cut off. */
 const REQUEST_TIMEOUT_MS = 5_000
 const HEADER_BYTES_MAX = 8 * 1024
 const HEADERS_MAX = 64
@@ -66,7 +66,6 @@ export class HttpServer {
       {
         requestTimeout: REQUEST_TIMEOUT_MS,
         headersTimeout: REQUEST_TIMEOUT_MS,
-        keepAliveTimeout: REQUEST_TIMEOUT_MS,
         connectionsCheckingInterval: REQUEST_TIMEOUT_MS,
         maxHeaderSize: HEADER_BYTES_MAX,
       },
@@ -79,6 +78,9 @@ export class HttpServer {
     )
     this.#server.maxConnections = CONNECTIONS_MAX
     this.#server.maxHeadersCount = HEADERS_MAX
+    // Else who asks again and again and reads no answer has them all kept for it, and its place for ever.
+    this.#server.maxRequestsPerSocket = 1
+    this.#server.timeout = REQUEST_TIMEOUT_MS
   }
 
   /** `host:port` as it is really listened on. */

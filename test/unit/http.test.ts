@@ -5,6 +5,7 @@ import { parseHttpAddress } from '../../node/http/http-address.ts'
 import { HttpServer } from '../../node/http/http-server.ts'
 import { openLog } from '../../node/log.ts'
 import { NodeMetrics } from '../../node/metrics.ts'
+import { eventually } from '../support/eventually.ts'
 import { FakeNode } from '../support/fake-node.ts'
 
 const servers: HttpServer[] = []
@@ -101,6 +102,24 @@ describe('anything else', () => {
     socket.write(`GET /healthz HTTP/1.1\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)
     await once(socket, 'close')
     expect(text).toMatch(/^HTTP\/1\.1 431/)
+  })
+
+  it('who asks on and on and reads nothing gets one answer, and keeps no place', { timeout: 30_000 }, async () => {
+    const { http, url } = await serve()
+    const { host, port } = parseHttpAddress(http.address)
+    const asked = 'GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(400)
+    const before = process.memoryUsage().rss
+    const silent = Array.from({ length: 64 }, () => {
+      const socket = connect(port, host, () => socket.write(asked))
+      return socket.pause().on('error', () => {})
+    })
+    await Promise.all(silent.map((socket) => once(socket, 'connect')))
+    await eventually('somebody else is answered', async () => {
+      const answer = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined)
+      return answer?.status === 200
+    })
+    expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024)
+    for (const socket of silent) socket.destroy()
   })
 
   it('a taken port is a coded refusal that names it', async () => {

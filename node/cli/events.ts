@@ -62,8 +62,9 @@ function follow(
     }
     process.once('SIGINT', stop)
     process.once('SIGTERM', stop)
+    const { stringify } = await import('../../src/index.ts')
     await client.subscribe(filter, (event) =>
-      context.terminal.result(event, (shown) => describeEvent(shown, event, context.terminal)),
+      context.terminal.result(event, (shown) => describeEvent(shown, event, context.terminal, stringify), stringify),
     )
     await client.closed
     if (enough) return 0
@@ -73,9 +74,14 @@ function follow(
 }
 
 /** Of the event as it may be shown; what is no text is shown as JSON, which spells out what is in it by itself. */
-function describeEvent({ kind, at, ...fields }: NodeEvent, raw: NodeEvent, { colours }: Terminal): string {
+function describeEvent(
+  { kind, at, ...fields }: NodeEvent,
+  raw: NodeEvent,
+  { colours }: Terminal,
+  write: (value: unknown) => string = JSON.stringify,
+): string {
   const words = Object.entries(fields).map(
-    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(raw[name])}`,
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : write(raw[name])}`,
   )
   return [colours.dim(at), colours.cyan(kind), ...words].join(' ')
 }

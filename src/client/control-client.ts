@@ -36,7 +36,7 @@ export interface ControlOptions {
   /** For the connection and for every call that does not say otherwise. */
   readonly timeoutMs?: number | undefined
   readonly listener?: DaemonListener | undefined
-  /** `input` and `output` come as `JsonText`, the text that they are, because numbers may be wider than ours. */
+  /** Payloads come as `JsonText`, the text that they are, because numbers may be wider than ours. */
   readonly exactPayloads?: boolean | undefined
 }
 

@@ -33,8 +33,8 @@ export interface ConnectOptions {
   /** How long the daemon may be away before everything fails with NO_DAEMON; for ever unless given. */
   readonly giveUpAfterMs?: number | undefined
   /**
-   * Inputs and outputs come as `JsonText`, the text that they are, because numbers may be wider than ours. A `JsonText`
-   * that is given goes as it is, whatever this says.
+   * Payloads come as `JsonText`, the text that they are, because numbers may be wider than ours. A `JsonText` that is
+   * given goes as it is, whatever this says.
    */
   readonly exactPayloads?: boolean | undefined
   /** Closes the client when aborted. */

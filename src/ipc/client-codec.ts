@@ -33,7 +33,7 @@ export class ClientCodec {
   readonly #isExact: boolean
   #requestCount = 0
 
-  /** `isExact`: `input` of requests and `output` of answers are {@link JsonText}, as they were written (I-12). */
+  /** `isExact`: payloads (I-12) are {@link JsonText}, as they were written. */
   constructor({ isExact = false } = {}) {
     this.#isExact = isExact
   }
@@ -69,7 +69,8 @@ function readLine(line: string, isExact: boolean): ClientEvent[] {
       return [{ kind: 'broken', message: `the daemon sent something that is no message: ${frame.error.message}` }]
     case 'notification': {
       const { method, params } = frame
-      return isFields(params) ? [{ kind: 'notification', method, params }] : []
+      if (!isFields(params)) return []
+      return [{ kind: 'notification', method, params: isExact ? withPayloads(params, line) : params }]
     }
     case 'answer': {
       const outcome = outcomeOf(frame.answer)
@@ -84,6 +85,11 @@ function readLine(line: string, isExact: boolean): ClientEvent[] {
       return [{ kind: 'request', id, method, params: isExact ? withPayload(params, line, 'params', 'input') : params }]
     }
   }
+}
+
+/** Extra input (`task.steer`) and partial results (`event`). */
+function withPayloads(params: Fields, line: string): Fields {
+  return withPayload(withPayload(params, line, 'params', 'input'), line, 'params', 'partial')
 }
 
 /** With the payload as it stands in the line, if there is one. */

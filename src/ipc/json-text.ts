@@ -84,14 +84,16 @@ export function isJsonText(bytes: Uint8Array): boolean {
 }
 
 /** Where messages carry payloads. */
-type Carrier = Readonly<{ input?: unknown; output?: unknown }>
+type Carrier = Readonly<{ input?: unknown; output?: unknown; partial?: unknown }>
 
-/** As `JSON.stringify` has it, but a payload at the top (`input`, `output`) is put in as it is. */
+/** As `JSON.stringify` has it, but a payload, alone or at the top (`input`, `output`, `partial`), is put in as it is. */
 export function stringify(value: unknown): string {
+  if (value instanceof JsonText) return value.text
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const { input, output } = value as Carrier
+  const { input, output, partial } = value as Carrier
   if (output instanceof JsonText) return spliced({ ...value, output: undefined }, 'output', output)
   if (input instanceof JsonText) return spliced({ ...value, input: undefined }, 'input', input)
+  if (partial instanceof JsonText) return spliced({ ...value, partial: undefined }, 'partial', partial)
   return JSON.stringify(value)
 }
 

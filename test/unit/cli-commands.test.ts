@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { IpcServer } from '../../node/ipc-server.ts'
 import { openLog } from '../../node/log.ts'
-import { SwarmError } from '../../src/index.ts'
+import { JsonText, SwarmError } from '../../src/index.ts'
 import { type Ran, runCommand, startCommand } from '../support/command-line.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeNode, PEERS } from '../support/fake-node.ts'
@@ -214,6 +214,22 @@ describe('events --follow', () => {
     const { code, stdout } = await running.ended
     expect(code).toBe(0)
     for (const line of stdout.trimEnd().split('\n')) expect(JSON.parse(line).kind).toBe('member-up')
+  })
+
+  it('I-12: shows a partial result as it was written', async () => {
+    const written = '{"n":12345678901234567890,"x":1.0}'
+    const partial = new JsonText(new TextEncoder().encode(written))
+    for (const json of [[], ['--json']]) {
+      const following = startCommand(['events', '--follow', ...json, '--socket', socket])
+      await eventually('something printed', () => {
+        node.emit('task-progress', { task: 't', partial })
+        return following.output.stdout.includes('\n')
+      })
+      following.child.kill('SIGINT')
+      const { stdout } = await following.ended
+      const said = json.length === 0 ? `partial=${written}\n` : `"partial":${written}}\n`
+      expect(stdout).toContain(said)
+    }
   })
 
   it('exits 3 when the daemon goes', async () => {

@@ -52,10 +52,14 @@ describe('ClientCodec', () => {
       `{"jsonrpc":"2.0","id":1,"result":{"task":"t","output":${payload}}}`,
       '{"jsonrpc":"2.0","id":2,"result":{"task":"t"}}',
       '{"jsonrpc":"2.0","id":3,"result":null}',
+      `{"jsonrpc":"2.0","method":"task.steer","params":{"task":"t","input":${payload}}}`,
+      `{"jsonrpc":"2.0","method":"event","params":{"kind":"task-progress","partial":${payload}}}`,
     ]
-    const [run, ...answers] = new ClientCodec({ isExact: true }).receive(utf8.encode(`${lines.join('\n')}\n`))
+    const [run, ...others] = new ClientCodec({ isExact: true }).receive(utf8.encode(`${lines.join('\n')}\n`))
     const text = new JsonText(utf8.encode(payload))
     expect(run).toMatchObject({ kind: 'request', params: { task: 't', input: text } })
+    const [answers, notices] = [others.slice(0, 3), others.slice(3)]
+    expect(notices).toMatchObject([{ params: { input: text } }, { params: { partial: text } }])
     expect(answers.map((event) => event.kind === 'answer' && event.outcome)).toEqual([
       { ok: true, result: { task: 't', output: text } },
       { ok: true, result: { task: 't' } },

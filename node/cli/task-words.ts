@@ -9,15 +9,14 @@ import type {
 } from '../../src/index.ts'
 import { free, table } from './table.ts'
 import type { Colours, Terminal } from './terminal.ts'
+import { formatSeconds } from './values.ts'
 
 /** Tasks and agents in words for people; payloads are as the socket has them (`exactPayloads`). */
 
-const TASK_COLUMNS = ['TASK', 'STATE', free('SKILL'), free('TENANT'), 'PRIORITY', 'ATTEMPTS', 'SUBMITTED', 'RUN BY']
+/** Narrow enough for 80 columns: `PRI` is the priority, `TRY` counts attempts. */
+const TASK_COLUMNS = ['TASK', 'STATE', free('SKILL'), free('TENANT'), 'PRI', 'TRY']
 
-const AGENT_COLUMNS = [
-  ...['AGENT', free('NAME'), 'KIND', free('SKILLS'), 'RUNNING'],
-  ...[free('RESOURCES'), 'PRICE', 'SINCE'],
-]
+const AGENT_COLUMNS = ['AGENT', free('NAME'), 'KIND', free('SKILLS'), 'RUNNING', free('RESOURCES'), 'PRICE']
 
 export function describeTask(record: TaskRecord, { colours }: Terminal): string {
   const { task, state, tenant, priority, attempts, executions, guarantee, executor, coordinator, error } = record
@@ -41,7 +40,7 @@ export function describeTask(record: TaskRecord, { colours }: Terminal): string 
     .join('\n')
 }
 
-export function describeTasks(tasks: readonly TaskRecord[], { colours, columns }: Terminal): string {
+export function describeTasks(tasks: readonly TaskRecord[], { colours, columns }: Terminal, wallNowMs: number): string {
   if (tasks.length === 0) return 'no such tasks are kept by this node'
   const rows = tasks.map((task) => [
     task.task,
@@ -50,10 +49,10 @@ export function describeTasks(tasks: readonly TaskRecord[], { colours, columns }
     task.tenant,
     String(task.priority),
     String(task.attempts),
-    task.submittedAt,
+    timeOf(task.submittedAt, columns, wallNowMs),
     task.executor?.agent ?? task.executor?.node ?? '-',
   ])
-  return table(TASK_COLUMNS, rows, columns)
+  return table([...TASK_COLUMNS, timeHeading('SUBMITTED', columns), free('RUN BY')], rows, columns)
 }
 
 export function describeWhy({ state, reasons, placement }: WhyReport, terminal: Terminal): string {
@@ -95,7 +94,7 @@ export function describeHistory({ entries }: HistoryReport, { colours }: Termina
     .join('\n')
 }
 
-export function describeAgents(agents: readonly AgentReport[], { columns }: Terminal): string {
+export function describeAgents(agents: readonly AgentReport[], { columns }: Terminal, wallNowMs: number): string {
   if (agents.length === 0) {
     return 'no agents are attached to this node\nto attach a command: swarm-node agent --skill shout -- tr a-z A-Z'
   }
@@ -109,9 +108,9 @@ export function describeAgents(agents: readonly AgentReport[], { columns }: Term
       .map(([unit, amount]) => `${unit}=${amount}`)
       .join(',') || '-',
     String(agent.price),
-    agent.attachedAt,
+    timeOf(agent.attachedAt, columns, wallNowMs),
   ])
-  return table(AGENT_COLUMNS, rows, columns)
+  return table([...AGENT_COLUMNS, timeHeading('SINCE', columns)], rows, columns)
 }
 
 export function paintState(state: TaskState, colours: Colours): string {
@@ -119,6 +118,16 @@ export function paintState(state: TaskState, colours: Colours): string {
   if (state === 'failed' || state === 'dead-lettered') return colours.red(state)
   if (state === 'cancelled') return colours.dim(state)
   return state === 'running' ? colours.cyan(state) : colours.yellow(state)
+}
+
+/** On a terminal how long ago, in one unit, which is short; for a program, when. */
+function timeOf(at: string, columns: number, wallNowMs: number): string {
+  if (!Number.isFinite(columns)) return at
+  return formatSeconds(Math.max(0, wallNowMs - Date.parse(at)) / 1000).replace(/ .*/, '')
+}
+
+function timeHeading(heading: string, columns: number): string {
+  return Number.isFinite(columns) ? 'AGE' : heading
 }
 
 function skillsOf({ skill, skills }: TaskRecord): string {

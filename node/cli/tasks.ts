@@ -46,7 +46,7 @@ export function registerTasks(program: Command): void {
           } while (next !== undefined && tasks.length < limit)
           return next === undefined ? { tasks } : { tasks, next }
         })
-        context.terminal.result(report, ({ tasks }) => describeTasks(tasks, context.terminal))
+        context.terminal.result(report, ({ tasks }) => describeTasks(tasks, context.terminal, Date.now()))
         if ('next' in report) context.terminal.say(`There are more: --after ${report.next}`)
         return 0
       }),

@@ -3,13 +3,15 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createMeter } from '../../node/cli/meter.ts'
 import { free, table } from '../../node/cli/table.ts'
-import { wantsColours } from '../../node/cli/terminal.ts'
+import { describeAgents, describeTasks } from '../../node/cli/task-words.ts'
+import { openTerminal, wantsColours } from '../../node/cli/terminal.ts'
 import { collectLabel, durationMs, formatSeconds, parseCount } from '../../node/cli/values.ts'
 import { nodeVersionProblem } from '../../node/node-version.ts'
 import { resolveSettings } from '../../node/settings.ts'
 import { PROFILES, startArguments } from '../../node/start-options.ts'
 import { dataDirectory, socketPath } from '../../src/client/index.ts'
 import { PROFILES as CONFIGURED_PROFILES, parseDuration } from '../../src/config/index.ts'
+import type { AgentReport, TaskRecord } from '../../src/index.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 
 describe('durations', () => {
@@ -84,6 +86,45 @@ describe('table', () => {
       `${ids[0]}  xxxxxxx…`,
       `    ${ids[1]}`,
     ])
+  })
+})
+
+describe('tasks and agents', () => {
+  const NOW = Date.parse('2026-01-02T00:00:00.000Z')
+  const at = '2026-01-01T12:00:00.000Z'
+  const said = {
+    ...{ skill: 'transcribe-audio', tenant: 'hospital-a', priority: 5, attempts: 3, submittedAt: at },
+    ...{ coordinator: 'n', executions: 3, executor: { node: 'n'.repeat(52) } },
+  }
+  const ids = ['Dpz7vecQaM-1k34-1zz', 'Dpz7vecQaM-1k34-2zz']
+  const tasks = ids.map((task): TaskRecord => ({ ...said, task, state: 'dead-lettered', guarantee: 'exactly-once' }))
+  const seenAt = (columns: number) => ({ ...openTerminal(false, {}), columns })
+
+  it('a row of tasks or agents fits 80 columns, ids and times whole', () => {
+    const lines = describeTasks(tasks, seenAt(80), NOW).split('\n')
+    expect(lines.map((line) => line.slice(0, ids[0]?.length))).toEqual([expect.stringMatching(/^TASK +$/), ...ids])
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80)
+    expect(lines[1]).toContain('  12h  ')
+    const agent: AgentReport = {
+      ...{ agent: 'a1000', name: 'transcriber-of-boston', slots: 64, running: 64, stuck: 0, price: 0.25 },
+      ...{ skills: [{ name: 'transcribe-audio', proficiency: 0.5 }], resources: { gpu: 8, memory: 64 }, labels: {} },
+      kind: 'specialised',
+      attachedAt: at,
+    }
+    const agents = describeAgents([agent], seenAt(80), NOW).split('\n')
+    expect(agents).toEqual([expect.any(String), expect.stringMatching(/^a1000 .* 64\/64 .* 12h$/)])
+    expect(Math.max(...agents.map((line) => line.length))).toBeLessThanOrEqual(80)
+  })
+
+  it('for a program nothing is cut, and times are times', () => {
+    const [, line] = describeTasks(tasks, seenAt(Number.POSITIVE_INFINITY), NOW).split('\n')
+    for (const whole of [ids[0], said.skill, said.tenant, at, 'n'.repeat(52)]) expect(line).toContain(whole)
+  })
+
+  it('on a narrow terminal rows go on below, ids whole', () => {
+    const lines = describeTasks(tasks, seenAt(40), NOW).split('\n')
+    expect(lines.filter((line) => ids.some((id) => line.startsWith(id)))).toHaveLength(2)
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(40)
   })
 })
 

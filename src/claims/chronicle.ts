@@ -1,4 +1,4 @@
-import type { NodeId } from '../kernel/index.ts'
+import type { NodeId, WallMillis } from '../kernel/index.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
 import type { Token } from './ids.ts'
@@ -9,6 +9,11 @@ import type { TaskError } from './types.ts'
 
 /** Stray results that are told apart, per task. */
 const STRAYS_MAX = 8
+
+export function startOf(at: WallMillis, who: Pick<HistoryRow, 'node' | 'agent' | 'attempt'>): HistoryRow {
+  const { node, agent, attempt } = who
+  return { at, kind: 'started', node, agent, attempt, text: '' }
+}
 
 /** What is told and remembered of tasks as they go: executions, outcomes of peers, history, news. T-12, T-13. */
 export class Chronicle {
@@ -39,6 +44,13 @@ export class Chronicle {
     if (task.executions > 1 && task.executions > task.failures + 1) {
       this.#ground.observe({ kind: 'execution-doubled', task: task.id, executions: task.executions, cause })
     }
+  }
+
+  /** T-13: it was taken for begun, and was not. */
+  unbegun(task: Task): void {
+    task.executions -= 1
+    if (task.startedAt === task.begunAt) task.startedAt = undefined
+    task.begunAt = undefined
   }
 
   /** A result that changes nothing; an execution of an earlier life that was not known is counted (T-13). */
@@ -75,8 +87,12 @@ export class Chronicle {
     if (forMs > 0) this.#ground.observe({ kind: 'executor-shunned', executor: node, skill, failures, forMs })
   }
 
-  row(task: Task, kind: string, node: NodeId, agent: string, text: string): HistoryRow {
-    return { at: this.#ground.wall, kind, node, agent, attempt: task.attempt, text: text.slice(0, 300).toWellFormed() }
+  /** The attempt came to nothing. */
+  setback(task: Task, kind: 'failed' | 'lost' | 'refused', node: NodeId, agent: string, text: string): void {
+    const { attempt, begunAt } = task
+    if (begunAt !== undefined) task.note(startOf(begunAt, { node, agent, attempt }))
+    task.begunAt = undefined
+    task.note({ at: this.#ground.wall, kind, node, agent, attempt, text: text.slice(0, 300).toWellFormed() })
   }
 
   changed(task: Task): void {

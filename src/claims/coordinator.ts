@@ -170,7 +170,8 @@ export class Coordinator {
     claim.isStarted = true
     claim.startedAt = this.#ground.now
     task.state = 'running'
-    task.startedAt ??= this.#ground.wall
+    task.begunAt = this.#ground.wall
+    task.startedAt ??= task.begunAt
     this.offered -= 1
     this.running += 1
     this.#chronicle.count(task, 'started')
@@ -268,8 +269,8 @@ export class Coordinator {
     if (claim === undefined) return
     if (!isUnsent) this.#chronicle.untaken(task, claim.node)
     // T-13: while its input was on its way, the renewal of its lease was taken for a sign that it had begun.
-    if (claim.isStarted) task.executions -= 1
-    task.note(this.#chronicle.row(task, 'refused', claim.node, '', reason))
+    if (claim.isStarted) this.#chronicle.unbegun(task)
+    this.#chronicle.setback(task, 'refused', claim.node, '', reason)
     this.#unclaim(task)
     task.executor = undefined
     this.#limits.waitsAgain(task)

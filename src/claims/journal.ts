@@ -1,5 +1,6 @@
-import type { NodeId } from '../kernel/index.ts'
+import type { NodeId, WallMillis } from '../kernel/index.ts'
 import type { Book } from './book.ts'
+import { startOf } from './chronicle.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Leases } from './leases.ts'
 import type { AttemptedRecord, ClaimsRecord, EndedRecord } from './records.ts'
@@ -102,13 +103,24 @@ export class Journal {
     if (task === undefined || task.hasEnded) return
     task.epoch = record.epoch
     task.attempt = record.attempt
-    task.startedAt = record.startedAt
+    this.#started(task, record.startedAt)
     task.executor = record.executor
     task.executions = record.executions
     task.output = record.output?.slice()
     task.error = record.error
     task.isUncertain = false
     this.#book.end(task, record.state, record.at)
+  }
+
+  /** Of the attempts that a life made only the start of the first is written down, with the end. */
+  #started(task: Task, startedAt: WallMillis | undefined): void {
+    if (startedAt === undefined) return
+    task.startedAt = startedAt
+    const { history = [] } = task
+    const after = history.findIndex(({ at }) => at >= startedAt)
+    const next = history[after]
+    if (next === undefined) task.begunAt = startedAt
+    else task.history = history.toSpliced(after, 0, startOf(startedAt, next))
   }
 
   #standing(record: Extract<ClaimsRecord, { kind: 'standing' }>): void {

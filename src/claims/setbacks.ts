@@ -53,7 +53,7 @@ export class Setbacks {
   /** The attempt ended, and not well. */
   failed(task: Task, node: NodeId, agent: string, error: TaskError): void {
     task.failures += 1
-    task.note(this.#parts.chronicle.row(task, 'failed', node, agent, `${error.code}: ${error.message}`))
+    this.#parts.chronicle.setback(task, 'failed', node, agent, `${error.code}: ${error.message}`)
     if (!error.retryable) {
       this.#parts.end(task, 'failed', error)
       return
@@ -70,7 +70,7 @@ export class Setbacks {
   /** The attempt will not end: its executor is gone, or cannot go on. */
   lost(task: Task, node: NodeId, agent: string, error: TaskError): void {
     task.losses += 1
-    task.note(this.#parts.chronicle.row(task, 'lost', node, agent, error.message))
+    this.#parts.chronicle.setback(task, 'lost', node, agent, error.message)
     if (task.losses > this.#ground.params.lossesMax) {
       const message = `lost ${task.losses} executors, the last: ${error.message}`
       this.#parts.end(task, 'dead-lettered', { ...error, message })

@@ -7,7 +7,7 @@ import { Entry } from './queue.ts'
 import type { SubmittedRecord } from './records.ts'
 import type { Guarantee, TaskError, TaskReport } from './types.ts'
 
-/** Rows of a task's history that are kept; the first and the latest tell the most. */
+/** Rows of a task's history that are kept; the first attempt and the latest tell the most. */
 const HISTORY_MAX = 64
 
 export type EndState = 'completed' | 'failed' | 'cancelled' | 'dead-lettered'
@@ -68,7 +68,10 @@ export class Task extends Entry {
   /** When its last attempt was over, for its queue time-out; undefined if there was none. */
   waitsSince: Millis | undefined
   claim: Claim | undefined
+  /** When the first attempt began. */
   startedAt: WallMillis | undefined
+  /** When the latest attempt began, until it has come to nothing. */
+  begunAt: WallMillis | undefined
   endedAt: WallMillis | undefined
   executor: { readonly node: NodeId; readonly agent: string } | undefined
   output: Uint8Array | undefined
@@ -122,7 +125,7 @@ export class Task extends Entry {
 
   note(row: HistoryRow): void {
     this.history ??= []
-    if (this.history.length >= HISTORY_MAX) this.history.splice(1, 1)
+    if (this.history.length >= HISTORY_MAX) this.history.splice(2, 1)
     this.history.push(row)
   }
 

@@ -1,3 +1,4 @@
+import { startOf } from './chronicle.ts'
 import { clamp } from './clamp.ts'
 import type { Group } from './demand.ts'
 import type { Tracks } from './estimates.ts'
@@ -31,20 +32,18 @@ export class Why {
     return { reasons: this.#reasons(task), placement: named }
   }
 
+  /** Of each attempt when it began, as far as that is known, and what became of it. */
   history(task: Task): readonly HistoryRow[] {
-    const { submission, startedAt, endedAt, executor } = task
-    const rows: HistoryRow[] = [row(submission.submittedAt, 'submitted', '', '', 0, '')]
-    if (startedAt !== undefined) {
-      // When the first attempt began; what became of that one tells who had it.
-      const first = task.history?.find(({ kind }) => kind === 'failed' || kind === 'lost')
-      const { node = '', agent = '' } = first ?? executor ?? {}
-      rows.push(row(startedAt, 'started', node, agent, first?.attempt ?? task.attempt, ''))
-    }
-    rows.push(...(task.history ?? []))
-    if (endedAt !== undefined) {
-      const text =
-        task.error === undefined ? '' : `${task.error.code}: ${task.error.message}`.slice(0, 300).toWellFormed()
-      rows.push(row(endedAt, task.state, executor?.node ?? '', executor?.agent ?? '', task.attempt, text))
+    const { submission, begunAt, endedAt, attempt, claim, error, history = [] } = task
+    const { node, agent } = claim ?? task.executor ?? { node: '', agent: '' }
+    const rows = [row(submission.submittedAt, 'submitted', '', '', 0, ''), ...history]
+    if (begunAt !== undefined) rows.push(startOf(begunAt, { node, agent, attempt }))
+    const last = history.at(-1)
+    // What fails for good fails with its last attempt, which is told already.
+    const isTold = task.state === 'failed' && last?.kind === 'failed' && last.at === endedAt
+    if (endedAt !== undefined && !isTold) {
+      const text = error === undefined ? '' : `${error.code}: ${error.message}`.slice(0, 300).toWellFormed()
+      rows.push(row(endedAt, task.state, node, agent, attempt, text))
     }
     return rows.sort((a, b) => a.at - b.at).slice(-128)
   }

@@ -280,7 +280,7 @@ describe('what goes wrong', () => {
     const outcome = world.replies.get(request)
     const rows =
       outcome?.ok === true && outcome.value.kind === 'history' ? outcome.value.entries.map(({ kind }) => kind) : []
-    expect(rows).toEqual(['submitted', 'started', 'failed', 'failed', 'dead-lettered'])
+    expect(rows).toEqual(['submitted', 'started', 'failed', 'started', 'failed', 'dead-lettered'])
   })
 
   it('tries the same agent again when there is no other', () => {

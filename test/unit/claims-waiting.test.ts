@@ -356,29 +356,82 @@ describe('a list that goes on from a task that is not kept any more', () => {
   })
 })
 
-describe('TSK-8: the history of a task that failed before', () => {
-  it('says which attempt began when', () => {
-    const world = new World()
+describe('CL-20: the history of a task that failed before', () => {
+  /** Without what it was submitted with. */
+  function historyOf(world: World, task: string): readonly (readonly [string, string, number])[] {
+    const reply = world.replies.get(world.ask('n0', { kind: 'history', task }))
+    if (reply?.ok !== true || reply.value.kind !== 'history') throw new Error('no history')
+    return reply.value.entries.slice(1).map(({ kind, agent, attempt }) => [kind, agent, attempt])
+  }
+
+  /** Fails twice, and is done at the third attempt. */
+  function unlucky(): { readonly world: World; readonly task: string } {
+    const world = new World({ nodes: 2 })
     let attempts = 0
     world.attach('n0', 'a', {}, (ran, at) => {
       attempts += 1
-      const isFirst = attempts === 1
-      at.later(1, () => (isFirst ? at.fail(ran) : at.done(ran)))
+      const isDone = attempts > 2
+      at.later(1, () => (isDone ? at.done(ran) : at.fail(ran)))
     })
-    const task = world.submit('n0')
+    const task = world.submit('n0', { retries: 5 })
     world.run(60_000)
-    expect(world.report('n0', task)).toMatchObject({ state: 'completed', attempts: 2 })
-    const reply = world.replies.get(world.ask('n0', { kind: 'history', task }))
-    expect(reply).toMatchObject({
-      ok: true,
-      value: {
-        entries: [
-          { kind: 'submitted' },
-          { kind: 'started', agent: 'a', attempt: 1 },
-          { kind: 'failed', agent: 'a', attempt: 1 },
-          { kind: 'completed', attempt: 2 },
-        ],
-      },
-    })
+    return { world, task }
+  }
+
+  it('says of each attempt when it began and ended, where, and how', () => {
+    const { world, task } = unlucky()
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', attempts: 3 })
+    expect(historyOf(world, task)).toEqual([
+      ['started', 'a', 1],
+      ['failed', 'a', 1],
+      ['started', 'a', 2],
+      ['failed', 'a', 2],
+      ['started', 'a', 3],
+      ['completed', 'a', 3],
+    ])
+  })
+
+  it('also of one that goes on, and of one that was lost', () => {
+    const world = new World()
+    const lost = world.attach('n0', 'a', { slots: 1 })
+    const task = world.submit('n0')
+    expect(historyOf(world, task)).toEqual([['started', 'a', 1]])
+    world.attach('n0', 'b', { slots: 1 })
+    world.run(1_000)
+    world.loseAgent('n0', lost)
+    expect(historyOf(world, task)).toEqual([
+      ['started', 'a', 1],
+      ['lost', 'a', 1],
+      ['started', 'b', 2],
+    ])
+  })
+
+  it('says of attempts of an earlier life how they ended, and when the first of the last life began', () => {
+    const { world, task } = unlucky()
+    world.kill('n0')
+    world.restart('n0')
+    expect(historyOf(world, task)).toEqual([
+      ['started', 'a', 1],
+      ['failed', 'a', 1],
+      ['failed', 'a', 2],
+      ['completed', 'a', 3],
+    ])
+  })
+
+  it('says once that it failed for good, and is bounded', () => {
+    const world = new World({ params: { retryMaxMs: 10, retryMinMs: 1, breakerFailuresCount: 1_000 } })
+    world.attach('n0', 'a', {}, (ran, at) => at.fail(ran, ran.order.attempt < 100))
+    const task = world.submit('n0', { retries: 100 })
+    world.run(600_000)
+    const history = historyOf(world, task)
+    expect(history.length).toBeLessThan(70)
+    expect(history.slice(0, 2)).toEqual([
+      ['started', 'a', 1],
+      ['failed', 'a', 1],
+    ])
+    expect(history.slice(-2)).toEqual([
+      ['started', 'a', 100],
+      ['failed', 'a', 100],
+    ])
   })
 })

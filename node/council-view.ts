@@ -32,7 +32,7 @@ import {
 } from '../src/index.ts'
 import type { CouncilHandle } from './node-handle.ts'
 import type { Proposals } from './proposals.ts'
-import { refusedAsRevoked } from './revoked.ts'
+import { refusedAsShutOut } from './shut-out-refusal.ts'
 
 export interface CouncilViewParts {
   readonly desk: CouncilDesk
@@ -104,7 +104,8 @@ export class CouncilView implements CouncilHandle {
 
   async propose({ expect, ...proposal }: ParamsOf<'council.propose'>): Promise<CouncilOutcome> {
     const { desk, runtime, proposals } = this.#parts
-    if (desk.isOut) throw refusedAsRevoked('nothing it proposes is decided')
+    const { shutOutAs } = desk
+    if (shutOutAs !== undefined) throw refusedAsShutOut(shutOutAs, 'nothing it proposes is decided')
     const act = actOf(proposal, (node) => this.#membership.certificateOf(node))
     if (!act.ok) throw new SwarmError(act.error.code, act.error.reason)
     const operation = encodeOperation({ expect, act: act.value })

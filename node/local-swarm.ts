@@ -11,6 +11,7 @@ import {
   type PeerReport,
   SwarmError,
 } from '../src/index.ts'
+import { isShutOut } from './shut-out.ts'
 import { spawnDaemon, statusOf } from './spawn-daemon.ts'
 import { CLIENT_NAME } from './version.ts'
 
@@ -23,8 +24,8 @@ const PLAN_FILE = LOCAL_SWARM.file
 const CONVERGE_TIMEOUT_MS = 60_000
 const CONVERGE_TIMEOUT_PER_NODE_MS = 1_000
 const POLL_MS = 100
-/** A node may find out that it is revoked only when the others turn it away. */
-const REVOKED_LOOK_MS = 2_000
+/** A node may find out that its membership has ended only when the others turn it away. */
+const SHUT_OUT_LOOK_MS = 2_000
 
 /** What is remembered between `up` and the next `up`: the same nodes come back on the same ports. */
 interface Plan {
@@ -90,7 +91,7 @@ export class LocalSwarm {
 
   /**
    * Brings `nodeCount` nodes up and returns when each sees all others. Nodes that run already are left as they are. Those
-   * that the council has revoked run and are returned as such; nobody sees them.
+   * whose membership has ended run and are returned as such; nobody sees them.
    *
    * @throws SwarmError with the first reason why a node did not start, or TIMEOUT when they did not find each other
    */
@@ -175,8 +176,8 @@ export class LocalSwarm {
 
   /**
    * Waits until every node sees all others alive. Who is asked has less time for what it is asked about, so the others are
-   * asked once the one that came last, or the first of those that were not done, sees everyone. For those that are revoked
-   * nobody waits.
+   * asked once the one that came last, or the first of those that were not done, sees everyone. For those whose
+   * membership has ended nobody waits.
    *
    * @returns the nodes as they are then
    */
@@ -201,7 +202,7 @@ export class LocalSwarm {
         const names = waiting.map((node) => node.name).join(', ')
         throw new SwarmError('TIMEOUT', `${names} did not see all others within ${timeoutMs / 1000} s; see their logs`)
       }
-      if (askedAt - lookedAt > REVOKED_LOOK_MS) {
+      if (askedAt - lookedAt > SHUT_OUT_LOOK_MS) {
         lookedAt = askedAt
         current = await Promise.all(
           current.map(async (node) => ({
@@ -262,7 +263,7 @@ export async function peersOf(node: LocalNode, token?: string): Promise<readonly
 }
 
 function isWelcome({ status }: RunningNode): boolean {
-  return status.state !== 'revoked'
+  return !isShutOut(status.state)
 }
 
 function aliveOthers(node: RunningNode, peers: readonly PeerReport[]): number {

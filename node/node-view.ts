@@ -20,8 +20,9 @@ import {
 } from '../src/index.ts'
 import type { CouncilHandle, OpenedNode } from './node-handle.ts'
 import type { Observer } from './observer.ts'
-import { refusedAsRevoked } from './revoked.ts'
 import type { Settings } from './settings.ts'
+import { isShutOut } from './shut-out.ts'
+import { refusedAsShutOut } from './shut-out-refusal.ts'
 import { VERSION } from './version.ts'
 import type { AgentLine, Visit } from './visit.ts'
 import type { WorkDesk } from './work-desk.ts'
@@ -150,7 +151,8 @@ export class NodeView implements OpenedNode {
 
   async createTicket(request: ParamsOf<'ticket.create'>): Promise<TicketReport> {
     const { desk, network, settings } = this.#parts
-    if (this.#state() === 'revoked') throw refusedAsRevoked('nobody could join with its ticket')
+    const state = this.#state()
+    if (isShutOut(state)) throw refusedAsShutOut(state, 'nobody could join with its ticket')
     const addresses = network.addresses()
     if (addresses.length === 0) {
       const message =
@@ -180,8 +182,7 @@ export class NodeView implements OpenedNode {
 
   #state(): NodeStatus['state'] {
     const { runtime, work } = this.#parts
-    if (runtime.host.swarm.council?.isOut === true) return 'revoked'
-    return work.isDraining ? 'draining' : 'running'
+    return runtime.host.swarm.council?.shutOutAs ?? (work.isDraining ? 'draining' : 'running')
   }
 
   get #membership(): MembershipView {

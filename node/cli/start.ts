@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { NodeStatus } from '../../src/index.ts'
-import { WAY_BACK } from '../revoked.ts'
+import { isShutOut, SHUT_OUT_WORDS } from '../shut-out.ts'
 import { PROFILES, type Profile, type StartOptions } from '../start-options.ts'
 import { action, type Context } from './command.ts'
 import { collect, collectLabel } from './values.ts'
@@ -59,7 +59,7 @@ async function detach(context: Context, start: StartOptions): Promise<number> {
 
 /** What a newcomer sees: who this node is, where it is, and what to do next. */
 function welcome(context: Context, status: NodeStatus, holdsKey: boolean): void {
-  const isIssuer = holdsKey && status.state !== 'revoked'
+  const isIssuer = holdsKey && !isShutOut(status.state)
   const document = { ...status, data: context.data }
   context.terminal.result(document, () => welcomeText(context, status, isIssuer))
 }
@@ -95,9 +95,10 @@ export function welcomeText(
 }
 
 function headline({ version, state, node }: NodeStatus, colours: Context['terminal']['colours']): readonly string[] {
-  if (state !== 'revoked') return [`${colours.green('●')} swarm-node ${version} is running`]
+  if (!isShutOut(state)) return [`${colours.green('●')} swarm-node ${version} is running`]
+  const { what, wayBack } = SHUT_OUT_WORDS[state]
   return [
-    `${colours.red('●')} swarm-node ${version} is running, but the council has revoked it: nobody talks to it`,
-    `  ${WAY_BACK} Its old name is ${node}.`,
+    `${colours.red('●')} swarm-node ${version} is running, but ${what}: nobody talks to it`,
+    `  ${wayBack} Its ${state === 'revoked' ? 'old ' : ''}name is ${node}.`,
   ]
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { NodeStatus } from '../../src/index.ts'
-import { WAY_BACK } from '../revoked.ts'
+import { isShutOut, SHUT_OUT_WORDS, type ShutOutState } from '../shut-out.ts'
 import { action, withDaemon } from './command.ts'
 import type { Terminal } from './terminal.ts'
 import { formatSeconds } from './values.ts'
@@ -41,7 +41,10 @@ function describeStatus(status: NodeStatus, { colours }: Terminal): string {
     ],
   ]
   const facts = rows.map(([name, value]) => `${colours.dim(name.padEnd(10))} ${value}`)
-  const revoked =
-    status.state === 'revoked' ? [`\nThe council has revoked this node: nobody talks to it. ${WAY_BACK}`] : []
-  return [...facts, ...revoked].join('\n')
+  return [...facts, ...(isShutOut(status.state) ? ['', shutOutText(status.state)] : [])].join('\n')
+}
+
+function shutOutText(state: ShutOutState): string {
+  const { what, wayBack } = SHUT_OUT_WORDS[state]
+  return `${what.charAt(0).toUpperCase()}${what.slice(1)}: nobody talks to it. ${wayBack}`
 }

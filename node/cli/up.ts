@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { LocalSwarm, RunningNode } from '../local-swarm.ts'
+import { isShutOut, SHUT_OUT_WORDS, type ShutOutState } from '../shut-out.ts'
 import { action, type Context, quoted } from './command.ts'
 import { table } from './table.ts'
 import { parseCount } from './values.ts'
@@ -63,14 +64,22 @@ function show(context: Context, swarm: LocalSwarm, nodes: readonly RunningNode[]
     const cells = rows.map((row) => [row.name, row.node, String(row.pid), row.addresses[0] ?? '-'])
     return table(['NAME', 'NODE', 'PID', 'ADDRESS'], cells, terminal.columns)
   })
-  for (const node of nodes) if (node.status.state === 'revoked') terminal.say(revokedWords(context, swarm, node, down))
+  for (const node of nodes) {
+    const { state } = node.status
+    if (isShutOut(state)) terminal.say(shutOutWords(context, swarm, node, state, down))
+  }
   terminal.say(`Look around: swarm-node peers ${placeOf(context, rows[0]?.data ?? '')}\nStop them:   ${down}`)
 }
 
 /** The first one is where the others get their tickets. */
-function revokedWords(context: Context, { directory }: LocalSwarm, node: RunningNode, down: string): string {
-  const { name, data, status } = node
-  const what = `${name} runs, but the council has revoked it (${status.node}): nobody talks to it.`
+function shutOutWords(
+  context: Context,
+  { directory }: LocalSwarm,
+  { name, data, status }: RunningNode,
+  state: ShutOutState,
+  down: string,
+): string {
+  const what = `${name} runs, but ${SHUT_OUT_WORDS[state].what} (${status.node}): nobody talks to it.`
   return name === 'node-1'
     ? `${what} It founded this swarm: to begin anew, ${down}; rm -r ${quoted(directory)}`
     : `${what} To have another node in its place: swarm-node stop ${placeOf(context, data)}; rm -r ${quoted(data)}; and up again`

@@ -5,8 +5,11 @@ import type { AgentKind } from './agent-messages.ts'
  * Times are ISO 8601 UTC with milliseconds unless a unit ends the name. Fields may be added, never renamed.
  */
 
-/** `revoked`: the council has ended its membership for good; nobody talks to it. */
-export const NODE_STATES = ['starting', 'running', 'draining', 'stopping', 'revoked'] as const
+/**
+ * With the last two nobody talks. `revoked`: the council has ended its membership for good. `unvouched`: the key that
+ * signed its certificate was withdrawn, or its organisation has ended its membership; with another ticket it is back.
+ */
+export const NODE_STATES = ['starting', 'running', 'draining', 'stopping', 'revoked', 'unvouched'] as const
 export type NodeState = (typeof NODE_STATES)[number]
 
 /** `swarm-node status --json`. */

@@ -29,6 +29,8 @@ export interface CouncilNews {
   readonly parameters: readonly { readonly name: string; readonly value: string }[]
 }
 
+const SHUT_OUTS: readonly ShutOut[] = ['revoked', 'unvouched']
+
 /** Who speaks for a proposal, and what the group would say to it as far as this node knows. */
 export interface Voice {
   readonly as: NodeId
@@ -91,12 +93,17 @@ export class CouncilDesk {
   }
 
   /**
-   * Whether the membership of this very node has ended. It may be cut off before it can read so itself: then it believes
-   * it once more validators than can lie have turned it away for that reason.
+   * How the membership of this very node has ended; undefined while it has not. It may be cut off before it can read so
+   * itself: then it believes it once more validators than can lie have turned it away for that reason.
    */
-  get isOut(): boolean {
+  get shutOutAs(): ShutOut | undefined {
+    if (this.isRevoked(this.self)) return 'revoked'
     const liars = faultsTolerated(this.host.core.members.length)
-    return this.isRevoked(this.self) || Object.values(this.#shutOutBy).some(({ size }) => size > liars)
+    return SHUT_OUTS.find((why) => this.#shutOutBy[why].size > liars)
+  }
+
+  get isOut(): boolean {
+    return this.shutOutAs !== undefined
   }
 
   /** A peer refused to talk to this node because it is a member no more. True if that is how this node finds out. */

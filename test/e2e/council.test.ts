@@ -110,7 +110,7 @@ describe('the council of a swarm of processes', () => {
     await revoked.kill()
     // It says so, and leaves nobody waiting for it to be as others are.
     const back = await revoked.command('start', '--profile', 'local', '--detach')
-    expect(back).toMatchObject({ code: 0, stdout: expect.stringContaining('the council has revoked it') })
+    expect(back).toMatchObject({ code: 0, stdout: expect.stringContaining('the council has revoked this node') })
     expect((await statusOf(revoked.socket))?.state).toBe('revoked')
     await Promise.all([founder, other, last].map((daemon) => cutOff(daemon, revoked.node)))
     expect((await revoked.command('stop')).code).toBe(0)

@@ -87,7 +87,11 @@ describe('an organisation that the council decided', () => {
 
     // Cut off as it is, it hears why from who decides; with a ticket of another organisation it is back, as the same node.
     await eventually('it to hear why', () => again.running.output.stderr.includes('has withdrawn the key'), SEEN_MS)
-    expect((await statusOf(again.socket))?.state).toBe('revoked')
+    expect((await statusOf(again.socket))?.state).toBe('unvouched')
+    expect(await again.command('council', 'propose', 'tenant', '--name', 't', '--weight', '1')).toMatchObject({
+      code: 6,
+      stderr: expect.stringMatching(/was withdrawn, .*\[AUTHORITY_WITHDRAWN\]/),
+    })
     await again.kill()
     const back = await TestDaemon.start({ data: guest.data, join: await workerTicket(founder) })
     all[3] = back

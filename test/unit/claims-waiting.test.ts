@@ -356,7 +356,7 @@ describe('a list that goes on from a task that is not kept any more', () => {
   })
 })
 
-describe('CL-20: the history of a task that failed before', () => {
+describe('CL-21: the history of a task that failed before', () => {
   /** Without what it was submitted with. */
   function historyOf(world: World, task: string): readonly (readonly [string, string, number])[] {
     const reply = world.replies.get(world.ask('n0', { kind: 'history', task }))

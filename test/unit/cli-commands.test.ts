@@ -102,10 +102,17 @@ describe('for people', () => {
     expect((await here('ticket', 'create')).stderr).toBe('swarm-node: gone \\x1b[2J [STORE_FAILED]\n')
   })
 
-  it('a revoked node is told that it is, and what to do', async () => {
+  it('a node whose membership has ended is told so, why, and what to do', async () => {
     expect((await here('status')).stdout).not.toContain('revoked')
     node.state = 'revoked'
     expect((await here('status')).stdout).toMatch(/has revoked this node: nobody talks to it\. To come back, join as/)
+    node.state = 'unvouched'
+    const { stdout } = await here('status')
+    expect(stdout).toMatch(/^state +unvouched$/m)
+    expect(stdout).toMatch(
+      /key that signed the certificate .* was withdrawn, .*: nobody talks to it\. .* --join TICKET/,
+    )
+    expect(stdout).not.toContain('revoked')
   })
 
   it('a ticket stands alone on the last line, and what to do with it goes to standard error', async () => {

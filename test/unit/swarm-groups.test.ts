@@ -231,7 +231,7 @@ describe('an organisation that is decided', () => {
     expect(told()).toHaveLength(0)
     world.tell('guest', { kind: 'shut-out', by: node('a'), why: 'unvouched' })
     expect(told()).toHaveLength(1)
-    expect(world.nodes.get('guest')?.desk.isOut).toBe(true)
+    expect(world.nodes.get('guest')?.desk.shutOutAs).toBe('unvouched')
   })
 
   it('GR-8 A-17 whom it has expelled is put out in the step in which that is learnt, and others of it are not', () => {
@@ -335,10 +335,10 @@ describe('a node that is revoked', () => {
         .get(name)
         ?.effects.filter((e) => e.kind === 'observe' && e.observation.kind === 'council-revoked-here')
     world.tell('b', { kind: 'shut-out', by: node('c'), why: 'revoked' })
-    expect([world.nodes.get('b')?.desk.isOut, told('b')?.length]).toEqual([false, 0])
+    expect([world.nodes.get('b')?.desk.shutOutAs, told('b')?.length]).toEqual([undefined, 0])
     world.tell('b', { kind: 'shut-out', by: node('a'), why: 'revoked' })
     world.tell('b', { kind: 'shut-out', by: node('a'), why: 'revoked' })
-    expect([world.nodes.get('b')?.desk.isOut, told('b')?.length]).toEqual([true, 1])
+    expect([world.nodes.get('b')?.desk.shutOutAs, told('b')?.length]).toEqual(['revoked', 1])
   })
 })
 

@@ -1,4 +1,5 @@
 import {
+  type ActOf,
   actOf,
   COUNCIL,
   COUNCIL_PROOF_FORMAT,
@@ -19,6 +20,7 @@ import {
   decodeOperation,
   encodeOperation,
   type Founding,
+  ISSUER_LABEL,
   type MembershipView,
   type Millis,
   type NodeId,
@@ -102,7 +104,8 @@ export class CouncilView implements CouncilHandle {
     return { section, rows: overview.rows, ...(overview.next === undefined ? {} : { next: overview.next }) }
   }
 
-  async propose({ expect, ...proposal }: ParamsOf<'council.propose'>): Promise<CouncilOutcome> {
+  async propose(asked: ParamsOf<'council.propose'>): Promise<CouncilOutcome> {
+    const { expect, ...proposal } = asked
     const { desk, runtime, proposals } = this.#parts
     const { shutOutAs } = desk
     if (shutOutAs !== undefined) throw refusedAsShutOut(shutOutAs, 'nothing it proposes is decided')
@@ -112,7 +115,7 @@ export class CouncilView implements CouncilHandle {
     // What is refused as far as this node knows need not cost the council a decision.
     const { as, refused } = desk.voiceFor(operation)
     if (refused !== undefined) return this.#outcome(refused)
-    if (act.value.kind === 'revoke' && act.value.node === desk.self) throw this.#endsItself()
+    if (act.value.kind === 'revoke') this.#demandMeant(act.value, asked.kind === 'revoke' && asked.force === true)
     const outcome = await proposals.make((id) => runtime.propose(COUNCIL, { id, operation, as }))
     return this.#outcome(outcome)
   }
@@ -138,6 +141,28 @@ export class CouncilView implements CouncilHandle {
       genesis: Buffer.from(founding.bytes).toString('base64'),
       proof: Buffer.from(proof).toString('base64'),
     }
+  }
+
+  /** @throws SwarmError UNSAFE_CHANGE */
+  #demandMeant({ node, org }: ActOf<'revoke'>, isForced: boolean): void {
+    if (node === this.#parts.desk.self) throw this.#endsItself()
+    const issuesFor = this.#issuesFor(node)
+    if (isForced || issuesFor === undefined || (org !== undefined && org !== issuesFor)) return
+    const isOnly = this.#parts.desk.issuesFor !== issuesFor && !this.#othersIssueFor(issuesFor, node)
+    if (isOnly) throw endsAdmission(node, issuesFor)
+  }
+
+  /** The organisation whose key a member says that it holds. */
+  #issuesFor(node: NodeId): string | undefined {
+    return this.#membership.member(node)?.labels[ISSUER_LABEL]
+  }
+
+  #othersIssueFor(org: string, node: NodeId): boolean {
+    for (const other of this.#membership.members()) {
+      if (other.node === node || this.#membership.state(other.node) !== 'alive') continue
+      if (this.#issuesFor(other.node) === org) return true
+    }
+    return false
   }
 
   /** For good, and it may be a slip: whoever means it can say so elsewhere. */
@@ -258,6 +283,15 @@ function unknownDecision(height: number, complete: Complete | undefined): string
       ? `this node has those from height ${complete.height} on: ask one that has been there for longer`
       : "'council log' lists them"
   return `nothing is known of a decision at height ${height}: ${advice}`
+}
+
+/** Whether the key is kept somewhere else as well no node can know. */
+function endsAdmission(node: NodeId, org: string): SwarmError {
+  const message =
+    `${node} is the only member that is up and holds an authority key of ${org}: without it nobody can join ${org} or renew a ` +
+    'certificate, unless its key is kept elsewhere. Give the organisation another key first (authority create, council ' +
+    'propose org), or say that you mean it: --force'
+  return new SwarmError('UNSAFE_CHANGE', message)
 }
 
 function shownResult(height: number, result: Uint8Array): CouncilOutcome {

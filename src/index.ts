@@ -33,7 +33,15 @@ export {
 export type { LogTrust, Outcome as ProposalOutcome } from './consensus/index.ts'
 export { contradictionIn } from './consensus/index.ts'
 export type { GovernedRow, Proposal, Shown } from './council/index.ts'
-export { actOf, decodeCouncilResult, decodeOperation, encodeOperation, overviewOf, shownOf } from './council/index.ts'
+export {
+  type ActOf,
+  actOf,
+  decodeCouncilResult,
+  decodeOperation,
+  encodeOperation,
+  overviewOf,
+  shownOf,
+} from './council/index.ts'
 export { DIRECTORY_PROFILES, type DirectoryParams } from './directory/index.ts'
 export {
   type Certificate,

@@ -45,7 +45,8 @@ const KINDS = [
     (command) =>
       command
         .addOption(needed('--node <id>', 'the node'))
-        .option('--org <name>', 'as a member of this organisation only: what an organisation may decide about its own'),
+        .option('--org <name>', 'as a member of this organisation only: what an organisation may decide about its own')
+        .option('--force', 'although no other member that is up holds a key of its organisation'),
     ({ node, org }: { node: string; org?: string }) => ({ node, ...(org === undefined ? {} : { org }) }),
   ),
   kind(
@@ -137,9 +138,9 @@ export function registerPropose(council: Command): void {
         parseCount(0, 2 ** 52),
       )
       .action(
-        action<{ readonly expect?: number }>((context, given) => {
-          const { expect } = given
-          return submit(context, { ...proposal(given), ...(expect === undefined ? {} : { expect }) })
+        action<{ readonly expect?: number; readonly force?: true }>((context, { expect, force, ...given }) => {
+          const said = { ...(expect === undefined ? {} : { expect }), ...(force === undefined ? {} : { force }) }
+          return submit(context, { ...proposal(given), ...said })
         }),
       )
   }

@@ -63,7 +63,8 @@ function proposed<K extends keyof typeof BODIES>(kind: K) {
 
 export const proposeParams = z.discriminatedUnion('kind', [
   proposed('tenant'),
-  proposed('revoke'),
+  /** `force`: also of the only member that is known to hold a key of its organisation. */
+  proposed('revoke').extend({ force: z.boolean().optional() }),
   proposed('org'),
   proposed('validator'),
   proposed('parameter'),

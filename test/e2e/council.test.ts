@@ -95,6 +95,23 @@ describe('the council of a swarm of processes', () => {
       code: 1,
       stderr: expect.stringMatching(/is this very node.*authority key.*\[UNSAFE_CHANGE\]/),
     })
+    // Elsewhere it may be meant; but nobody else can let anybody in.
+    const ofFounder = ['council', 'propose', 'revoke', '--node', founder.node]
+    expect(await other.command(...ofFounder)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /the only member that is up and holds an authority key of .*--force.*\[UNSAFE_CHANGE\]/,
+      ),
+    })
+    expect(await other.command(...ofFounder, '--force')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/1 of 3 voices/),
+    })
+    expect(
+      await founder.command('council', 'propose', 'tenant', '--name', 't', '--weight', '1', '--force'),
+    ).toMatchObject({
+      code: 2,
+    })
     await revoke(founder, revoked.node)
     await Promise.all([founder, other, last].map((daemon) => cutOff(daemon, revoked.node)))
     await eventually('the revoked node to know', async () => (await statusOf(revoked.socket))?.state === 'revoked')

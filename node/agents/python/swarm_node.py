@@ -29,6 +29,7 @@ import os
 import queue
 import random
 import re
+import shlex
 import threading
 import time
 from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Dict, Iterator, List, Optional, Set, Union
@@ -127,6 +128,23 @@ def socket_path() -> str:
     return os.path.join(env.get("SWARM_NODE_DATA") or os.path.join(state, "swarm-node"), "swarm.sock")
 
 
+def _advice(path: str) -> str:
+    """How to start the daemon that would answer there, and where else one may be; as the command line says it."""
+    data = os.path.dirname(path)
+    around = os.path.dirname(data)
+    is_plain = path == os.path.abspath(socket_path())
+    is_in_data = os.path.basename(path) == "swarm.sock"
+    if is_in_data and os.path.exists(os.path.join(around, "swarm.json")):
+        return f"start its local swarm with: swarm-node up --data {shlex.quote(os.path.dirname(around))}"
+    flag = "" if is_plain else f" --data {shlex.quote(data)}" if is_in_data else f" --socket {shlex.quote(path)}"
+    start = f"start one with: swarm-node start{flag}"
+    local = os.path.join(data, "up")
+    if is_in_data and os.path.exists(os.path.join(local, "swarm.json")):
+        first = shlex.quote(os.path.join(local, "node-1"))
+        return f"{start}. There is a local swarm (up) in {local}: give --data {first} for its first node"
+    return f"{start}, or say where yours is: --data DIR, or SWARM_NODE_DATA" if is_plain else start
+
+
 class _Connection:
     """One connection; once lost it stays so, and `lost` says why."""
 
@@ -149,10 +167,13 @@ class _Connection:
         except asyncio.TimeoutError:
             raise SwarmError("TIMEOUT", f"nobody accepted the connection to {path}") from None
         except PermissionError:
-            raise SwarmError("UNAUTHORISED", f"this user may not use the socket {path}") from None
+            message = f"this user may not use the socket {path}; run as the user that started the daemon"
+            raise SwarmError("UNAUTHORISED", message) from None
         except OSError as cause:
-            message = f"no daemon answers on {path} ({cause.strerror or cause}); start one with: swarm-node start"
-            raise SwarmError("NO_DAEMON", message) from None
+            if cause.errno is None:  # Python's own word for a path that no socket can have.
+                message = f"the socket path {path} is longer than is possible; use a shorter one"
+                raise SwarmError("BAD_USAGE", message) from None
+            raise SwarmError("NO_DAEMON", f"no daemon answers on {path}; {_advice(os.path.abspath(path))}") from None
         self._reading = asyncio.ensure_future(self._read(reader))
         hello: Fields = {"protocol": PROTOCOL, "client": client}
         answer: Fields = await self.call("hello", {**hello, "token": token} if token else hello, _until(CALL_TIMEOUT))

@@ -23,7 +23,7 @@ export function registerAgents(program: Command): void {
           } while (next !== undefined)
           return agents
         })
-        context.terminal.result({ agents }, (shown) => describeAgents(shown.agents, context.terminal, Date.now()))
+        context.terminal.result({ agents }, (shown) => describeAgents(shown.agents, context, Date.now()))
         return 0
       }),
     )

@@ -8,6 +8,9 @@ import { formatSeconds } from './values.ts'
 /** Of a task that ended otherwise than well (spec/interfaces.md, "exit"). */
 const EXIT_NOT_COMPLETED = 4
 
+/** As a shell has it for what SIGINT has ended. */
+const EXIT_INTERRUPTED = 130
+
 /** A daemon that is restarted is back within it. */
 const GIVE_UP_AFTER_MS = 30_000
 
@@ -38,7 +41,7 @@ export async function withSwarm<T>(
 }
 
 /**
- * Waits until the task has ended and prints its output; on a terminal, meanwhile, how far it is.
+ * Waits until the task has ended and prints its output; on a terminal, meanwhile, how far it is. Ctrl-C ends the wait.
  *
  * @returns the exit code
  * @throws SwarmError TIMEOUT, with the task in `data`: it goes on
@@ -49,17 +52,27 @@ export async function printOutcome(
   task: string,
   timeoutMs: number | undefined,
 ): Promise<number> {
+  const interrupted = new AbortController()
+  const interrupt = () => interrupted.abort()
+  process.once('SIGINT', interrupt)
   const stop = terminal.isWatched ? await watch(terminal.line(), swarm, task) : () => {}
+  const again = `ask again: swarm-node task wait ${task}${sameDaemon}`
   let record: TaskRecord
   try {
-    record = await swarm.wait(task, { timeoutMs })
+    record = await swarm.wait(task, { timeoutMs, signal: interrupted.signal })
   } catch (cause) {
+    stop()
+    if (interrupted.signal.aborted) {
+      terminal.say(`task ${task} goes on; ${again}, or end it: swarm-node task cancel ${task}${sameDaemon}`)
+      return EXIT_INTERRUPTED
+    }
     const { SwarmError } = await import('../../src/index.ts')
     if (!(cause instanceof SwarmError) || cause.code !== 'TIMEOUT') throw cause
-    const message = `task ${task} has not ended within ${timeoutMs} ms and goes on; ask again: swarm-node task wait ${task}${sameDaemon}`
+    const message = `task ${task} has not ended within ${timeoutMs} ms and goes on; ${again}`
     throw new SwarmError('TIMEOUT', message, { data: { task } })
   } finally {
     stop()
+    process.off('SIGINT', interrupt)
   }
   if (record.state === 'completed') {
     terminal.payload(record, outputText(record.output as JsonText), stringify)

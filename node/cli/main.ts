@@ -30,11 +30,12 @@ export async function main(argv: readonly string[]): Promise<void> {
   // A reader that has seen enough (`| head`) is no error. Nor is a terminal that is gone: SIGHUP tells those it concerns.
   process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
     if (cause.code === 'EPIPE') process.exit(0)
-    if (cause.code !== 'EIO') throw cause
+    if (cause.code === 'EIO') return
+    process.stderr.write(`swarm-node: the output cannot be written: ${cause.message}\n`)
+    process.exit(1)
   })
-  process.stderr.on('error', (cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'EIO') throw cause
-  })
+  // There is nowhere else to say so.
+  process.stderr.on('error', () => {})
   try {
     await createProgram().parseAsync(argv)
   } catch (cause) {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { PeerReport, PeersReport } from '../../src/index.ts'
-import { action, withDaemon } from './command.ts'
+import { action, type Context, withDaemon } from './command.ts'
 import { free, table } from './table.ts'
-import type { Colours, Terminal } from './terminal.ts'
+import type { Colours } from './terminal.ts'
 import { formatSeconds } from './values.ts'
 
 export function registerPeers(program: Command): void {
@@ -12,7 +12,7 @@ export function registerPeers(program: Command): void {
     .action(
       action(async (context) => {
         const report = await withDaemon(context, (client) => client.call('node.peers', {}))
-        context.terminal.result(report, (shown) => describePeers(shown, context.terminal, Date.now()))
+        context.terminal.result(report, (shown) => describePeers(shown, context, Date.now()))
         return 0
       }),
     )
@@ -20,9 +20,10 @@ export function registerPeers(program: Command): void {
 
 const HEADINGS = ['NODE', 'STATE', free('ROLES'), free('REGION'), free('ZONE'), 'RTT', 'LOAD', 'FOR']
 
-export function describePeers({ peers }: PeersReport, { colours, columns }: Terminal, wallNowMs: number): string {
+export function describePeers({ peers }: PeersReport, { terminal, sameDaemon }: Context, wallNowMs: number): string {
+  const { colours, columns } = terminal
   if (peers.length === 0) {
-    return 'no peers yet: this is a swarm of one\nto add a node, make a ticket here: swarm-node ticket create'
+    return `no peers yet: this is a swarm of one\nto add a node, make a ticket here: swarm-node ticket create${sameDaemon}`
   }
   const rows = peers.map((peer) => [
     peer.node,

@@ -7,6 +7,7 @@ import type {
   TaskState,
   WhyReport,
 } from '../../src/index.ts'
+import type { Context } from './command.ts'
 import { free, table } from './table.ts'
 import type { Colours, Terminal } from './terminal.ts'
 import { formatSeconds } from './values.ts'
@@ -94,9 +95,13 @@ export function describeHistory({ entries }: HistoryReport, { colours }: Termina
     .join('\n')
 }
 
-export function describeAgents(agents: readonly AgentReport[], { columns }: Terminal, wallNowMs: number): string {
+export function describeAgents(
+  agents: readonly AgentReport[],
+  { terminal: { columns }, sameDaemon }: Pick<Context, 'terminal' | 'sameDaemon'>,
+  wallNowMs: number,
+): string {
   if (agents.length === 0) {
-    return 'no agents are attached to this node\nto attach a command: swarm-node agent --skill shout -- tr a-z A-Z'
+    return `no agents are attached to this node\nto attach a command: swarm-node agent${sameDaemon} --skill shout -- tr a-z A-Z`
   }
   const rows = agents.map((agent) => [
     agent.agent,

@@ -1,5 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { IpcServer } from '../../node/ipc-server.ts'
 import { openLog } from '../../node/log.ts'
 import { JsonText, SwarmError } from '../../src/index.ts'
@@ -248,6 +252,33 @@ describe('events --follow', () => {
     await server.stop()
     expect(await running.ended).toMatchObject({ code: 3 })
   })
+})
+
+it('Ctrl-C ends a wait and not its task, and says so', async () => {
+  const waiting = startCommand(['task', 'wait', 'abc-1-1', '--socket', socket])
+  await eventually('it to wait', () => node.told.some((input) => input.kind === 'request' && input.ask.kind === 'wait'))
+  waiting.child.kill('SIGINT')
+  const { code, stdout, stderr } = await waiting.ended
+  expect([code, stdout]).toEqual([130, ''])
+  for (const what of ['wait', 'cancel']) expect(stderr).toContain(`swarm-node task ${what} abc-1-1 --socket ${socket}`)
+})
+
+it('where there is nothing to do yet, the advice leads to the same daemon', async () => {
+  expect((await here('agents')).stdout).toContain(`swarm-node agent --socket ${socket} --skill shout -- tr a-z A-Z`)
+  vi.spyOn(node, 'peers').mockReturnValue({ peers: [] })
+  expect((await here('peers')).stdout).toContain(`swarm-node ticket create --socket ${socket}`)
+})
+
+it('an output that cannot be written, as to a full disk, is told in one sentence', async () => {
+  const unwritable = openSync('/dev/null', 'r')
+  const child = spawn(process.execPath, [inject('program'), 'status', '--socket', socket], {
+    stdio: ['ignore', unwritable, 'pipe'],
+  })
+  closeSync(unwritable)
+  const ended = once(child, 'close')
+  const said = child.stderr === null ? '' : await text(child.stderr)
+  expect(said).toBe('swarm-node: the output cannot be written: EBADF: bad file descriptor, write\n')
+  expect(await ended).toEqual([1, null])
 })
 
 it('finds the daemon by flag, by environment and by data directory', async () => {

@@ -111,7 +111,7 @@ describe('tasks and agents', () => {
       kind: 'specialised',
       attachedAt: at,
     }
-    const agents = describeAgents([agent], seenAt(80), NOW).split('\n')
+    const agents = describeAgents([agent], { terminal: seenAt(80), sameDaemon: '' }, NOW).split('\n')
     expect(agents).toEqual([expect.any(String), expect.stringMatching(/^a1000 .* 64\/64 .* 12h$/)])
     expect(Math.max(...agents.map((line) => line.length))).toBeLessThanOrEqual(80)
   })

@@ -73,13 +73,19 @@ function follow(
   })
 }
 
-/** Of the event as it may be shown; what is no text is shown as JSON, which spells out what is in it by itself. */
+/**
+ * The sentence of an event; of news of tasks, and where there is none, its fields. What is no text is
+ * shown as JSON, which spells out what is in it by itself.
+ */
 function describeEvent(
   { kind, at, ...fields }: NodeEvent,
   raw: NodeEvent,
   { colours }: Terminal,
   write: (value: unknown) => string = JSON.stringify,
 ): string {
+  const isNews = TASK_KINDS.includes(kind)
+  if (!isNews && typeof fields.message === 'string')
+    return [colours.dim(at), colours.cyan(kind), fields.message].join(' ')
   const words = Object.entries(fields).map(
     ([name, value]) => `${name}=${typeof value === 'string' ? value : write(raw[name])}`,
   )

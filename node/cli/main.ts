@@ -20,6 +20,7 @@ import { registerTasks } from './tasks.ts'
 import { registerTicket } from './ticket.ts'
 import { registerTop } from './top.ts'
 import { registerUp } from './up.ts'
+import { parsePath } from './values.ts'
 import { registerVersion } from './version.ts'
 
 /** Bad usage (spec/interfaces.md, "exit"). */
@@ -48,9 +49,9 @@ export function createProgram(): Command {
     .description('A daemon, one per host, that makes a fleet of agents coordinate itself with no server in the middle.')
     .version(VERSION, '-V, --version', 'print the version')
     .option('--json', 'print one JSON document (streams: one per line) and nothing else')
-    .option('--data <dir>', 'data directory (SWARM_NODE_DATA)')
-    .option('--socket <path>', 'socket of the daemon (SWARM_NODE_SOCKET)')
-    .option('--config <file>', 'configuration file, YAML or JSON')
+    .option('--data <dir>', 'data directory (SWARM_NODE_DATA)', parsePath)
+    .option('--socket <path>', 'socket of the daemon (SWARM_NODE_SOCKET)', parsePath)
+    .option('--config <file>', 'configuration file, YAML or JSON', parsePath)
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('Add --help to see what there is.')
     .exitOverride()

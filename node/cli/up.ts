@@ -79,7 +79,7 @@ function shutOutWords(
   state: ShutOutState,
   down: string,
 ): string {
-  const what = `${name} runs, but ${SHUT_OUT_WORDS[state].what} (${status.node}): nobody talks to it.`
+  const what = `${name} (${status.node}) runs, but nobody talks to it: ${SHUT_OUT_WORDS[state].what}.`
   return name === 'node-1'
     ? `${what} It founded this swarm: to begin anew, ${down}; rm -r ${quoted(directory)}`
     : `${what} To have another node in its place: swarm-node stop ${placeOf(context, data)}; rm -r ${quoted(data)}; and up again`

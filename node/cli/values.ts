@@ -90,3 +90,9 @@ export function formatSeconds(seconds: number): string {
     .map(([count, unit]) => `${count}${unit}`)
     .join(' ')
 }
+
+/** A path; an empty one, as an unset variable makes it, would mean the directory that one happens to be in. */
+export function parsePath(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It is empty.')
+  return text
+}

@@ -66,7 +66,8 @@ export function fileLayer(name: string, content: string): ReadLayer {
   for (const error of document.errors) {
     const line = error.linePos?.[0].line
     const path = line === undefined ? name : `${name}:${line}`
-    const [message = 'it does not parse'] = error.message.split('\n')
+    // Below it the parser shows the place.
+    const [message = 'it does not parse'] = error.message.split(/:?\n/)
     problems.push({ path, value: undefined, origin, rule: `must be YAML or JSON: ${message}`, fix: 'Mend that line.' })
   }
   if (problems.length === 0) readSection(document.toJS() ?? {}, '', origin, values, problems)

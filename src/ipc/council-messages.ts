@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { GovernedRow, Proposal, Section, Shown } from '../council/index.ts'
 import { err, ok, type Result } from '../kernel/index.ts'
 import { dictionary, NAME_BYTES_MAX, rowLimit } from './fields.ts'
+import { isRecord } from './frames.ts'
 
 /*
  * What can be proposed to the council and asked of it. The bounds are no wider than those of its operations
@@ -198,5 +199,8 @@ export function parseProofFile(text: string): Result<CouncilProofFile> {
   }
   const judged = proofFile.safeParse(document)
   if (judged.success) return ok(judged.data)
+  if (!isRecord(document) || document.format !== COUNCIL_PROOF_FORMAT) {
+    return err(`it is no proof of a decision: its format is not '${COUNCIL_PROOF_FORMAT}'`)
+  }
   return err(judged.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`).join('; '))
 }

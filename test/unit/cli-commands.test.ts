@@ -100,8 +100,12 @@ describe('for people', () => {
   it('what others said controls no terminal and tears no line', async () => {
     const said = `${ESCAPE}]0;pwn\u0007\nforged`
     node.emit('a', { message: said })
-    expect((await here('events')).stdout).toMatch(/^\S+ a message=\\x1b\]0;pwn\\x07\\nforged\n$/)
+    expect((await here('events')).stdout).toMatch(/^\S+ a \\x1b\]0;pwn\\x07\\nforged\n$/)
     expect(documentOf(await here('events', '--json'))).toMatchObject({ events: [{ message: said }] })
+    // What has no sentence, or is a task's own word, is told field by field.
+    node.emit('b', { n: 1 })
+    node.emit('task-progress', { task: 't', message: 'half' })
+    expect((await here('events')).stdout).toMatch(/ b n=1\n.* task-progress task=t message=half\n$/)
     node.ticketError = new SwarmError('STORE_FAILED', `gone ${ESCAPE}[2J`, { data: {} })
     expect((await here('ticket', 'create')).stderr).toBe('swarm-node: gone \\x1b[2J [STORE_FAILED]\n')
   })
@@ -150,6 +154,12 @@ describe('exit codes', () => {
     expect(ran.code).toBe(2)
     expect(ran.stdout).toBe('')
     expect(ran.stderr).toMatch(text)
+  })
+
+  it('2 for a place that is empty, as an unset variable makes it', async () => {
+    for (const flag of ['--data', '--socket', '--config']) {
+      expect(await runCommand(['status', flag, ''])).toMatchObject({ code: 2, stderr: expect.stringContaining(flag) })
+    }
   })
 
   it('2 with a document when --json was asked for', async () => {

@@ -116,6 +116,12 @@ describe('layers', () => {
 })
 
 describe('problems', () => {
+  it('a file that does not parse: where, and why', () => {
+    const [problem] = problems(file('node: ['))
+    expect(problem).toMatchObject({ path: 'swarm.yaml:1', fix: 'Mend that line.' })
+    expect(problem?.rule).toMatch(/^must be YAML or JSON: .* column \d+$/)
+  })
+
   it('CF-3 CF-4: all are told at once, with path, value, origin, rule and what to do', () => {
     const content = [
       'profil: wan',

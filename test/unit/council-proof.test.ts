@@ -95,7 +95,7 @@ describe('council verify', () => {
       [JSON.stringify(fileOf({ proof: '!!' })), /proof: /],
       [JSON.stringify({ ...fileOf(), format: 'other' }), /format/],
       [JSON.stringify({ ...fileOf(), height: fileOf().height + 1 }), /is about height/],
-      ['{}', /genesis/],
+      ['{}', /no proof of a decision/],
     ] as const) {
       const path = written(content)
       const ran = await runCommand(['council', 'verify', path, '--swarm', founded.swarm, ...nobody()])

@@ -22,13 +22,13 @@ export interface SetbacksParts {
 const LOSSES_FORGIVEN = 3
 
 /**
- * Who failed it is not asked for it again; the whole node, if it has not said which of its agents it was, or if another of
- * them has failed it: names are a peer's word. Of this node's own agents each stands for itself.
+ * Who failed it is not asked for it again; the whole node, if it has not said which of its agents it was, or if one of
+ * them, be it the same, has failed it before: names are a peer's word. Of this node's own agents each stands for itself.
  */
 export function exclude(task: Task, node: string, agent: string): void {
   const isOwn = taskOrigin(task.id) === originOf(node)
   const named = `${node}/${agent}`
-  const isAgain = !isOwn && task.excluded.some((each) => each !== named && `${each}/`.startsWith(`${node}/`))
+  const isAgain = !isOwn && task.excluded.some((each) => `${each}/`.startsWith(`${node}/`))
   const executor = agent === '' || isAgain ? node : named
   task.excluded = [...task.excluded.filter((each) => each !== executor), executor].slice(-EXCLUDED_MAX)
 }

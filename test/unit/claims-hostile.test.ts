@@ -301,7 +301,9 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
     ['not having had its input', false, noInput],
     ['beginning it and not having had its input', true, noInput],
     ['giving it back', true, drained],
-  ])('by %s', (_what, accepts, outcome) => {
+    ['giving it back under one name', true, drained, 'a'],
+    ['failing it under one name', true, failed, 'a'],
+  ])('by %s', (_what, accepts, outcome, name = '') => {
     const world = new World({ nodes: 3 })
     world.attach(LIAR, 'liar')
     world.attach('n2', 'honest', { price: 5 }, answering(1))
@@ -310,7 +312,7 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
       if (first === undefined) return
       count += 1
       const row = { task: first.task, epoch, attempt: first.attempt }
-      const agent = `a${count}`
+      const agent = name === '' ? `a${count}` : name
       world.later(1, () => {
         if (accepts) say(world, { kind: 'claims.accept', body: { accepted: [{ ...row, agent }], refused: [] } })
         const ended = { ...row, seal: first.seal, agent, runMs: 1 }

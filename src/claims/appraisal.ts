@@ -98,6 +98,12 @@ function bidsIn(answers: Answers): readonly Bid[] {
   return bids
 }
 
+export function countOf(answers: Answers, kind: Answer['kind']): number {
+  let count = 0
+  for (const answer of answers.values()) if (answer?.kind === kind) count += 1
+  return count
+}
+
 function isBefore(bids: readonly Bid[], a: number, b: number): boolean {
   return (bids[a] as Bid).node < (bids[b] as Bid).node
 }

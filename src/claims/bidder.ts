@@ -27,7 +27,7 @@ class Foreign extends Entry {
   readonly group: Group
   readonly priority: number
   /** How many tasks it named: no more slots are kept for it at once. */
-  readonly tasks: number
+  tasks: number
   readonly promises: Promised[] = []
   isHeld = false
   expiry: Alarm | undefined
@@ -78,9 +78,14 @@ export class Bidder {
   }
 
   onOffer(from: NodeId, body: BodyOf<'claims.offer'>): void {
-    const key = keyOf(from, body.offer)
-    if (this.#foreign.has(key)) return
     const { roster, groups } = this.#parts
+    const known = this.#foreign.get(keyOf(from, body.offer))
+    if (known !== undefined) {
+      const isSame = known.priority === body.priority && !roster.isDraining && roster.couldServe(known.group)
+      if (known.isHeld && isSame) this.#holdOn(known, body)
+      if (!known.isHeld || isSame) return
+      this.#drop(known)
+    }
     if (roster.isDraining) {
       this.#decline(from, body, 'draining', true, '')
       return
@@ -202,12 +207,20 @@ export class Bidder {
     this.#held += 1
     this.#heldFor.set(foreign.coordinator, heldForPeer + 1)
     this.#keep(foreign)
-    const holdMs = Math.min(body.holdMs, params.holdMs * 2)
-    foreign.expiry = this.#ground.in(holdMs + params.promiseSlackMs, () => this.#drop(foreign))
+    this.#holdOn(foreign, body)
     const agent = this.#someAgent(foreign.group)
     const waitMs = this.#waitMs(foreign.group)
     if (agent !== undefined)
       this.#sendBid(foreign, 0, waitMs, this.#parts.roster.offerOf(agent, foreign.group.demand, waitMs), false)
+  }
+
+  /** For as long as it says now, in its place in the line (T-11). */
+  #holdOn(foreign: Foreign, body: BodyOf<'claims.offer'>): void {
+    const { params, alarms } = this.#ground
+    foreign.tasks = Math.max(1, body.tasks)
+    alarms.cancel(foreign.expiry)
+    const holdMs = Math.min(body.holdMs, params.holdMs * 2)
+    foreign.expiry = this.#ground.in(holdMs + params.promiseSlackMs, () => this.#drop(foreign))
   }
 
   /** A first guess of how long until a slot comes free: the work ahead over the slots. */

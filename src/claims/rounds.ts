@@ -1,6 +1,6 @@
 import type { NodeId } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
-import { type Answer, Appraisal } from './appraisal.ts'
+import { type Answer, Appraisal, countOf } from './appraisal.ts'
 import { type Group, type Groups, requestOf } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
@@ -199,7 +199,7 @@ export class Rounds {
   describe(group: Group): { readonly asked: number; readonly holding: number; readonly silent: number } {
     const round = group.quest.kind === 'round' ? this.#rounds.get(group.quest.offer) : undefined
     if (round === undefined) return { asked: 0, holding: 0, silent: 0 }
-    return { asked: round.asked.size, holding: countOf(round, 'hold'), silent: countOf(round, 'silent') }
+    return { asked: round.asked.size, holding: countOf(round.asked, 'hold'), silent: countOf(round.asked, 'silent') }
   }
 
   /** The highest class first, but now and then the lowest, so that none waits for ever (T-11). */
@@ -357,8 +357,28 @@ export class Rounds {
   /** Until somebody who holds the offer has a slot free, or until a bid that is late would have been given up there, too. */
   #await(round: Round): void {
     const { holdMs, promiseSlackMs } = this.#ground.params
-    if (hasAnswer(round, 'hold')) round.alarm = this.#ground.in(holdMs, () => this.#close(round, 'again'))
+    if (hasAnswer(round, 'hold')) round.alarm = this.#ground.in(holdMs, () => this.#lookAround(round))
     else round.alarm = this.#ground.in(promiseSlackMs, () => this.#heardTooLittle(round))
+  }
+
+  /** Others are asked anew, while a few that hold the offer go on holding it: whoever comes again goes to the end of the line (T-11). */
+  #lookAround(round: Round): void {
+    const holders = [...round.asked].filter(([, answer]) => answer?.kind === 'hold')
+    const kept = new Map(holders.slice(0, this.#ground.params.candidatesMax))
+    if (kept.size === 0) {
+      this.#close(round, 'again')
+      return
+    }
+    for (const [node, answer] of round.asked) {
+      if (kept.has(node)) continue
+      round.asked.delete(node)
+      if (answer?.kind === 'decline' && answer.final) round.group.refuse(node)
+      else if (isPending(answer)) this.#withdraw(node, round.offer)
+    }
+    const nodes = [...kept.keys()]
+    const body = this.#offerBody(round, this.#windowMs(nodes))
+    for (const node of nodes) this.#links.sendIfUp(node, { kind: 'claims.offer', body })
+    if (!this.#askOthers(round)) this.#await(round)
   }
 
   #heardTooLittle(round: Round): void {
@@ -418,8 +438,7 @@ export class Rounds {
     const declines: string[] = []
     for (const [node, answer] of round.asked) {
       // Who has not answered yet is told before it answers, so that it keeps no slot in vain.
-      const isPending = answer === undefined || answer.kind === 'hold' || answer.kind === 'silent'
-      if (isPending || (answer.kind === 'bid' && round.phase === 'open')) this.#withdraw(node, round.offer)
+      if (isPending(answer) || (answer?.kind === 'bid' && round.phase === 'open')) this.#withdraw(node, round.offer)
       if (answer?.kind === 'decline') {
         declines.push(`${node}: ${answer.reason}`)
         if (answer.final && group.ownWaiting > 0) group.refuse(node)
@@ -472,12 +491,11 @@ function isHopeful(round: Round): boolean {
   return hasAnswer(round, 'hold') || hasAnswer(round, 'silent')
 }
 
-function hasAnswer(round: Round, kind: Answer['kind']): boolean {
-  return countOf(round, kind) > 0
+/** Whether it thinks that it may still bid. */
+function isPending(answer: Answer | undefined): boolean {
+  return answer === undefined || answer.kind === 'hold' || answer.kind === 'silent'
 }
 
-function countOf(round: Round, kind: Answer['kind']): number {
-  let count = 0
-  for (const answer of round.asked.values()) if (answer?.kind === kind) count += 1
-  return count
+function hasAnswer(round: Round, kind: Answer['kind']): boolean {
+  return countOf(round.asked, kind) > 0
 }

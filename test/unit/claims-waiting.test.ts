@@ -145,6 +145,34 @@ describe('T-11: what an agent cannot do hides nothing behind it', () => {
   })
 })
 
+describe('T-11: whoever waits at another node keeps its place there', () => {
+  it('behind a stream of higher classes that never ends, its own or another one’s', () => {
+    for (const rival of ['n1', 'n2']) {
+      const world = new World({ nodes: 3 })
+      world.attach('n1', 'a', { slots: 2 }, answering(1_000))
+      const stream = (): void => {
+        for (let i = 0; i < 3; i++) world.submit(rival, { priority: 9, queueTimeoutMs: 20_000 })
+        world.later(1_000, stream)
+      }
+      stream()
+      world.run(5_000)
+      const task = world.submit('n0', { priority: 0 })
+      world.run(90_000)
+      expect(world.report('n0', task).state).toBe('completed')
+    }
+  })
+
+  it('and asks others meanwhile', () => {
+    const world = new World({ nodes: 12 })
+    for (let i = 1; i < 12; i++) world.attach(`n${i}`, 'a', {}, i < 11 ? undefined : answering(15_000))
+    for (let i = 1; i < 12; i++) world.submit(`n${i}`)
+    world.run(1_000)
+    const task = world.submit('n0')
+    world.run(60_000)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n11' } })
+  })
+})
+
 describe('T-12: a probe that ends without an outcome', () => {
   /** Fails until told otherwise, then keeps what it gets, then answers. */
   function moody(): { mood: 'fails' | 'hangs' | 'answers'; readonly behave: Behaviour } {

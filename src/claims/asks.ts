@@ -160,6 +160,11 @@ export class Asks {
   onReply(from: NodeId, { query, answer }: BodyOf<'claims.reply'>): void {
     const pending = this.#pending.get(query)
     if (pending === undefined || pending.node !== from) return
+    if (!isAnswerTo(answer, pending)) {
+      this.#drop(query, pending)
+      this.#tell(pending.asker, err({ code: 'NOT_FOUND', message: `${from} answers with something else than was asked` }))
+      return
+    }
     if (answer.kind !== 'report' || answer.report.output === undefined) {
       this.#drop(query, pending)
       this.#tell(pending.asker, outcomeOf(answer, undefined))
@@ -441,6 +446,24 @@ function bodyOf(ask: TaskAsk | SteerAsk): AskBody {
       return { kind: 'steer', task, token: 'token' in ask ? ask.token : undefined, input: ask.input }
     default:
       return { kind: ask.kind, task }
+  }
+}
+
+/** T-2: whoever asks for a task is told of that one, by its coordinator. */
+function isAnswerTo(answer: AnswerBody, { body, node }: Pending): boolean {
+  switch (answer.kind) {
+    case 'error':
+      return true
+    case 'report': {
+      const { task, coordinator } = answer.report
+      return (body.kind === 'get' || body.kind === 'wait') && task === body.task && coordinator === node
+    }
+    case 'cancelled':
+      return body.kind === 'cancel'
+    case 'steered':
+      return body.kind === 'steer'
+    default:
+      return body.kind === answer.kind
   }
 }
 

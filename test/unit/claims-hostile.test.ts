@@ -212,6 +212,37 @@ describe('CL-20: after a restart, who was awarded a task is known by its seal', 
   })
 })
 
+describe('T-2: whoever asks a coordinator is told of nothing else', () => {
+  it.each(['another task', 'another question', 'another coordinator'])('not of %s', (what) => {
+    const world = worldWithLiar()
+    const own = world.submit('n0')
+    const asked = 'n1-x-1'
+    const request = world.ask('n0', { kind: 'get', task: asked })
+    const query = told(world, 'claims.query')[0]?.query ?? 0
+    const report = {
+      task: (what === 'another task' ? own : asked) as Body<'claims.result'>['task'],
+      tenant: 'default',
+      skills: ['echo'],
+      state: 'completed' as const,
+      priority: 5,
+      attempts: 1,
+      submittedAt: 1,
+      startedAt: 1,
+      endedAt: 2,
+      coordinator: (what === 'another coordinator' ? 'n0' : LIAR) as NodeId,
+      executor: undefined,
+      output: inline('"forged"'),
+      error: undefined,
+      guarantee: 'exactly-once' as const,
+      executions: 1,
+      executionsUncertain: false,
+    }
+    const answer = what === 'another question' ? { kind: 'steered' as const } : { kind: 'report' as const, report }
+    say(world, { kind: 'claims.reply', body: { query, answer } })
+    expect(world.replies.get(request)).toMatchObject({ ok: false, error: { code: 'NOT_FOUND' } })
+  })
+})
+
 describe('CL-18: what peers send as payloads is looked at before anybody takes it', () => {
   const NO_JSON = '1}}\n{"jsonrpc":"2.0","id":7,"result":{}}'
 

@@ -104,6 +104,20 @@ export function countOf(answers: Answers, kind: Answer['kind']): number {
   return count
 }
 
+export function hasAnswer(answers: Answers, kind: Answer['kind']): boolean {
+  return countOf(answers, kind) > 0
+}
+
+/** Whether somebody may still bid. */
+export function isHopeful(answers: Answers): boolean {
+  return hasAnswer(answers, 'hold') || hasAnswer(answers, 'silent')
+}
+
+/** Whether it thinks that it may still bid. */
+export function isPending(answer: Answer | undefined): boolean {
+  return answer === undefined || answer.kind === 'hold' || answer.kind === 'silent'
+}
+
 function isBefore(bids: readonly Bid[], a: number, b: number): boolean {
   return (bids[a] as Bid).node < (bids[b] as Bid).node
 }

@@ -162,7 +162,10 @@ export class Asks {
     if (pending === undefined || pending.node !== from) return
     if (!isAnswerTo(answer, pending)) {
       this.#drop(query, pending)
-      this.#tell(pending.asker, err({ code: 'NOT_FOUND', message: `${from} answers with something else than was asked` }))
+      this.#tell(
+        pending.asker,
+        err({ code: 'NOT_FOUND', message: `${from} answers with something else than was asked` }),
+      )
       return
     }
     if (answer.kind !== 'report' || answer.report.output === undefined) {

@@ -1,6 +1,6 @@
 import type { NodeId } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
-import { type Answer, Appraisal, countOf } from './appraisal.ts'
+import { type Answer, Appraisal, countOf, hasAnswer, isHopeful, isPending } from './appraisal.ts'
 import { type Group, type Groups, requestOf } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
@@ -20,6 +20,8 @@ interface Round {
   readonly eligible: number
   /** Bids are sealed until the window is over; afterwards the first to bid gets it: who holds it, or answers late. */
   phase: 'open' | 'holding'
+  /** For how many `holdMs` there has been nobody to ask but those who hold it. */
+  heldAlone: number
   alarm: Alarm | undefined
 }
 
@@ -135,7 +137,7 @@ export class Rounds {
       if (before?.kind === 'silent') round.asked.set(from, { kind: 'bid', slots: body.slots, body })
       this.#award(round, from, body, body.slots)
       if (round.group.ownWaiting === 0) this.#close(round, undefined)
-      else if (!isHopeful(round)) this.#close(round, 'again')
+      else if (!isHopeful(round.asked)) this.#close(round, 'again')
     }
   }
 
@@ -168,7 +170,7 @@ export class Rounds {
   /** Somebody who was asked will not bid. */
   #settle(round: Round, next: 'again' | 'rest'): void {
     if (round.phase === 'open') this.#closeWhenAnswered(round)
-    else if (!isHopeful(round)) this.#close(round, next)
+    else if (!isHopeful(round.asked)) this.#close(round, next)
   }
 
   /**
@@ -178,10 +180,11 @@ export class Rounds {
   candidateChanged(node: NodeId, skills: Iterable<string>): void {
     const changed = new Set(skills)
     for (const round of this.#rounds.values()) {
+      if (changed.has(round.group.demand.skill)) round.group.pardon(node)
       if (round.phase === 'open' || !changed.has(round.group.demand.skill)) continue
       const answer = round.asked.get(node)
       if (answer?.kind === 'decline' && answer.final) this.#askAgain(round, node)
-      else if (answer === undefined && !hasAnswer(round, 'hold')) this.#askOthers(round)
+      else if (answer === undefined && !hasAnswer(round.asked, 'hold')) this.#askOthers(round)
     }
     for (const skill of changed) {
       let woken = 0
@@ -235,6 +238,7 @@ export class Rounds {
       asked: new Map(),
       eligible: choice.eligible,
       phase: 'open',
+      heldAlone: 0,
       alarm: undefined,
     }
     this.#rounds.set(round.offer, round)
@@ -350,15 +354,18 @@ export class Rounds {
     this.#releaseBidders(round)
     for (const [node, answer] of round.asked) if (answer === undefined) round.asked.set(node, SILENT)
     if (round.group.ownWaiting === 0) this.#close(round, undefined)
-    else if (!isHopeful(round)) this.#close(round, awarded > 0 ? 'again' : 'rest')
+    else if (!isHopeful(round.asked)) this.#close(round, awarded > 0 ? 'again' : 'rest')
     else if (awarded > 0 || !this.#widen(round)) this.#await(round)
   }
 
   /** Until somebody who holds the offer has a slot free, or until a bid that is late would have been given up there, too. */
   #await(round: Round): void {
     const { holdMs, promiseSlackMs } = this.#ground.params
-    if (hasAnswer(round, 'hold')) round.alarm = this.#ground.in(holdMs, () => this.#lookAround(round))
-    else round.alarm = this.#ground.in(promiseSlackMs, () => this.#heardTooLittle(round))
+    if (hasAnswer(round.asked, 'hold')) round.alarm = this.#ground.in(holdMs, () => this.#lookAround(round))
+    else {
+      const isOver = (): void => (hasAnswer(round.asked, 'hold') ? this.#await(round) : this.#close(round, 'rest'))
+      round.alarm = this.#ground.in(promiseSlackMs, isOver)
+    }
   }
 
   /** Others are asked anew, while a few that hold the offer go on holding it: whoever comes again goes to the end of the line (T-11). */
@@ -378,12 +385,14 @@ export class Rounds {
     const nodes = [...kept.keys()]
     const body = this.#offerBody(round, this.#windowMs(nodes))
     for (const node of nodes) this.#links.sendIfUp(node, { kind: 'claims.offer', body })
-    if (!this.#askOthers(round)) this.#await(round)
-  }
-
-  #heardTooLittle(round: Round): void {
-    if (hasAnswer(round, 'hold')) this.#await(round)
-    else this.#close(round, 'rest')
+    if (this.#askOthers(round)) return
+    round.heldAlone += 1
+    if (round.heldAlone >= HELD_ALONE_MAX) {
+      round.heldAlone = 0
+      round.group.pardon()
+      this.#hooks.nobody(round.group)
+    }
+    if (this.#rounds.has(round.offer)) this.#await(round)
   }
 
   /** An idle agent at hand is one bidder among others where wishes or weights count. Returns how many it was given. */
@@ -476,6 +485,9 @@ export class Rounds {
 /** Peers asked in one round, in choices: while all of them are busy, others are asked too. */
 const WIDENINGS_MAX = 3
 
+/** After so many `holdMs` in which only those who hold the offer could be asked, those who failed it or said never are asked too. */
+const HELD_ALONE_MAX = 3
+
 /** Groups that one piece of news brings back to life. */
 const WOKEN_PER_NEWS_MAX = 64
 
@@ -485,17 +497,3 @@ function sameCounts(a: Found['obstacles'], b: Found['obstacles']): boolean {
 }
 
 const SILENT = { kind: 'silent' } as const
-
-/** Whether somebody may still bid. */
-function isHopeful(round: Round): boolean {
-  return hasAnswer(round, 'hold') || hasAnswer(round, 'silent')
-}
-
-/** Whether it thinks that it may still bid. */
-function isPending(answer: Answer | undefined): boolean {
-  return answer === undefined || answer.kind === 'hold' || answer.kind === 'silent'
-}
-
-function hasAnswer(round: Round, kind: Answer['kind']): boolean {
-  return countOf(round.asked, kind) > 0
-}

@@ -356,6 +356,29 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
     expect(count).toBeLessThan(7)
   })
 
+  it('by holding every offer for ever, while the other one has failed it before', () => {
+    const world = new World({ nodes: 3 })
+    world.attach(LIAR, 'liar')
+    let tries = 0
+    world.attach('n2', 'honest', {}, (ran, at) => {
+      tries += 1
+      if (tries === 1) at.fail(ran)
+      else at.done(ran)
+    })
+    world.loses = (_from, to, message) => {
+      if (to !== LIAR) return false
+      if (message.kind === 'claims.offer') {
+        const body = { offer: message.body.offer, slots: 0, runMs: 0, waitMs: 0, price: 0, claim: false }
+        const promises = { qualityThousandths: 1000, preferenceThousandths: 1000 }
+        world.later(1, () => say(world, { kind: 'claims.bid', body: { ...body, ...promises } }))
+      }
+      return true
+    }
+    const task = world.submit('n0')
+    world.run(60_000)
+    expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { node: 'n2' }, attempts: 2 })
+  })
+
   it.each([
     ['', 0, 60_000],
     [', whose input it might have to wait for', 100_000, 700_000],

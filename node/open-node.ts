@@ -186,6 +186,8 @@ class Composition {
     const nodeLog = await openNodeLog(directory.storePath, this.#options.settings.log)
     await this.#keep('log', LOG_STOP_MS, () => nodeLog.close())
     const state = NodeState.read(nodeLog.records)
+    // U-10: a store is marked once it holds a membership. Without one it would be founded anew, beside its own swarm.
+    if (directory.provenance !== 'unmarked' && state.genesis === undefined) throw emptied(directory.storePath)
     const ledger = new TicketLedger()
     for (const use of state.ticketUses) ledger.restore(use)
     const startedAt = this.#clock.wallNow()
@@ -421,6 +423,13 @@ class Composition {
     const what = problems.map(({ part, problem }) => `${part}: ${problem}`).join('; ')
     throw new SwarmError('INTERNAL', `not everything stopped: ${what}`)
   }
+}
+
+function emptied(storePath: string): SwarmError {
+  const message =
+    `the store in ${storePath} has lost what was in it: it belonged to a swarm and holds nothing now. Check the disk. Restore the ` +
+    'data directory from a backup, or move its store away and start with a new ticket (--join)'
+  return new SwarmError('STORE_DAMAGED', message, { data: { storePath } })
 }
 
 /** The standing that is in the log already. */

@@ -9,7 +9,7 @@ import { crc32c } from './crc32c.ts'
  *     0 magic · 8 version u16 · 10 kind u8 · 11 zero · 12 store id (16) · 28 sequence u64
  *     36 up to u64 · 44 chain u32 · 48 tail sequence u64 · 56 tail offset u32 · 60 checksum of 0..60
  *
- * The fields from 36 to 60 are a snapshot's and zero in a segment.
+ * The fields from 36 to 60 are a snapshot's. A segment has there, at 36, its length as a u64, and zeros.
  */
 export const FILE_HEAD_BYTES = 64
 export const STORE_ID_BYTES = 16
@@ -39,6 +39,8 @@ export interface FileHead {
   readonly storeId: Uint8Array
   readonly sequence: number
   readonly tail: TailPosition
+  /** The length with which a segment was made; 0 for a snapshot, whose last block is its end. */
+  readonly bytes: number
 }
 
 export function encodeFileHead(head: FileHead): Uint8Array {
@@ -54,7 +56,7 @@ export function encodeFileHead(head: FileHead): Uint8Array {
     view.setUint32(44, head.tail.chain)
     setUint53(view, 48, head.tail.sequence)
     view.setUint32(56, head.tail.offset)
-  }
+  } else setUint53(view, 36, head.bytes)
   view.setUint32(CHECKSUM_AT, crc32c(bytes, 0, CHECKSUM_AT))
   return bytes
 }
@@ -70,13 +72,15 @@ export function decodeFileHead(file: Uint8Array, kind: FileKind, sequence: numbe
   if (view.getUint16(8) !== FORMAT_VERSION) return err('other-version')
   if (view.getUint32(CHECKSUM_AT) !== crc32c(file, 0, CHECKSUM_AT)) return err('damaged')
   if (view.getUint8(10) !== KINDS[kind] || getUint53(view, 28) !== sequence) return err('damaged')
+  const storeId = file.slice(12, 12 + STORE_ID_BYTES)
+  if (kind === 'segment') return ok({ kind, storeId, sequence, tail: TAIL_OF_NOTHING, bytes: getUint53(view, 36) })
   const tail = {
     upTo: getUint53(view, 36),
     chain: view.getUint32(44),
     sequence: getUint53(view, 48),
     offset: view.getUint32(56),
   }
-  return ok({ kind, storeId: file.slice(12, 12 + STORE_ID_BYTES), sequence, tail })
+  return ok({ kind, storeId, sequence, tail, bytes: 0 })
 }
 
 /** What the checksums of a file's blocks start from: unlike that of any other file of any store. */

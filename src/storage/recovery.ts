@@ -130,6 +130,8 @@ function readFile(disk: DiskPort, kind: FileKind, sequence: number, storeId: Uin
     const message = `${file} was written by another version of swarm-node. Start the version that wrote it, drain it, and let the node join again with an empty data directory.`
     throw new SwarmError('UNSUPPORTED_VERSION', message, { data: { file } })
   }
+  if (read.value.length < head.value.bytes)
+    throw damaged(file, read.value.length, undefined, `it was cut, and had ${head.value.bytes} bytes`)
   if (storeId?.some((byte, i) => head.value.storeId[i] !== byte))
     throw damaged(file, 0, undefined, 'it is of another store')
   const seed = blockSeed(head.value.storeId, kind, sequence)

@@ -33,7 +33,7 @@ export function drive<T>(disk: DiskPort, steps: Steps<T>, going: () => boolean, 
 export function* makeSegment(storeId: Uint8Array, sequence: number, bytes: number): Steps<Result<Segment, DiskFault>> {
   const file = fileName('segment', sequence)
   const draft = unfinished(file)
-  const head = encodeFileHead({ kind: 'segment', storeId, sequence, tail: TAIL_OF_NOTHING })
+  const head = encodeFileHead({ kind: 'segment', storeId, sequence, tail: TAIL_OF_NOTHING, bytes })
   let fault = yield { kind: 'create', file: draft, bytes }
   fault ??= yield { kind: 'write', file: draft, offset: 0, bytes: head, sync: false }
   fault ??= yield* publish(draft, file)
@@ -57,7 +57,7 @@ export function* writeSnapshot(plan: SnapshotPlan): Steps<Result<undefined, Disk
   const file = fileName('snapshot', sequence)
   const draft = unfinished(file)
   let fault = yield { kind: 'create', file: draft, bytes: 0 }
-  const head = encodeFileHead({ kind: 'snapshot', storeId, sequence, tail })
+  const head = encodeFileHead({ kind: 'snapshot', storeId, sequence, tail, bytes: 0 })
   fault ??= yield { kind: 'write', file: draft, offset: 0, bytes: head, sync: false }
   fault ??= yield* writeBlocks(plan, draft)
   fault ??= yield* publish(draft, file)

@@ -178,4 +178,15 @@ describe('a damaged store', () => {
     expect(error.message).toContain('store')
     expect(error.message).toMatch(/new ticket \(--join\).*tasks that it had accepted are lost/)
   })
+
+  it('nor taken for a new one when nothing is left in it: no second swarm is founded', async () => {
+    const daemon = await TestDaemon.start()
+    await daemon.stop()
+    const file = join(daemon.data, 'store', 'segment-000000000001')
+    const bytes = readFileSync(file)
+    bytes.fill(0, 64)
+    writeFileSync(file, bytes)
+    const { code, error } = await refused({ data: daemon.data })
+    expect({ code, word: error.code }).toEqual({ code: 1, word: 'STORE_DAMAGED' })
+  })
 })

@@ -39,7 +39,7 @@ function block(...lengths: number[]): Uint8Array {
 }
 
 function head(kind: 'segment' | 'snapshot'): Uint8Array {
-  return encodeFileHead({ kind, storeId: new Uint8Array(16), sequence: 3, tail: TAIL_OF_NOTHING })
+  return encodeFileHead({ kind, storeId: new Uint8Array(16), sequence: 3, tail: TAIL_OF_NOTHING, bytes: 0 })
 }
 
 function withBlockChecks(input: Uint8Array): Uint8Array {

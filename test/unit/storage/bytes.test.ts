@@ -83,12 +83,12 @@ describe('file head', () => {
   const tail = { upTo: 2 ** 35, chain: 0xfedcba98, sequence: 7, offset: 4242 }
 
   it('reads back', () => {
-    const head = { kind: 'snapshot', storeId, sequence: 3, tail } as const
+    const head = { kind: 'snapshot', storeId, sequence: 3, tail, bytes: 0 } as const
     expect(decodeFileHead(encodeFileHead(head), 'snapshot', 3)).toEqual({ ok: true, value: head })
   })
 
   it('S-10: tells another version from damage, and one file from another', () => {
-    const bytes = encodeFileHead({ kind: 'segment', storeId, sequence: 3, tail: TAIL_OF_NOTHING })
+    const bytes = encodeFileHead({ kind: 'segment', storeId, sequence: 3, tail: TAIL_OF_NOTHING, bytes: 4096 })
     expect(decodeFileHead(bytes, 'segment', 4)).toEqual({ ok: false, error: 'damaged' })
     expect(decodeFileHead(bytes, 'snapshot', 3)).toEqual({ ok: false, error: 'damaged' })
     expect(decodeFileHead(bytes.subarray(0, 63), 'segment', 3)).toEqual({ ok: false, error: 'damaged' })

@@ -236,6 +236,18 @@ describe('the log', () => {
     expect(refused()).toMatchObject({ code: 'STORE_DAMAGED', data: { file: 'segment-000000000002' } })
   })
 
+  it('S-4: a segment that was cut is damage, though what is left of it is whole', () => {
+    stored('a', 'b', 'c')
+    const file = 'segment-000000000001'
+    const whole = disk.read(file)
+    if (!whole.ok) throw new Error('no segment')
+    const left = whole.value.slice(0, HEAD_BYTES + blockBytes('a'))
+    disk.submit({ kind: 'create', file, bytes: left.length }, () => undefined)
+    pass()
+    writeAt(file, 0, left)
+    expect(refused()).toMatchObject({ code: 'STORE_DAMAGED', data: { file, offset: left.length } })
+  })
+
   it('S-4: removes what was not finished', () => {
     stored('a')
     disk.submit({ kind: 'create', file: 'segment-000000000002.new', bytes: 0 }, () => undefined)

@@ -17,6 +17,8 @@ const FIRST_MEMORY_MS = 500
 const REMEMBERED_MIN = 8
 /** Room for the dials of one round and those of the round before. */
 const DIALS_MAX = 8
+/** Of these for strangers that somebody came across: whoever shouts on the LAN can make up as many as it likes. */
+const STRANGERS_MAX = 4
 
 /**
  * Finds back to those it has lost: one of the dead at a time, slowly and for as long as their tombstones last, so that a
@@ -30,6 +32,8 @@ export class Recontact {
   readonly #first: readonly Peer[]
   readonly #seeds: readonly Peer[]
   readonly #dials = new BoundedMap<NodeId, Timer>(DIALS_MAX)
+  /** Those of the dials that are for strangers. */
+  readonly #strangers = new Set<NodeId>()
   readonly #round = new Timer(() => this.#turn())
   readonly #memory = new Timer(() => this.#remember())
   #memoryMs = FIRST_MEMORY_MS
@@ -56,12 +60,19 @@ export class Recontact {
     const timer = this.#dials.get(peer)
     if (timer === undefined) return
     this.#ground.timers.disarm(timer)
-    this.#dials.delete(peer)
+    this.#ended(peer)
   }
 
   /** A peer that nobody in the table is. Dialled now; whoever finds it again introduces it again. */
   introduce(peer: NodeId, addresses: readonly string[]): void {
+    if (this.#strangers.size >= STRANGERS_MAX || this.#dials.has(peer)) return
     this.#dial({ node: peer, addresses: addresses.slice(0, ADDRESSES_MAX) })
+    if (this.#dials.has(peer)) this.#strangers.add(peer)
+  }
+
+  #ended(peer: NodeId): void {
+    this.#dials.delete(peer)
+    this.#strangers.delete(peer)
   }
 
   #turn(seeds = this.#seeds): void {
@@ -96,7 +107,7 @@ export class Recontact {
   }
 
   #giveUp(node: NodeId): void {
-    this.#dials.delete(node)
+    this.#ended(node)
     if (this.#ground.links.has(node) || this.#links.isWanted(node)) return
     this.#ground.emit({ kind: 'disconnect', peer: node, reason: 'closed-by-us' })
   }

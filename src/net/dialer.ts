@@ -22,6 +22,8 @@ export interface DialerInit {
   onFailed(peer: NodeId, addresses: readonly string[], error: SwarmError): void
 }
 
+type Outcome = SwarmError | 'crossed' | 'given-up' | undefined
+
 /** Does what the {@link DialPlan} says, with one timer (P-7). */
 export class Dialer {
   readonly plan: DialPlan
@@ -29,6 +31,8 @@ export class Dialer {
   failedCount = 0
   readonly #init: DialerInit
   #active = 0
+  /** Ends the dial of a peer that is under way. */
+  readonly #giveUps = new Map<NodeId, AbortController>()
   /** How many may be under way: grows slowly while they succeed, halves when one is out of time. */
   #activeMax = PARALLEL_DIALS_START
   #timer: NodeJS.Timeout | undefined
@@ -51,16 +55,26 @@ export class Dialer {
     this.#timer = setTimeout(() => this.run(), Math.max(0, Math.ceil(at - clock.now())))
   }
 
+  /** Wants no link to the peer any more; a dial under way makes room for others. */
+  unwant(peer: NodeId): void {
+    this.plan.unwant(peer)
+    this.#giveUps.get(peer)?.abort()
+  }
+
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
+    for (const giveUp of this.#giveUps.values()) giveUp.abort()
   }
 
   async #attempt({ peer, addresses }: DueDial): Promise<void> {
     this.#active += 1
     this.dialCount += 1
-    const error = await this.#outcome(peer, addresses)
+    const giveUp = new AbortController()
+    this.#giveUps.set(peer, giveUp)
+    const error = await this.#outcome(peer, addresses, giveUp.signal)
     this.#active -= 1
+    if (this.#giveUps.get(peer) === giveUp) this.#giveUps.delete(peer)
     this.#adapt(error)
     this.plan.dialled(this.#init.clock.now(), peer, error === undefined)
     if (this.#stopped) return
@@ -75,20 +89,24 @@ export class Dialer {
     return Math.max(0, Math.floor(this.#activeMax) - this.#active)
   }
 
-  #adapt(error: SwarmError | 'crossed' | undefined): void {
+  #adapt(error: Outcome): void {
     if (error === undefined) this.#activeMax = Math.min(PARALLEL_DIALS_MAX, this.#activeMax + 0.25)
     else if (error instanceof SwarmError && error.code === 'TIMEOUT')
       this.#activeMax = Math.max(PARALLEL_DIALS_MIN, this.#activeMax / 2)
   }
 
-  /** Undefined when there is a connection; `crossed` when the peer's own dial is about to make one (P-5). */
-  async #outcome(peer: NodeId, addresses: readonly string[]): Promise<SwarmError | 'crossed' | undefined> {
+  /**
+   * Undefined when there is a connection; `crossed` when the peer's own dial is about to make one (P-5), `given-up` when none is
+   * wanted any more.
+   */
+  async #outcome(peer: NodeId, addresses: readonly string[], giveUp: AbortSignal): Promise<Outcome> {
     try {
-      await dial(this.#init.node, peer, addresses)
+      await dial(this.#init.node, peer, addresses, giveUp)
       if (this.#init.isConnected(peer)) return undefined
       return new SwarmError('HANDSHAKE_FAILED', 'the connection ended as soon as it was made')
     } catch (cause) {
       if (this.#init.isConnected(peer)) return undefined
+      if (giveUp.aborted) return 'given-up'
       return isCrossed(cause) ? 'crossed' : dialError(cause)
     }
   }

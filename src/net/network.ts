@@ -175,7 +175,7 @@ export class Libp2pNetwork implements NetworkPort {
   }
 
   disconnect(peer: NodeId, reason: LinkDownReason): void {
-    this.#dialer.plan.unwant(peer)
+    this.#dialer.unwant(peer)
     this.#end(peer, reason)
   }
 

@@ -297,6 +297,18 @@ describe('M-7: who is remembered for the next run', () => {
 describe('M-7: a newcomer whose issuer has gone', () => {
   const dialled = (solo: Solo) => solo.effects.flatMap((e) => (e.kind === 'connect' ? [e.peer] : []))
 
+  test('whoever is met on the LAN, without end, takes no turn from those that it remembers', () => {
+    const solo = new Solo({ peers: ['old'] })
+    let strangers = 0
+    for (let second = 0; second < 30; second++) {
+      for (let i = 0; i < 8; i++) solo.step({ kind: 'introduce', peer: `s${strangers++}` as NodeId, addresses: [] })
+      solo.run(1000)
+    }
+    const dialled = solo.effects.flatMap((effect) => (effect.kind === 'connect' ? [effect.peer] : []))
+    expect(dialled.filter((peer) => peer === 'old').length).toBeGreaterThan(5)
+    expect(dialled.filter((peer) => peer !== 'old').length).toBeGreaterThan(20)
+  })
+
   test('turns to those that it was told of, and to nobody of them while the issuer may still answer', () => {
     const solo = new Solo({ peers: ['issuer'], spares: ['a', 'b'] })
     expect(dialled(solo)).toEqual(['issuer'])

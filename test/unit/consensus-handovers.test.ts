@@ -14,6 +14,7 @@ import {
 import { CHECKPOINTS_PER_MESSAGE_MAX } from '../../src/consensus/params.ts'
 import { type NodeId, Random } from '../../src/kernel/index.ts'
 import { Checker } from '../byzantine/checkers.ts'
+import { digest, height } from './consensus-fixtures.ts'
 
 const EVERYONE = nodes(26)
 const FOUNDERS = EVERYONE.slice(0, 4)
@@ -193,6 +194,27 @@ describe('handovers (B-32)', () => {
     expect(proof !== undefined && verifyDecision(proof, founding, fakeHash, verifies).ok).toBe(true)
     expect(epochs.checker.end()).toEqual([])
     expect(epochs.penalties).toEqual([])
+  })
+
+  it('begin anew from the genesis only where more say so than can lie, and not while others lead on', () => {
+    const epochs = new Epochs('strayed', [...EVERYONE.slice(0, 5), LATE])
+    epochs.deaf = false
+    epochs.pass(['add:e'])
+    expect(epochs.follows(epochs.late)).toBe(true)
+    epochs.deaf = true
+    epochs.asked.length = 0
+    const vote = { kind: 'checkpoint' as const, epoch: 9 as Epoch, height: height(10_000), members: nodes(6) }
+    const stray = { vote: { ...vote, digest: digest('x'), root: digest('y') }, signatures: [] }
+    const shows = (from: string): void => {
+      const message = { kind: 'blocks' as const, blocks: [], commit: undefined, checkpoints: [stray as never] }
+      epochs.world.step(epochs.late, { kind: 'message', from: from as NodeId, message })
+    }
+    for (let i = 0; i < 10; i++) shows('b')
+    expect(epochs.asked).toEqual([])
+    shows('c')
+    expect(epochs.asked).toEqual([1])
+    for (const from of ['b', 'c']) shows(from)
+    expect(epochs.asked).toEqual([1])
   })
 
   it('GOV-5 prove what was decided lately, in few steps, and nothing that stands on another epoch', () => {

@@ -42,7 +42,7 @@ const checksIn = (effects: readonly Effect[]): number =>
 
 describe('certificates', () => {
   const passed = (at: number): Certificate => certificate('prepare', at, digest(`block ${at}`), [0, 1, 2])
-  const showing = (...certificates: readonly Certificate[]): Message => ({ kind: 'certificates', certificates })
+  const showing = (...certificates: readonly Certificate[]) => ({ kind: 'certificates' as const, certificates })
 
   /** A member that others have led to view 301. */
   const far = (): ReturnType<typeof solo> => {
@@ -57,10 +57,16 @@ describe('certificates', () => {
     const old = showing(...[1, 2, 3, 100, 200, 236].map(passed))
     const known = showing(passed(299), passed(300))
     expect([old, known].map((message) => checksIn(self.hear(b, message)))).toEqual([0, 0])
-    const hear = (times: number): number =>
-      Array.from({ length: times }, () => penaltiesIn(self.hear(c, old))).flat().length
-    expect(hear(Math.floor(IDLE_VOTES_BURST / 6))).toBe(0)
-    expect(hear(3)).toBe(3)
+    const standing = { kind: 'standing' as const, epoch: EPOCH, view: view(1), certificates: old.certificates }
+    for (const [from, message] of [
+      [c, old],
+      [a, standing],
+    ] as const) {
+      const hear = (times: number): number =>
+        Array.from({ length: times }, () => penaltiesIn(self.hear(from, message))).flat().length
+      expect(hear(Math.floor(IDLE_VOTES_BURST / 6))).toBe(0)
+      expect(hear(3)).toBe(3)
+    }
   })
 
   it('B-30 that may serve are looked at: within the window or above, and what makes something final', () => {

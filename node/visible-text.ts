@@ -5,7 +5,7 @@
 
 // C0 and C1 with DEL, separators of lines, and what changes the direction of text.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colours as this program writes them.
 const COLOURS = /(\u001b\[\d{1,2}m)/
 

@@ -134,6 +134,19 @@ describe('who can make keys speak', () => {
     expect(alone.submit('keyreserve', act.tenant('t1'))).toBe('applied')
   })
 
+  it('GV-2 an admin of all has a place that no tenant takes, whatever else it is', () => {
+    const alone = new Alone()
+    alone.submit('keyacme', act.tenant('t1'))
+    for (const tenant of ['t1', '*']) alone.submit('keyacme', act.role(tenant, 'ada', 'admin'))
+    alone.submit('keyacme', act.role('t1', 'bea', 'admin'))
+    expect(['ada', 'bea', 'a', 'keyevil'].map((client) => alone.machine.account(node(client)))).toEqual([
+      { name: 'tenant *', reserved: true },
+      { name: 'tenant t1', reserved: false },
+      { name: 'org acme', reserved: true },
+      { name: 'org evil', reserved: true },
+    ])
+  })
+
   it('B-21 GV-2 what one said who was silenced and forgotten does not count again when it may speak again', () => {
     const alone = new Alone()
     alone.submit('keyacme', act.tenant('t1'))

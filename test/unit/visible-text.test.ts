@@ -12,6 +12,7 @@ describe('what others said', () => {
     ['a\nb\r\tc', 'a\\nb\\r\\tc'],
     ['\u009b31m', '\\x9b31m'],
     ['\u202egnp.exe', '\\u202egnp.exe'],
+    ['\u061c1 of 2', '\\u061c1 of 2'],
     ['größer \u{1f600} ✓', 'größer \u{1f600} ✓'],
   ])('%j is shown as %s', (text, shown) => expect(visibleText(text)).toBe(shown))
 

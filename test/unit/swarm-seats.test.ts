@@ -78,6 +78,19 @@ describe('who sits in the council', () => {
     expect(seatsAt(world, 'a')).toBe('a b c d e')
   })
 
+  it('RC-1 nobody joins one that lets go of another for it', () => {
+    const world = members('b', 'c', 'd')
+    world.propose('a', act.parameter('council.sizeMax', '4'))
+    world.pass(12_000)
+    world.add('e')
+    for (const name of ['a', 'b', 'c', 'd']) world.link('e', name)
+    world.pass(10_000)
+    world.propose('d', act.swap([certificateOf('e')], ['b']))
+    expect(world.outcomes.at(-1)).toMatchObject({ outcome: { kind: 'applied' } })
+    world.pass(40_000)
+    expect(seatsAt(world, 'a')).toBe('a b c d')
+  })
+
   it('RC-1 nobody joins a motion for whom an authority let go', () => {
     const world = members('b', 'c', 'd', 'e')
     world.pass(12_000)

@@ -10,6 +10,8 @@ interface Target {
   readonly certificate: CheckpointCertificate
   digests: readonly Digest[] | undefined
   readonly chunks: Map<number, Uint8Array>
+  /** Asked of the present source, and not yet come. */
+  readonly asked: Set<number>
   source: number
   askedAt: Millis
 }
@@ -43,7 +45,8 @@ export class Transfer {
   start(certificate: CheckpointCertificate, first: NodeId): void {
     if (this.#target !== undefined && this.#target.certificate.vote.height >= certificate.vote.height) return
     const source = Math.max(0, this.#sources(certificate).indexOf(first))
-    this.#target = { certificate, digests: undefined, chunks: new Map(), source, askedAt: this.#context.now }
+    const { now } = this.#context
+    this.#target = { certificate, digests: undefined, chunks: new Map(), asked: new Set(), source, askedAt: now }
     this.#context.observe({ kind: 'consensus.state-transfer', height: certificate.vote.height, phase: 'started' })
     this.#ask()
   }
@@ -82,6 +85,7 @@ export class Transfer {
       return
     }
     target.chunks.set(index, bytes)
+    target.asked.delete(index)
     target.askedAt = this.#context.now
     if (target.chunks.size < (target.digests?.length ?? 0)) {
       this.#ask()
@@ -107,6 +111,7 @@ export class Transfer {
 
   #next(target: Target): void {
     target.source += 1
+    target.asked.clear()
     this.#ask()
   }
 
@@ -122,10 +127,9 @@ export class Transfer {
       this.#context.send(source, { kind: 'fetch', want: { kind: 'manifest', height } })
       return
     }
-    let asked = 0
-    for (let index = 0; index < target.digests.length && asked < CHUNKS_IN_FLIGHT; index++) {
-      if (target.chunks.has(index)) continue
-      asked += 1
+    for (let index = 0; index < target.digests.length && target.asked.size < CHUNKS_IN_FLIGHT; index++) {
+      if (target.chunks.has(index) || target.asked.has(index)) continue
+      target.asked.add(index)
       this.#context.send(source, { kind: 'fetch', want: { kind: 'chunk', height, index } })
     }
   }

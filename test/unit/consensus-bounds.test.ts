@@ -12,10 +12,20 @@ import {
 import { Context } from '../../src/consensus/context.ts'
 import { Group } from '../../src/consensus/group.ts'
 import { Hashing } from '../../src/consensus/hashing.ts'
-import { consensusParams, headerShape, type Proposal, RULES, type SignedRequest } from '../../src/consensus/index.ts'
+import {
+  type CheckpointCertificate,
+  consensusParams,
+  type Decision,
+  type Digest,
+  headerShape,
+  type Proposal,
+  RULES,
+  type SignedRequest,
+} from '../../src/consensus/index.ts'
 import { Intake } from '../../src/consensus/intake.ts'
 import { requestClaim } from '../../src/consensus/statements.ts'
-import type { NodeId } from '../../src/kernel/index.ts'
+import { Transfer } from '../../src/consensus/transfer.ts'
+import type { Millis, NodeId } from '../../src/kernel/index.ts'
 import { encode } from '../../src/wire/index.ts'
 import { cast, EPOCH, height, manyOf, messagesIn, penaltiesIn, solo, view, votesIn } from './consensus-fixtures.ts'
 
@@ -53,5 +63,62 @@ describe('a request on its way that can no longer count', () => {
     expect(again?.request).toEqual({ ...sent?.request, floor: 9 })
     expect(intake.flying()).toEqual([again])
     expect(verifies(requestClaim(GROUP, again as SignedRequest))).toBe(true)
+  })
+})
+
+describe('a state of many pieces', () => {
+  const hashing = Hashing.with(fakeHash)
+  const pieces = Array.from({ length: 100 }, (_, i) => Uint8Array.of(i))
+  const digests = pieces.map((piece) => hashing.bytes(piece))
+  const at = height(10)
+
+  function fetching() {
+    const { context, params } = intakeOf()
+    let done: readonly Uint8Array[] | undefined
+    const transfer = new Transfer(context, (_, chunks) => {
+      done = chunks
+    })
+    const vote = { kind: 'checkpoint' as const, epoch: EPOCH, height: at, root: hashing.root(digests) }
+    const certificate = { vote: { ...vote, digest: digests[0] as Digest, members: nodes(4) }, signatures: [] }
+    /** Which pieces are asked for by now, and of whom. */
+    const asked = () =>
+      context.take().flatMap((effect) => {
+        if (effect.kind !== 'send' || effect.message.kind !== 'fetch') return []
+        const { want } = effect.message
+        return want.kind === 'chunk' ? [{ to: effect.to, index: want.index }] : []
+      })
+    const gets = (from: NodeId, index: number): void =>
+      transfer.receive(from, { kind: 'chunk', height: at, index, bytes: pieces[index] as Uint8Array })
+    transfer.start(certificate as unknown as CheckpointCertificate, 'b' as NodeId)
+    transfer.receive('b' as NodeId, { kind: 'manifest', height: at, chunks: digests })
+    return { context, params, transfer, asked, gets, done: () => done }
+  }
+
+  it('B-23 asks for each once, a few at a time', () => {
+    const { asked, gets, done } = fetching()
+    const waiting = asked()
+    let most = 0
+    let count = waiting.length
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      gets(next.to, next.index)
+      const more = asked()
+      count += more.length
+      waiting.push(...more)
+      most = Math.max(most, waiting.length)
+    }
+    expect({ most, count, done: done() }).toEqual({ most: 8, count: 100, done: pieces })
+  })
+
+  it('B-23 asks somebody else for what does not come', () => {
+    const { context, params, transfer, asked, gets, done } = fetching()
+    const lost = asked().slice(0, 3)
+    for (let round = 0; done() === undefined && round < 100; round++) {
+      context.now = (context.now + params.fetchTimeoutMs) as Millis
+      transfer.tick()
+      for (let waiting = asked(); waiting.length > 0; waiting = asked())
+        for (const { to, index } of waiting)
+          if (to !== lost[0]?.to || !lost.some((each) => each.index === index)) gets(to, index)
+    }
+    expect(done()).toEqual(pieces)
   })
 })

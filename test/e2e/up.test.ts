@@ -88,7 +88,9 @@ describe('up', () => {
 
     const again = await up(data, '--nodes', '3')
     expect({ code: again.code, count: again.nodes.length }).toEqual({ code: 0, count: 3 })
-    expect(again.stderr).toContain(`node-3 (${last.node}) runs, but nobody talks to it: the council has revoked this node.`)
+    expect(again.stderr).toContain(
+      `node-3 (${last.node}) runs, but nobody talks to it: the council has revoked this node.`,
+    )
 
     expect(again.stderr).toContain(`swarm-node stop --data ${last.data}; rm -r ${last.data}; and up again`)
     expect((await runCommand(['stop', '--data', last.data])).code).toBe(0)

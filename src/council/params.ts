@@ -49,6 +49,9 @@ export const QUOTA_MAX = 1e15
 /** Nodes and others that have a role anywhere. */
 export const ROLE_SUBJECTS_MAX = 4096
 export const ROLES_PER_SUBJECT_MAX = 32
+/** What a tenant's admins can fill of the table of subjects, and of a subject: room for others is left. */
+export const ROLES_PER_TENANT_MAX = 128
+export const ROLES_PER_SUBJECT_AT_TENANT_MAX = 8
 export const OVERRIDES_MAX = 256
 /** An override is for an emergency; whoever needs it longer says so again. */
 export const OVERRIDE_TTL_MS_MIN = 1000
@@ -57,3 +60,4 @@ export const OVERRIDE_TTL_MS_MAX = 7 * DAY_MS
 export const CLOCK_TOLERANCE_MS = 5 * MINUTE_MS
 
 assert(COUNCIL_SIZE_MAX <= SEATS_MAX, 'a council fits its seats')
+assert(32 * ROLES_PER_TENANT_MAX <= ROLE_SUBJECTS_MAX, 'a tenant takes a small share of the roles')

@@ -1,7 +1,14 @@
 import { isNodeId } from '../kernel/index.ts'
 import { type Bench, full, isName, isSubject, type Judgement, refuse, valid } from './judgement.ts'
 import type { ActOf } from './operations.ts'
-import { QUOTA_MAX, ROLES_PER_SUBJECT_MAX, WEIGHT_MAX, WEIGHT_MIN } from './params.ts'
+import {
+  QUOTA_MAX,
+  ROLES_PER_SUBJECT_AT_TENANT_MAX,
+  ROLES_PER_SUBJECT_MAX,
+  ROLES_PER_TENANT_MAX,
+  WEIGHT_MAX,
+  WEIGHT_MIN,
+} from './params.ts'
 import { EVERY_TENANT } from './rights.ts'
 import type { CouncilState, Grant } from './state.ts'
 
@@ -53,10 +60,26 @@ export function judgeRole(act: ActOf<'role'>, { state, ports }: Bench): Judgemen
   if (granted !== undefined) return refuse('ALREADY_SO', `${subject} has the role ${role} at ${tenant} already`)
   if (grants.length === 0 && state.roles.full) return full('subjects with roles', state.roles.rowsMax)
   if (grants.length >= ROLES_PER_SUBJECT_MAX) return full(`roles of ${subject}`, ROLES_PER_SUBJECT_MAX)
+  const share = tenant === EVERY_TENANT ? undefined : fullShare(act, grants, state)
+  if (share !== undefined) return share
   return valid(() => {
     const grown = [...grants, { tenant, role, revision: state.revision }]
     state.roles.set(subject, { grants: grown.sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1)) })
   })
+}
+
+/** Who governs one tenant makes up subjects and roles as it likes, and leaves room for others. */
+function fullShare(
+  { tenant, subject }: ActOf<'role'>,
+  grants: readonly Grant[],
+  state: CouncilState,
+): Judgement | undefined {
+  const isHere = (grant: Grant): boolean => grant.tenant === tenant
+  if (grants.filter(isHere).length >= ROLES_PER_SUBJECT_AT_TENANT_MAX) {
+    return full(`roles of ${subject} at ${tenant}`, ROLES_PER_SUBJECT_AT_TENANT_MAX)
+  }
+  const count = state.roles.rows().reduce((sum, { value }) => sum + value.grants.filter(isHere).length, 0)
+  return count < ROLES_PER_TENANT_MAX ? undefined : full(`roles at ${tenant}`, ROLES_PER_TENANT_MAX)
 }
 
 function placeOf({ tenant, role }: Pick<Grant, 'tenant' | 'role'>): string {

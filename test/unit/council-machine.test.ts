@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Act } from '../../src/council/index.ts'
+import { ROLES_PER_SUBJECT_AT_TENANT_MAX, ROLES_PER_TENANT_MAX } from '../../src/council/params.ts'
 import { act, Bench, certificateOf, founding, NOON, node, org } from '../support/council.ts'
 
 const KEY = 'keyacme'
@@ -369,6 +370,38 @@ describe('measures', () => {
     for (let i = 0; i < 33; i++) bench.apply(KEY, act.role('*', 'w', `r${i}`))
     expect(bench.machine.state.roles.get('w')?.grants).toHaveLength(32)
     expect(bench.machine.snapshot().every((piece) => piece.length <= 128 * 1024)).toBe(true)
+  })
+})
+
+describe('roles', () => {
+  it('GV-12 the admins of a tenant fill its own share only, of the table and of a subject', () => {
+    const bench = new Bench(['a'])
+    for (const tenant of ['t', 'u']) {
+      bench.apply(KEY, act.tenant(tenant))
+      bench.apply(KEY, act.role(tenant, `s${tenant}`, 'admin'))
+    }
+    for (let i = 0; i < ROLES_PER_SUBJECT_AT_TENANT_MAX; i++) {
+      expect(bench.apply('st', act.role('t', 'su', `r${i}`))).toEqual(applied)
+    }
+    expect(bench.apply('st', act.role('t', 'su', 'more'))).toEqual({
+      code: 'QUOTA_EXCEEDED',
+      reason: expect.stringContaining(`there are ${ROLES_PER_SUBJECT_AT_TENANT_MAX} roles of su at t,`),
+    })
+    expect(bench.apply(KEY, act.role('u', 'su', 'more'))).toEqual(applied)
+    for (let i = ROLES_PER_SUBJECT_AT_TENANT_MAX + 1; i < ROLES_PER_TENANT_MAX; i++) {
+      expect(bench.apply('st', act.role('t', `x${i}`, 'r'))).toEqual(applied)
+    }
+    const one = act.role('t', 'x', 'r')
+    for (const who of ['st', KEY]) {
+      expect(bench.apply(who, one)).toEqual({
+        code: 'QUOTA_EXCEEDED',
+        reason: expect.stringContaining(`there are ${ROLES_PER_TENANT_MAX} roles at t,`),
+      })
+    }
+    expect(bench.apply('su', act.role('u', 'x', 'r'))).toEqual(applied)
+    expect(bench.apply(KEY, act.role('*', 'x', 'r'))).toEqual(applied)
+    expect(bench.apply('st', act.role('t', 'su', 'r0', true))).toEqual(applied)
+    expect(bench.apply('st', one)).toEqual(applied)
   })
 })
 

@@ -20,15 +20,22 @@ export async function joinPatiently(
   log: Logger,
   giveUp?: AbortSignal,
 ): ReturnType<Libp2pNetwork['join']> {
-  for (const waitMs of RETRY_AFTER_MS) {
+  for (let tries = 1; ; tries++) {
     try {
       return await network.join(ticket, giveUp)
     } catch (cause) {
       giveUp?.throwIfAborted()
       if (!(cause instanceof SwarmError) || cause.code !== 'TICKET_ISSUER_UNREACHABLE') throw cause
-      log.warn({ waitMs }, `${cause.message}; trying again`)
+      const waitMs = RETRY_AFTER_MS[tries - 1]
+      if (waitMs === undefined) throw gaveUp(tries, cause)
+      log.warn({ waitMs }, `${cause.message}; trying again in ${waitMs / 1000} s`)
       await delay(waitMs, undefined, { signal: giveUp }).catch(() => giveUp?.throwIfAborted())
     }
   }
-  return network.join(ticket, giveUp)
+}
+
+/** Whoever runs it decides: a person at a screen, or a service manager that starts again what has failed. */
+function gaveUp(tries: number, cause: SwarmError): SwarmError {
+  const message = `${cause.message}; gave up after ${tries} tries: start again once it can be reached`
+  return new SwarmError(cause.code, message, { cause })
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { SwarmError } from '../kernel/index.ts'
 import { dataDirectory, LOCAL_SWARM, socketPath } from './place.ts'
@@ -16,6 +16,10 @@ function adviceFor(path: string, env: Environment): string {
   const isPlain = path === socketPath(undefined, env, dataDirectory(undefined, env))
   const isInData = basename(path) === 'swarm.sock'
   const around = dirname(data)
+  const holder = isInData ? holderOf(data) : undefined
+  if (holder !== undefined) {
+    return `process ${holder} has ${data} and does not answer here: it starts or tries to join, as its log says, or it has another --socket`
+  }
   if (isInData && existsSync(join(around, LOCAL_SWARM.file))) {
     return `start its local swarm with: swarm-node up --data ${quoted(dirname(around))}`
   }
@@ -26,6 +30,18 @@ function adviceFor(path: string, env: Environment): string {
     return `${start}. There is a local swarm (up) in ${local}: give --data ${quoted(join(local, 'node-1'))} for its first node`
   }
   return isPlain ? `${start}, or say where yours is: --data DIR, or SWARM_NODE_DATA` : start
+}
+
+/** The daemon that has a data directory, if it is still there. */
+function holderOf(data: string): number | undefined {
+  try {
+    const pid = Number.parseInt(readFileSync(join(data, 'pid'), 'utf8'), 10)
+    if (pid <= 0) return undefined
+    process.kill(pid, 0)
+    return pid
+  } catch {
+    return undefined
+  }
 }
 
 /** As a shell reads it. */

@@ -35,6 +35,7 @@ describe('joining', () => {
     const network = issuer(...Array.from({ length: 50 }, () => 'TICKET_ISSUER_UNREACHABLE' as const))
     const joined = expect(joinPatiently(network, ticket, log)).rejects.toMatchObject({
       code: 'TICKET_ISSUER_UNREACHABLE',
+      message: expect.stringMatching(/^no; gave up after 6 tries: start again once it can be reached$/),
     })
     await vi.runAllTimersAsync()
     await joined

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -24,13 +24,30 @@ describe('no daemon', () => {
     expect(advice(join(node1, 'swarm.sock'))).toBe(`start its local swarm with: swarm-node up --data ${data}`)
   })
 
+  it('names the process that starts or joins there, and nobody who has gone', () => {
+    const data = scratchDirectory()
+    const advice = () => noDaemon(join(data, 'swarm.sock'), undefined, {}).message.split('; ')[1]
+    writeFileSync(join(data, 'pid'), `${process.pid}\n`)
+    expect(advice()).toBe(
+      `process ${process.pid} has ${data} and does not answer here: it starts or tries to join, as its log says, or it has another --socket`,
+    )
+    writeFileSync(join(data, 'pid'), `${spawnSync('true').pid}\n`)
+    expect(advice()).toContain('start one with')
+    writeFileSync(join(data, 'pid'), 'nonsense')
+    expect(advice()).toContain('start one with')
+  })
+
   it('is told alike in Python', (context) => {
     demandTools(context, 'python3')
     const data = scratchDirectory()
     const node1 = join(data, 'up', 'node-1')
     mkdirSync(node1, { recursive: true })
     writeFileSync(join(data, 'up', 'swarm.json'), '{}')
-    const given = ['/my data/swarm.sock', '/run/s', join(data, 'swarm.sock'), join(node1, 'swarm.sock')]
+    const [starting, gone] = [scratchDirectory(), scratchDirectory()]
+    writeFileSync(join(starting, 'pid'), `${process.pid}\n`)
+    writeFileSync(join(gone, 'pid'), 'nonsense')
+    const given = [data, node1, starting, gone].map((directory) => join(directory, 'swarm.sock'))
+    given.push('/my data/swarm.sock', '/run/s')
     const cases: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
       ['/d/swarm.sock', { SWARM_NODE_DATA: '/d' }],
       ['/d/s', { SWARM_NODE_SOCKET: '/d/s' }],

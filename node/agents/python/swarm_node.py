@@ -134,6 +134,9 @@ def _advice(path: str) -> str:
     around = os.path.dirname(data)
     is_plain = path == os.path.abspath(socket_path())
     is_in_data = os.path.basename(path) == "swarm.sock"
+    holder = _holder(data) if is_in_data else None
+    if holder is not None:
+        return f"process {holder} has {data} and does not answer here: it starts or tries to join, as its log says, or it has another --socket"
     if is_in_data and os.path.exists(os.path.join(around, "swarm.json")):
         return f"start its local swarm with: swarm-node up --data {shlex.quote(os.path.dirname(around))}"
     flag = "" if is_plain else f" --data {shlex.quote(data)}" if is_in_data else f" --socket {shlex.quote(path)}"
@@ -143,6 +146,19 @@ def _advice(path: str) -> str:
         first = shlex.quote(os.path.join(local, "node-1"))
         return f"{start}. There is a local swarm (up) in {local}: give --data {first} for its first node"
     return f"{start}, or say where yours is: --data DIR, or SWARM_NODE_DATA" if is_plain else start
+
+
+def _holder(data: str) -> Optional[int]:
+    """The daemon that has a data directory, if it is still there."""
+    try:
+        with open(os.path.join(data, "pid"), encoding="ascii") as file:
+            pid = int(file.read())
+        if pid > 0:
+            os.kill(pid, 0)
+            return pid
+        return None
+    except (OSError, ValueError, OverflowError):
+        return None
 
 
 class _Connection:

@@ -1,5 +1,5 @@
 import { Random } from '../../src/kernel/index.ts'
-import { cutPairs, formation, generateScenario, lossAndPauses, type Scenario } from '../../src/sim/index.ts'
+import { CALM, cutPairs, formation, generateScenario, lossAndPauses, type Scenario } from '../../src/sim/index.ts'
 
 export interface Campaign {
   readonly name: string
@@ -32,6 +32,18 @@ export const CAMPAIGNS: readonly Campaign[] = [
     scenario: (seed, nodes) => {
       const [nodesMin, nodesMax] = nodes === undefined ? [2, 8] : [nodes, nodes]
       return roughened(generateScenario({ name: 'claims', seed, nodesMin, nodesMax, safetyMs: 60_000 }))
+    },
+  },
+  {
+    name: 'claims-liar',
+    help: 'the same among 3 to 8 nodes, one or two of which lie in their messages, half of the seeds in fair weather: CL-17 to CL-19',
+    count: 200,
+    scenario: (seed, nodes) => {
+      const [nodesMin, nodesMax] = nodes === undefined ? [3, 8] : [nodes, nodes]
+      const scenario = roughened(generateScenario({ name: 'claims-liar', seed, nodesMin, nodesMax, safetyMs: 45_000 }))
+      return new Random(`fair/${seed}`).chance(0.5)
+        ? { ...scenario, faults: {}, weather: CALM, halfOpenRate: 0 }
+        : scenario
     },
   },
   {

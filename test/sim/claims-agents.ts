@@ -2,9 +2,7 @@ import type { AgentFacts, AgentId, RunOrder } from '../../src/claims/index.ts'
 import { Random } from '../../src/kernel/index.ts'
 import type { Simulation, SwarmProgram } from '../../src/sim/index.ts'
 import type { ClaimsHostEffect } from '../../src/swarm/index.ts'
-
-export const SKILLS = ['a', 'b', 'c'] as const
-export const TIERS = ['gold', 'silver'] as const
+import { SKILLS, TIERS } from './claims-conditions.ts'
 
 /** The trace of a task whose first attempt nobody ever answers: whoever has it is to be switched off. */
 export const HELD = 'held'
@@ -54,6 +52,8 @@ export interface AgentsWatcher {
   failing(execution: Execution, facts: AgentFacts): void
   /** It was handed something after it had said that it takes no more, or while it says nothing. */
   goneButAsked(execution: Execution): void
+  /** It was handed extra input; `isRunning`: for something that it works on. */
+  steered(machine: number, task: string, input: Uint8Array, isRunning: boolean): void
 }
 
 /** Processors that the agents of a machine share; every other machine says nothing about them. */
@@ -65,19 +65,22 @@ export function hostCpuOf(machine: number): number | undefined {
 export class SimAgents {
   readonly #sim: Simulation<SwarmProgram>
   readonly #watcher: AgentsWatcher
+  /** Whether the agents of a machine can do everything, and always do. */
+  readonly #isAble: (machine: number) => boolean
   readonly #agents = new Map<AgentId, SimAgent>()
   #counter = 0
   #healed = false
 
-  constructor(sim: Simulation<SwarmProgram>, watcher: AgentsWatcher) {
+  constructor(sim: Simulation<SwarmProgram>, watcher: AgentsWatcher, isAble: (machine: number) => boolean) {
     this.#sim = sim
     this.#watcher = watcher
+    this.#isAble = isAble
   }
 
   /** A machine has started: its agents attach, each in its own time. */
   boot(machine: number): void {
     const random = new Random(`${this.#sim.random.seed}/agents/${machine}`)
-    const count = machine === 0 ? 3 : random.below(4)
+    const count = this.#isAble(machine) ? 3 : random.below(4)
     const cpu = hostCpuOf(machine)
     if (cpu !== undefined) this.#later(machine, 0, (program) => program.tell({ kind: 'capacity', resources: { cpu } }))
     for (let i = 0; i < count; i++) this.#join(machine, i, random.fork(`${i}`))
@@ -101,6 +104,7 @@ export class SimAgents {
   perform(machine: number, effect: ClaimsHostEffect): void {
     if (effect.kind === 'run') this.#run(machine, effect.agent, effect.order)
     else if (effect.kind === 'stop') this.#stop(effect.agent, effect.task, effect.attempt)
+    else if (effect.kind === 'steer') this.#steer(machine, effect)
     else if (effect.kind === 'expel') {
       const agent = this.#agents.get(effect.agent)
       if (agent !== undefined) this.#leave(agent, 500)
@@ -109,8 +113,9 @@ export class SimAgents {
 
   #join(machine: number, index: number, random: Random): void {
     this.#counter += 1
-    const isGood = this.#healed || machine === 0
-    const facts = factsOf(machine, index, random)
+    const isAble = this.#isAble(machine)
+    const isGood = this.#healed || isAble
+    const facts = factsOf(isAble, index, random)
     const agent: SimAgent = {
       id: `${machine}.${index}.${this.#counter}` as AgentId,
       machine,
@@ -140,8 +145,9 @@ export class SimAgents {
     this.#later(agent.machine, random.exponential(20_000), (program) => {
       if (!agent.isAttached || this.#healed) return
       if (random.chance(0.3)) {
-        agent.isDetached = true
+        // After the step: what was due by then is given before the agent is heard.
         program.tell({ kind: 'agent-detach', agent: agent.id })
+        agent.isDetached = true
         this.#later(agent.machine, random.between(0, 8_000), () => this.#leave(agent, random.between(0, 2_000)))
         return
       }
@@ -165,8 +171,8 @@ export class SimAgents {
       agent.frozenUntil = this.#sim.now + forMs
       this.#later(agent.machine, random.between(300, 3_000), (program) => {
         if (!agent.isAttached || this.#sim.now >= agent.frozenUntil) return
-        agent.isSilent = true
         program.tell({ kind: 'agent-silent', agent: agent.id })
+        agent.isSilent = true
       })
       this.#later(agent.machine, forMs, (program) => {
         if (agent.isAttached && agent.isSilent) {
@@ -207,6 +213,16 @@ export class SimAgents {
     const allRunning = onHost.flatMap(({ running }) => [...running.values()])
     this.#watcher.started(execution, agent.facts, [...agent.running.values()], allRunning)
     this.#behave(agent, execution)
+  }
+
+  #steer(
+    machine: number,
+    { steering, agent: id, task, attempt, input }: Extract<ClaimsHostEffect, { kind: 'steer' }>,
+  ): void {
+    const isTaken = this.#agents.has(id)
+    const isRunning = this.#agents.get(id)?.running.has(keyOf(task, attempt)) === true
+    this.#watcher.steered(machine, task, input, isRunning || !isTaken)
+    this.#later(machine, 0, (program) => program.tell({ kind: 'steered', steering, isTaken }))
   }
 
   #behave(agent: SimAgent, execution: Execution): void {
@@ -305,17 +321,16 @@ function keyOf(task: string, attempt: number): string {
   return `${task}/${attempt}`
 }
 
-/** The first machine has everything, so that every task without constraints can be done in every core. */
-function factsOf(machine: number, index: number, random: Random): AgentFacts {
-  const isFirst = machine === 0
-  const skills = isFirst ? SKILLS : random.sample(SKILLS, 1 + random.below(SKILLS.length))
-  const tenants = isFirst || random.chance(0.8) ? undefined : [`t${random.below(3)}`]
+/** Some machines have everything: the first, so that every task without constraints can be done in every core. */
+function factsOf(isAble: boolean, index: number, random: Random): AgentFacts {
+  const skills = isAble ? SKILLS : random.sample(SKILLS, 1 + random.below(SKILLS.length))
+  const tenants = isAble || random.chance(0.8) ? undefined : [`t${random.below(3)}`]
   return {
     name: `agent${index}`,
     skills: skills.map((name) => ({ name, proficiency: random.float() })),
-    slots: isFirst ? 4 : 1 + random.below(3),
-    resources: isFirst ? { cpu: 8 } : { cpu: 1 + random.below(4) },
-    labels: { tier: isFirst ? (TIERS[index % 2] as string) : random.pick(TIERS) },
+    slots: isAble ? 4 : 1 + random.below(3),
+    resources: isAble ? { cpu: 8 } : { cpu: 1 + random.below(4) },
+    labels: { tier: isAble ? (TIERS[index % 2] as string) : random.pick(TIERS) },
     price: random.below(5),
     ...(tenants === undefined ? {} : { tenants }),
   }

@@ -8,21 +8,22 @@ import {
 import type { Checker, Machine, Simulation, SwarmProgram } from '../../src/sim/index.ts'
 import { decodeNodeRecord } from '../../src/swarm/index.ts'
 import type { Execution } from './claims-agents.ts'
+import type { Fits } from './claims-conditions.ts'
+import type { LiarWatch } from './liar-watch.ts'
 
 /** One submission and all that became of it, as seen from outside. */
 export interface Work {
   readonly id: string
   readonly machine: number
   readonly submission: Submission
-  /** What an executor must be (T-8), said without the language of expressions. */
-  readonly fits: (facts: AgentFacts, machine: number) => boolean
+  readonly fits: Fits
   task: string | undefined
   acknowledged: boolean
   cancelAcknowledged: boolean
   readonly executions: Execution[]
 }
 
-interface Ended {
+interface Ended extends Pick<Extract<ClaimsRecord, { kind: 'ended' }>, 'error'> {
   readonly state: string
   readonly output: string | undefined
   readonly executions: number
@@ -56,10 +57,15 @@ export class ClaimsChecker implements Checker<SwarmProgram> {
   readonly #turnAt: number[] = []
 
   readonly #isWanted: (execution: Execution) => boolean
+  /** Where members lie: nothing is asked of them, or for what they coordinate. */
+  readonly #watch: LiarWatch | undefined
+  /** What an agent works on, be it nobody's submission. */
+  readonly #ordered = new WeakMap<Execution, Work>()
 
-  constructor(sim: Simulation<SwarmProgram>, isWanted: (execution: Execution) => boolean) {
+  constructor(sim: Simulation<SwarmProgram>, isWanted: (execution: Execution) => boolean, watch?: LiarWatch) {
     this.#sim = sim
     this.#isWanted = isWanted
+    this.#watch = watch
   }
 
   onDown(machine: Machine): void {
@@ -67,6 +73,7 @@ export class ClaimsChecker implements Checker<SwarmProgram> {
   }
 
   onTurn(machine: Machine, program: SwarmProgram): void {
+    if (this.#watch?.isLiar(machine.index) === true) return
     this.#turnAt[machine.index] = this.#sim.now
     this.#readLeases(machine, program)
     this.#readLog(machine)
@@ -84,15 +91,18 @@ export class ClaimsChecker implements Checker<SwarmProgram> {
     hostCpu = Number.POSITIVE_INFINITY,
   ): void {
     const { machine, order } = execution
-    const work = this.work.get(order.trace ?? '')
+    if (this.#watch?.isLiar(machine) === true) return
+    const submitted = this.work.get(order.trace ?? '')
+    const work = this.#watch === undefined ? submitted : this.#watch.judge(machine, order, submitted)
     if (work === undefined) {
       this.#violate('T-8', machine, `${order.task} was never submitted`)
       return
     }
+    this.#ordered.set(execution, work)
     for (const other of work.executions) this.#suspect(work, other, execution)
     work.executions.push(execution)
     // Of a call nobody hears before its end.
-    this.#byTask.set(order.task, work)
+    if (work === submitted) this.#byTask.set(order.task, work)
     if (!work.fits(facts, machine))
       this.#violate('T-8', machine, `${order.task} runs at ${facts.name}, which may not have it`)
     if (running.length > facts.slots)
@@ -106,7 +116,7 @@ export class ClaimsChecker implements Checker<SwarmProgram> {
 
   #cpuOf(running: readonly Execution[]): number {
     let cpu = 0
-    for (const { order } of running) cpu += this.work.get(order.trace ?? '')?.submission.resources.cpu ?? 0
+    for (const execution of running) cpu += this.#ordered.get(execution)?.submission.resources.cpu ?? 0
     return cpu
   }
 
@@ -187,6 +197,7 @@ export class ClaimsChecker implements Checker<SwarmProgram> {
     const held = new Map<string, { readonly token: Token; readonly endsAt: number; readonly exact: boolean }>()
     for (const { task, token, endsAt, guarantee } of program.claims.leases(now)) {
       const exact = guarantee === 'exactly-once'
+      if (this.#watch?.isLiarsTask(task) === true) continue
       held.set(task, { token, endsAt, exact })
       if (exact && before?.has(task) !== true) this.#newLease(machine, task, token)
     }
@@ -227,7 +238,7 @@ export class ClaimsChecker implements Checker<SwarmProgram> {
   }
 
   #onEnded(machine: Machine, record: Extract<ClaimsRecord, { kind: 'ended' }>): void {
-    const { task, state, executions } = record
+    const { task, state, executions, error } = record
     const output = record.output === undefined ? undefined : new TextDecoder().decode(record.output)
     const known = this.ended.get(task)
     if (known !== undefined) {
@@ -236,7 +247,17 @@ export class ClaimsChecker implements Checker<SwarmProgram> {
       }
       return
     }
-    this.ended.set(task, { state, output, executions })
+    this.ended.set(task, { state, output, executions, error })
+    const executor = record.executor?.node
+    if (state === 'completed' && executor !== undefined && this.#watch?.isLyingNode(executor) === true) {
+      if (!this.#watch.mayEnd(machine, executor, task, record))
+        this.#violate(
+          'T-3',
+          machine.index,
+          `${task} was completed by ${executor}, which was not given ${textOf(record)}`,
+        )
+      return
+    }
     const work = this.#byTask.get(task)
     if (work === undefined) return
     if (work.cancelAcknowledged && state !== 'cancelled')

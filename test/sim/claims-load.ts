@@ -1,5 +1,4 @@
 import type {
-  AgentFacts,
   ClaimsAnswer,
   ClaimsRequest,
   Objective,
@@ -11,8 +10,12 @@ import type {
 import type { Random, Result } from '../../src/kernel/index.ts'
 import { type Host, type Load, type Simulation, type SwarmProgram, simNodeId } from '../../src/sim/index.ts'
 import type { ClaimsHostEffect } from '../../src/swarm/index.ts'
-import { HELD, hostCpuOf, SimAgents, SKILLS, TIERS } from './claims-agents.ts'
+import { type AgentsWatcher, HELD, hostCpuOf, SimAgents } from './claims-agents.ts'
 import { ClaimsChecker, type Work } from './claims-checker.ts'
+import { CONDITIONS, type Fits, SKILLS, TIERS } from './claims-conditions.ts'
+import { LiarTrial } from './liar-trial.ts'
+import { LiarWatch } from './liar-watch.ts'
+import type { LyingMembers } from './lies/members.ts'
 
 /** Mean gap between two submissions at one machine. */
 const SUBMIT_EVERY_MS = 700
@@ -20,6 +23,8 @@ const SUBMIT_EVERY_MS = 700
 const CALLS_SHARE = 0.3
 /** Everything that can end has ended this long after healing: back-offs, leases and breakers included. */
 const END_BOUND_MS = 240_000
+/** Every attempt may have been a liar's, who takes a lease for each. */
+const LIAR_BOUND_FACTOR = 3
 /** T-9 and T-10, with room for what is measured from outside. */
 const AWARD_BOUND_MS = 2_000
 
@@ -40,7 +45,10 @@ type Asked = (outcome: Result<ClaimsAnswer, Refusal>) => void
 /** Clients that submit, ask, wait and cancel at random; agents of all kinds; and the clauses that must hold. */
 export class ClaimsLoad implements Load<SwarmProgram> {
   readonly clause = 'T-9'
-  readonly boundMs = END_BOUND_MS
+  readonly boundMs: number
+  readonly #liars: LyingMembers | undefined
+  #watch: LiarWatch | undefined
+  #trial: LiarTrial | undefined
   #parts: Parts | undefined
   readonly #asked = new Map<string, Asked>()
   readonly #submitted: Work[] = []
@@ -56,25 +64,40 @@ export class ClaimsLoad implements Load<SwarmProgram> {
   /** T-12: what agents that fail at once were given, per machine since its start, by name and skills. */
   readonly #failing: Map<string, number>[] = []
 
+  /** @param liars members that lie, of which nothing is asked and for which nothing is promised */
+  constructor(liars?: LyingMembers) {
+    this.#liars = liars
+    this.boundMs = liars === undefined ? END_BOUND_MS : LIAR_BOUND_FACTOR * END_BOUND_MS
+  }
+
   /** How many tasks were acknowledged, and how many ended. */
-  get figures(): { readonly acknowledged: number; readonly ended: number; readonly executions: number } {
+  get figures(): Readonly<Record<string, number>> {
     const acknowledged = this.#submitted.filter((work) => work.acknowledged)
     const ended = acknowledged.filter(({ task }) => task !== undefined && this.#checker.ended.has(task))
     return {
       acknowledged: acknowledged.length,
       ended: ended.length,
       executions: this.#submitted.reduce((sum, { executions }) => sum + executions.length, 0),
+      ...(this.#liars === undefined ? {} : { lies: this.#liars.lies }),
     }
   }
 
   begin(sim: Simulation<SwarmProgram>): void {
-    const agents: SimAgents = new SimAgents(sim, {
+    this.#liars?.begin(sim)
+    const watch = this.#liars === undefined ? undefined : new LiarWatch(sim, this.#liars.machines)
+    if (watch !== undefined) sim.check(watch)
+    this.#watch = watch
+    const watcher: AgentsWatcher = {
       started: (...started) => checker.started(...started, hostCpuOf(started[0].machine)),
-      failing: ({ machine, order }, { name }) => this.#onFailing(machine, `${name} ${order.skills.join(' ')}`),
+      failing: ({ machine, order }, { name }) => {
+        if (watch?.isLiarsTask(order.task) !== true) this.#onFailing(machine, `${name} ${order.skills.join(' ')}`)
+      },
       goneButAsked: ({ agent, machine, order }) =>
         sim.violate('CL-12', `${agent} was given ${order.task} after it had detached or while it was silent`, machine),
-    })
-    const checker = new ClaimsChecker(sim, (execution) => agents.isWanted(execution))
+      steered: (...steered) => watch?.steered(...steered),
+    }
+    const agents: SimAgents = new SimAgents(sim, watcher, (machine) => machine === 0 || this.#isLiar(machine))
+    const checker = new ClaimsChecker(sim, (execution) => agents.isWanted(execution), watch)
     this.#parts = { sim, checker, agents, random: sim.random.fork('load') }
     sim.check(checker)
     sim.check({
@@ -90,8 +113,17 @@ export class ClaimsLoad implements Load<SwarmProgram> {
     })
   }
 
+  needed(): readonly number[] {
+    return this.#liars?.machines ?? []
+  }
+
+  #isLiar(machine: number): boolean {
+    return this.#liars?.isLiar(machine) === true
+  }
+
   perform(host: Host, effect: ClaimsHostEffect): void {
     if (this.#parts === undefined) return
+    if (!this.#isLiar(host.machine)) this.#watch?.onEffect(host.machine, effect)
     if (effect.kind === 'reply') {
       const key = `${host.machine}/${effect.request}`
       const asked = this.#asked.get(key)
@@ -111,23 +143,34 @@ export class ClaimsLoad implements Load<SwarmProgram> {
   healed(core: readonly number[]): void {
     this.#healed = true
     this.#core = new Set(core)
-    this.#all.agents.heal()
+    const { sim, agents, checker } = this.#all
+    agents.heal()
+    if (this.#liars === undefined || this.#watch === undefined) return
+    const [watch, machines] = [this.#watch, core.filter((machine) => !this.#isLiar(machine))]
+    const submit = (machine: number, submission: Submission): Work => this.#submit(machine, submission, () => true)
+    const plainly = (id: string): Submission => plain(this.#all.random, id)
+    this.#trial = new LiarTrial({ sim, checker, watch, liars: this.#liars, machines, plainly, submit })
   }
 
   /** Everything acknowledged whose coordinator lives has ended; then, idle, each of a few is awarded in time (T-9). */
   missing(): string | undefined {
     const { sim, checker } = this.#all
     if (this.#held !== undefined && !this.#heldIsOver) return this.#heldTask()
-    for (const { task, machine, submission } of this.#submitted) {
+    for (const work of this.#submitted) {
+      const { task, machine, submission } = work
       if (task === undefined || !this.#core.has(machine) || !submission.durable || checker.ended.has(task)) continue
+      if (this.#isLiar(machine)) continue
       const report = sim.programOf(machine)?.claims.task(task)
       if (report === undefined) {
         sim.violate('T-5', `${task} was acknowledged and is not known any more`, machine)
         return 'lost'
       }
+      if (this.#watch?.mayRunForEver(report, work) === true) continue
       return `${task} on machine ${machine} is ${report.state} after ${report.attempts} attempts (${JSON.stringify(submission.require)} ${submission.resources.cpu ?? ''})`
     }
-    return this.#takenSlot() ?? this.#probeNext()
+    return this.#trial === undefined
+      ? (this.#takenSlot() ?? this.#probeNext())
+      : (this.#trial.missing() ?? this.#takenSlot())
   }
 
   /** Nobody works any more, so no slot is taken: what was promised or told to stop has come back. */
@@ -248,7 +291,7 @@ export class ClaimsLoad implements Load<SwarmProgram> {
     else {
       this.#request(machine, { kind: 'submit', submission }, (outcome) => {
         if (outcome.ok && outcome.value.kind === 'accepted')
-          this.#checker.acknowledged(work, outcome.value.task, outcome.value.duplicate)
+          this.#acknowledged(work, outcome.value.task, outcome.value.duplicate)
       })
     }
     return work
@@ -260,10 +303,9 @@ export class ClaimsLoad implements Load<SwarmProgram> {
     const timeoutMs = this.#all.random.between(1, 20_000)
     this.#request(machine, { kind: 'call', submission, timeoutMs }, (outcome) => {
       if (!outcome.ok) {
-        if (typeof outcome.error.data?.task === 'string')
-          this.#checker.acknowledged(work, outcome.error.data.task, false)
+        if (typeof outcome.error.data?.task === 'string') this.#acknowledged(work, outcome.error.data.task, false)
       } else if (outcome.value.kind === 'report') {
-        this.#checker.acknowledged(work, outcome.value.report.task, false)
+        this.#acknowledged(work, outcome.value.report.task, false)
         this.#told(outcome.value.report)
       }
     })
@@ -275,14 +317,24 @@ export class ClaimsLoad implements Load<SwarmProgram> {
     const submission = isSame ? work.submission : { ...work.submission, priority: (work.submission.priority + 1) % 10 }
     this.#request(work.machine, { kind: 'submit', submission }, (outcome) => {
       if (outcome.ok && outcome.value.kind === 'accepted') {
-        if (isSame) this.#checker.acknowledged(work, outcome.value.task, outcome.value.duplicate)
+        if (isSame) this.#acknowledged(work, outcome.value.task, outcome.value.duplicate)
         else if (work.task !== undefined && outcome.value.duplicate)
           this.#sim.violate('T-4', `${work.task} stands for another body too`, work.machine)
       }
     })
   }
 
+  /** Others may ask for what a liar coordinates, whether or not it is as it says. */
+  #acknowledged(work: Work, task: string, isDuplicate: boolean): void {
+    if (this.#isLiar(work.machine)) work.task ??= task
+    else this.#checker.acknowledged(work, task, isDuplicate)
+  }
+
   #ask(machine: number, task: string, random: Random): void {
+    if (this.#liars !== undefined && random.chance(0.2)) {
+      this.#hear(machine, { kind: 'steer', task, input: new TextEncoder().encode('steered') })
+      return
+    }
     const kind = random.pick(['get', 'wait', 'wait', 'cancel', 'why', 'history'] as const)
     const ask: Extract<ClaimsRequest, { readonly task: string }> =
       kind === 'wait'
@@ -296,7 +348,7 @@ export class ClaimsLoad implements Load<SwarmProgram> {
   #hear(machine: number, ask: Extract<ClaimsRequest, { readonly task: string }>): void {
     const { task } = ask
     this.#request(machine, ask, (outcome) => {
-      if (!outcome.ok) return
+      if (!outcome.ok || this.#isLiar(machine)) return
       const { value } = outcome
       if (value.kind === 'cancelled') this.#checker.cancelAcknowledged(task, value.state)
       if (value.kind === 'report' && value.report.endedAt !== undefined) this.#told(value.report)
@@ -386,25 +438,21 @@ function drawObjective(random: Random): Objective {
 /** Conditions that not every core can fulfil have a deadline. */
 function drawConstraint(random: Random): {
   readonly require: readonly string[]
-  readonly fits: (facts: AgentFacts, machine: number) => boolean
+  readonly fits: Fits
   readonly bounded: boolean
 } {
   const kind = random.below(10)
-  if (kind === 0) {
-    const tier = random.pick(TIERS)
-    return { require: [`tier==${tier}`], fits: ({ labels }) => labels.tier === tier, bounded: false }
+  if (kind === 0) return needing([`tier==${random.pick(TIERS)}`], false)
+  if (kind === 1) return needing([`node==${simNodeId(random.below(8))}`], true)
+  if (kind === 2) return needing(['!(node==n0)', 'cpu>=2'], true)
+  if (kind === 3) return needing(['agent==agent1'], false)
+  return needing([], false)
+}
+
+function needing(require: readonly string[], bounded: boolean): ReturnType<typeof drawConstraint> {
+  return {
+    require,
+    fits: (facts, machine) => require.every((condition) => CONDITIONS[condition]?.(facts, machine) === true),
+    bounded,
   }
-  if (kind === 1) {
-    const machine = random.below(8)
-    return { require: [`node==${simNodeId(machine)}`], fits: (_facts, at) => at === machine, bounded: true }
-  }
-  if (kind === 2) {
-    return {
-      require: ['!(node==n0)', 'cpu>=2'],
-      fits: ({ resources }, at) => at !== 0 && (resources.cpu ?? 0) >= 2,
-      bounded: true,
-    }
-  }
-  if (kind === 3) return { require: ['agent==agent1'], fits: ({ name }) => name === 'agent1', bounded: false }
-  return { require: [], fits: () => true, bounded: false }
 }

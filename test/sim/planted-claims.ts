@@ -1,3 +1,4 @@
+import { PLANTED_AMONG_LIARS } from './planted-among-liars.ts'
 import type { PlantedBug } from './planted-bugs.ts'
 
 /** Bugs in the claims, each of a kind that somebody could make. */
@@ -250,4 +251,5 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     campaign: 'claims',
     seeds: 40,
   },
+  ...PLANTED_AMONG_LIARS,
 ]

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { CLAIMS_PROFILES } from '../../src/claims/index.ts'
+import { CLAIMS_PROFILES, type ClaimsParams } from '../../src/claims/index.ts'
 import { DIRECTORY_PROFILES } from '../../src/directory/index.ts'
 import { Random } from '../../src/kernel/index.ts'
 import { MEMBERSHIP_PROFILES, type MembershipParams } from '../../src/membership/index.ts'
 import {
+  type Boot,
   bootSwarm,
   type Contact,
   type Host,
@@ -17,6 +18,7 @@ import {
   runScenario,
   type Scenario,
   SimKeys,
+  type SwarmBootOptions,
   type SwarmProgram,
   simAddress,
   simNodeId,
@@ -27,6 +29,8 @@ import { sealerOf } from '../support/sealer.ts'
 import { ClaimsLoad } from './claims-load.ts'
 import { CouncilLoad } from './council-load.ts'
 import { buildGoverned, planOf, rolesOf } from './council-node.ts'
+import { isPayload } from './lies/making.ts'
+import { LyingMembers } from './lies/members.ts'
 
 /** Regions that a scenario over real distances is spread over. */
 const REGIONS = 5
@@ -55,6 +59,28 @@ export const buildNode: Build = (parts, params) =>
     params: { membership: params, directory: DIRECTORY_PROFILES.lan, claims: CLAIMS_PROFILES.lan },
   })
 
+/** Small tables, so that a liar comes to their bounds. */
+const CROWDED_CLAIMS: ClaimsParams = {
+  ...CLAIMS_PROFILES.lan,
+  holdsMax: 128,
+  holdsPerPeerMax: 48,
+  demandsMax: 1_500,
+  tenantsMax: 150,
+  requestsMax: 200,
+  transfersPerPeerMax: 32,
+  transferBytesPerPeerMax: 2 * 1024 * 1024,
+  outboxMessagesMax: 128,
+  tracksMax: 1_000,
+}
+
+/** What agents and clients take is not everything, as in a daemon. */
+const buildAmongLiars: Build = (parts, params) =>
+  composeSwarm({
+    isPayload,
+    ...parts,
+    params: { membership: params, directory: DIRECTORY_PROFILES.lan, claims: CROWDED_CLAIMS },
+  })
+
 function buildCouncilNode(scenario: Scenario): Build {
   return (parts, params) => buildGoverned(parts, params, scenario)
 }
@@ -77,15 +103,18 @@ export interface RunChoices {
 export function run(scenario: Scenario, choices: RunChoices = {}): RunResult {
   const params = paramsOf(scenario)
   const council = scenario.name === 'council' ? new CouncilLoad(scenario) : undefined
-  const build = choices.build ?? (council === undefined ? buildNode : buildCouncilNode(scenario))
+  const liars = scenario.name === 'claims-liar' ? new LyingMembers(scenario) : undefined
+  const usual = council !== undefined ? buildCouncilNode(scenario) : liars !== undefined ? buildAmongLiars : buildNode
+  const build = choices.build ?? usual
   // Campaigns about claims and the council have work to do; the others watch an idle swarm.
-  const claims = scenario.name === 'claims' ? new ClaimsLoad() : undefined
+  const claims = scenario.name === 'claims' || liars !== undefined ? new ClaimsLoad(liars) : undefined
   const load = claims ?? council
   const plan = council === undefined ? undefined : planOf(scenario)
+  const boot = (options: SwarmBootOptions): Boot<SwarmProgram> => liars?.boot(options) ?? bootSwarm(options)
   return runScenario<SwarmProgram>({
     scenario,
     latency: latencyOf(scenario),
-    boot: bootSwarm({
+    boot: boot({
       keys: new SimKeys(scenario.seed),
       contactsOf: (host) => contactsOf(scenario, host),
       build: (parts, host) => build(parts, params, host),
@@ -94,8 +123,8 @@ export function run(scenario: Scenario, choices: RunChoices = {}): RunResult {
       ...(plan === undefined ? {} : { rolesOf: (host) => rolesOf(plan, host) }),
     }),
     load,
-    // Whoever is revoked is cut off for good, which nobody's view of membership is to be judged by.
-    judgesMembership: council === undefined,
+    // Whoever is revoked is cut off for good, as are liars for a while: nobody's view of membership is to be judged by that.
+    judgesMembership: council === undefined && liars === undefined,
     // M-5 allows 8 s where round trips take up to 400 ms (membership/params.ts).
     bounds: { convergeMs: 30_000, detectMs: scenario.latency === 'lan' ? 5_000 : 8_000 },
     leave: (program) => program.leave(),

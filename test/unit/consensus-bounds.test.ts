@@ -48,13 +48,37 @@ describe('a block', () => {
   })
 })
 
+function intakeOf() {
+  const signer = fakeSigner('a' as NodeId)
+  const group = new Group(GROUP, EPOCH, nodes(4), RULES)
+  const params = consensusParams()
+  const context = new Context({ signer, params, rules: RULES, hashing: Hashing.with(fakeHash), group })
+  return { context, params, intake: new Intake(context, 1, [signer]) }
+}
+
+describe('a request of an earlier session than another holder of its key has begun', () => {
+  it('B-21 is said again in a later one, also when it was decided to be too late; but not if nobody waits for it', () => {
+    const { context, params, intake } = intakeOf()
+    intake.submit({ id: 7, operation: operation('w:1') })
+    const [given] = intake.bundle(height(3), () => undefined)
+    context.now = (params.submitTimeoutMs - 1) as Millis
+    intake.submit({ id: 8, operation: operation('w:2') })
+    const [sent] = intake.bundle(height(3), () => undefined)
+    if (given === undefined || sent === undefined) throw new Error('both are on their way')
+    context.now = params.submitTimeoutMs as Millis
+    intake.expire([])
+    const results = [given, sent].map(({ request }) => ({ request, outcomes: [], refused: 'old-session' as const }))
+    intake.finalised({ results } as unknown as Decision)
+    const again = intake.bundle(height(4), () => 5)
+    expect(again.map(({ request }) => request.operations)).toEqual([sent.request.operations])
+    expect(again[0]?.request.session).toBeGreaterThan(5)
+    expect(context.take().flatMap((effect) => (effect.kind === 'outcome' ? [effect.id] : []))).toEqual([7])
+  })
+})
+
 describe('a request on its way that can no longer count', () => {
   it('B-21 begins anew from a later floor under its nonce, so that none is left out', () => {
-    const signer = fakeSigner('a' as NodeId)
-    const group = new Group(GROUP, EPOCH, nodes(4), RULES)
-    const params = consensusParams()
-    const context = new Context({ signer, params, rules: RULES, hashing: Hashing.with(fakeHash), group })
-    const intake = new Intake(context, 1, [signer])
+    const { intake } = intakeOf()
     intake.submit({ id: 7, operation: operation('w:1') })
     const [sent] = intake.bundle(height(3), () => undefined)
     expect(intake.renew(() => true, height(3))).toEqual([])

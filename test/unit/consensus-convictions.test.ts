@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { fakeHash, GROUP, type Host, nodes, Register, World } from '../../src/byzantine/index.ts'
+import { fakeHash, fakeSigner, GROUP, type Host, nodes, Register, World } from '../../src/byzantine/index.ts'
+import { Context } from '../../src/consensus/context.ts'
+import { Convictions } from '../../src/consensus/convictions.ts'
 import { Execution } from '../../src/consensus/execution.ts'
 import { Group } from '../../src/consensus/group.ts'
 import { Hashing } from '../../src/consensus/hashing.ts'
@@ -14,6 +16,47 @@ function lieOf(signer: NodeId, { epoch }: Host['core']): Evidence {
   const vote = (text: string) => cast(signer, { kind: 'prepare', epoch, view: view(1), digest: digest(text) })
   return { signer, first: vote('1'), second: vote('2') }
 }
+
+describe('evidence that is being checked', () => {
+  const members = nodes(4)
+  const [self, accuser, liar, other] = members as [NodeId, NodeId, NodeId, NodeId]
+  const evidenceOf = (signer: NodeId) => lieOf(signer, { epoch: EPOCH } as Host['core'])
+
+  function convictions(inspectionsMax: number) {
+    const group = new Group(GROUP, EPOCH, members, RULES)
+    const params = { ...consensusParams(), inspectionsMax }
+    const hashing = Hashing.with(fakeHash)
+    const context = new Context({ signer: fakeSigner(self), params, rules: RULES, hashing, group })
+    const held = new Convictions(context, () => {})
+    /** The checks that are asked for by what a peer shows. */
+    const shown = (evidence: Evidence) => {
+      held.consider(accuser, evidence)
+      return context.take().flatMap((effect) => (effect.kind === 'verify' ? [effect] : []))
+    }
+    return { context, held, shown }
+  }
+
+  it('is that of one peer at a time for each accused, and what was bad keeps no other from being seen', () => {
+    const { context, held, shown } = convictions(1_000)
+    const [bad] = shown(evidenceOf(liar))
+    expect(shown(evidenceOf(liar))).toEqual([])
+    expect(shown(evidenceOf(other))).toHaveLength(1)
+    context.conclude(bad?.id ?? 0, [true, false])
+    const [good] = shown(evidenceOf(liar))
+    context.conclude(good?.id ?? 0, [true, true])
+    expect(held.has(liar)).toBe(true)
+  })
+
+  it('may be shown again if there was no room to check it', () => {
+    const { context, held, shown } = convictions(4)
+    const [first] = shown(evidenceOf(other))
+    expect(shown(evidenceOf(liar))).toEqual([])
+    context.conclude(first?.id ?? 0, [true, true])
+    const [second] = shown(evidenceOf(liar))
+    context.conclude(second?.id ?? 0, [true, true])
+    expect(held.has(liar)).toBe(true)
+  })
+})
 
 describe('convictions (B-24)', () => {
   it('have room for every liar, one after the other, and the group rests afterwards', () => {

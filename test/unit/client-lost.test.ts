@@ -1,0 +1,88 @@
+import { join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
+import { backOffMs } from '../../src/client/reconnection.ts'
+import { connect } from '../../src/index.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+import { codeOf, ends, gate, open } from '../support/scripted-client.ts'
+import { refusal, ScriptedDaemon } from '../support/scripted-daemon.ts'
+
+const ECHO = { name: 'echo', skills: ['echo'] }
+
+describe('a lost connection', () => {
+  it('AC-2: is made again; AC-4: what is repeatable is asked again, what is not fails and says so', async () => {
+    const states: string[] = []
+    const { daemon, swarm } = await open({ onConnection: (state) => states.push(state) })
+    daemon.answer = ({ method }) => (method === 'hello' ? 'default' : undefined)
+    const keyed = swarm.submit('echo', 1, { key: 'k' })
+    const unkeyed = swarm.submit('echo', 2)
+    const waiting = swarm.wait('t1')
+    const failing = codeOf(unkeyed)
+    await daemon.heard('task.submit', 2)
+    await daemon.heard('task.wait')
+    daemon.answer = ({ method }) => {
+      if (method === 'task.submit') return { result: { task: 't2', state: 'accepted', duplicate: true } }
+      return method === 'task.wait' ? { result: { task: 't1', state: 'completed' } } : 'default'
+    }
+    daemon.drop()
+    expect(await failing).toBe('NO_DAEMON')
+    await expect(unkeyed).rejects.toThrow('may have been accepted')
+    expect(await keyed).toMatchObject({ task: 't2' })
+    expect(await waiting).toMatchObject({ state: 'completed' })
+    expect(daemon.of('task.submit').map(({ params }) => params?.key)).toEqual(['k', undefined, 'k'])
+    expect(states).toEqual(['lost', 'connected'])
+  })
+
+  it('what is asked meanwhile waits for its return, as long as it is asked to', async () => {
+    const { daemon, swarm } = await open()
+    await daemon.stop()
+    const patient = swarm.get('t1')
+    const hasty = codeOf(swarm.get('t1', { timeoutMs: 30 }))
+    expect(await hasty).toBe('TIMEOUT')
+    const back = await new ScriptedDaemon(daemon.path).start()
+    ends.push(() => back.stop())
+    await patient
+    expect(back.of('task.get')).toHaveLength(1)
+  })
+
+  it('a run without a time-out waits for longer than it is asked to wait at once', async () => {
+    const lost = gate()
+    const { daemon, swarm } = await open({ onConnection: () => lost.resolve() })
+    await daemon.stop()
+    await lost.promise
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    ends.push(() => vi.useRealTimers())
+    const run = swarm.run('echo')
+    const hasty = codeOf(swarm.run('echo', 1, { timeoutMs: 30_000 }))
+    vi.advanceTimersByTime(60_000)
+    expect(await hasty).toBe('TIMEOUT')
+    vi.useRealTimers()
+    const back = new ScriptedDaemon(daemon.path)
+    back.answer = ({ method }) => (method === 'task.call' ? { result: { task: 't1', state: 'completed' } } : 'default')
+    ends.push(() => back.stop())
+    await back.start()
+    expect(await run).toMatchObject({ state: 'completed' })
+    expect(back.of('task.call')).toHaveLength(1)
+  })
+
+  it('AC-2: a daemon that refuses us for good, or stays away for too long, ends the client', async () => {
+    const { daemon, swarm } = await open()
+    const { ended } = await swarm.attach(ECHO, () => null)
+    daemon.answer = () => refusal('UNAUTHORISED')
+    daemon.drop()
+    expect(await Promise.all([codeOf(swarm.get('t1')), codeOf(ended)])).toEqual(['UNAUTHORISED', 'UNAUTHORISED'])
+    expect(await codeOf(swarm.get('t1'))).toBe('UNAUTHORISED')
+
+    const other = await open({ giveUpAfterMs: 100 })
+    await other.daemon.stop()
+    expect(await codeOf(other.swarm.wait('t1'))).toBe('NO_DAEMON')
+  })
+
+  it('AC-2: the first connection is tried once', async () => {
+    expect(await codeOf(connect({ socket: join(scratchDirectory(), 's') }))).toBe('NO_DAEMON')
+  })
+
+  it('AC-2: pauses double up to a bound, half of them by chance', () => {
+    expect([0, 1, 2, 50].map((count) => backOffMs(count, 1))).toEqual([50, 100, 200, 5000])
+    expect([0, 1, 2, 50].map((count) => backOffMs(count, 0))).toEqual([25, 50, 100, 2500])
+  })
+})

@@ -81,41 +81,44 @@ export function word<const W extends readonly [string, ...string[]]>(words: W, t
 export interface Form {
   readonly rule: string
   readonly pattern: RegExp
+  /** What has a place of so many bytes, in UTF-8, says so beside its pattern. */
+  readonly bytesMax?: number
   readonly example: string
 }
 
+function formed({ pattern, bytesMax }: Form): z.ZodString {
+  const schema = z.string().regex(pattern)
+  return bytesMax === undefined ? schema : schema.refine((value) => new TextEncoder().encode(value).length <= bytesMax)
+}
+
 export function text(form: Form, told: Told<string>): z.ZodString {
-  return declare(z.string().regex(form.pattern), about('text', form.rule, told, { example: form.example }))
+  return declare(formed(form), about('text', form.rule, told, { example: form.example }))
 }
 
 /** A text that is not set unless someone sets it. */
 export function optionalText(form: Form, told: Omit<Told<undefined>, 'fallback'>, rest: Rest = {}) {
-  const schema = z.string().regex(form.pattern).optional()
+  const schema = formed(form).optional()
   return declare(schema, about('text', form.rule, { ...told, fallback: undefined }, { example: form.example, ...rest }))
 }
 
 /** Texts of one form; in the environment separated by commas. */
 export function list(form: Form, itemsMax: number, told: Told<readonly string[]>) {
   const rule = `a list of at most ${itemsMax}, each ${form.rule}`
-  const schema = z.array(z.string().regex(form.pattern)).max(itemsMax)
+  const schema = z.array(formed(form)).max(itemsMax)
   return declare(schema, about('list', rule, told, { example: [form.example] }))
 }
 
 /** Names to texts; in the environment `name=value` separated by commas. */
 export function map(key: Form, value: Form, entriesMax: number, told: Told<Readonly<Record<string, string>>>) {
   const rule = `at most ${entriesMax} entries from ${key.rule} to ${value.rule}`
-  const schema = z
-    .record(z.string().regex(key.pattern), z.string().regex(value.pattern))
-    .refine((entries) => Object.keys(entries).length <= entriesMax)
+  const schema = z.record(formed(key), formed(value)).refine((entries) => Object.keys(entries).length <= entriesMax)
   return declare(schema, about('map', rule, told, { example: { [key.example]: value.example } }))
 }
 
 /** Names to amounts of anything: numbers from 0; in the environment `name=amount` separated by commas. */
 export function amounts(key: Form, entriesMax: number, told: Told<Readonly<Record<string, number>>>) {
   const rule = `at most ${entriesMax} entries from ${key.rule} to a number from 0`
-  const schema = z
-    .record(z.string().regex(key.pattern), z.number().min(0))
-    .refine((entries) => Object.keys(entries).length <= entriesMax)
+  const schema = z.record(formed(key), z.number().min(0)).refine((entries) => Object.keys(entries).length <= entriesMax)
   return declare(schema, about('amounts', rule, told, { example: { [key.example]: 4 } }))
 }
 
@@ -126,7 +129,7 @@ export function wordMap<const W extends readonly [string, ...string[]]>(
   told: Told<Readonly<Record<string, W[number]>>>,
 ) {
   const rule = `from ${key.rule} to one of ${words.join(', ')}`
-  const schema = z.record(z.string().regex(key.pattern), z.enum(words))
+  const schema = z.record(formed(key), z.enum(words))
   return declare(schema, about('map', rule, told, { example: { [key.example]: words[0] } }))
 }
 

@@ -37,7 +37,12 @@ const LABEL_KEY: Form = {
   pattern: /^(?!swarm\.)[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,30}[A-Za-z0-9])?$/,
   example: 'gpu.model',
 }
-const LABEL_VALUE: Form = { rule: 'a text of up to 64 characters', pattern: /^[^\p{C}]{0,64}$/u, example: 'V100' }
+const LABEL_VALUE: Form = {
+  rule: 'a text of up to 64 bytes of UTF-8',
+  pattern: /^[^\p{C}]*$/u,
+  bytesMax: 64,
+  example: 'V100',
+}
 const ADDRESS: Form = {
   rule: 'a multiaddr of at most 160 characters',
   pattern: /^(?=.{1,160}$)\/(?:ip4|ip6|dns|dns4|dns6|dnsaddr)\/[^/\s]+(?:\/[^/\s]+)*$/,

@@ -13,6 +13,9 @@ export const PROBE_RUMOURS_MAX = 16
 const PATIENCE_MIN = 0.35
 const PATIENCE_MAX = 0.7
 
+/** Helpers' word that a neighbour lives counts for so many times `suspicionOrphanMs` after it was last heard itself (M-29). */
+const HEARSAY_ORPHANS = 3
+
 /** One question whether a neighbour lives. */
 interface Probe {
   readonly sequence: number
@@ -183,7 +186,8 @@ export class Detector {
   answeredFor(target: NodeId, sequence: number): void {
     const watch = this.#watches.get(target)
     if (watch?.probe?.sequence !== sequence) return
-    if (this.#ground.awake - watch.spokeAt < this.#ground.params.hearsayMs) this.#succeeded(watch)
+    const { awake, params } = this.#ground
+    if (awake - watch.spokeAt < HEARSAY_ORPHANS * params.suspicionOrphanMs) this.#succeeded(watch)
   }
 
   /** A helper has not heard from the target, but we have from the helper. */

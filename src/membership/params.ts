@@ -15,8 +15,6 @@ export interface MembershipParams {
   readonly indirectTimeoutMs: number
   /** Helpers asked at once (SWIM's k). */
   readonly indirectProbes: number
-  /** Helpers' word that a neighbour lives counts for this long after it was last heard itself (M-29). */
-  readonly hearsayMs: number
   /** A suspect neighbour is probed again this often, so that a live one can refute. */
   readonly suspectProbeMs: number
   /** Suspicion never ends sooner: it outlasts a pause of 2 s and the refutation (M-6). */
@@ -103,7 +101,6 @@ const LAN: MembershipParams = {
   directTimeoutMs: 300,
   indirectTimeoutMs: 300,
   indirectProbes: 3,
-  hearsayMs: 60_000,
   suspectProbeMs: 250,
   suspicionMinMs: 2600,
   suspicionLostMinMs: 1500,
@@ -195,7 +192,6 @@ export function checkMembershipParams(p: MembershipParams): void {
   assert(p.syncIntervalMs < p.suspicionOrphanMs, 'a refutation missed as gossip arrives by sync before orphans judge', {
     p,
   })
-  assert(p.hearsayMs > p.suspicionOrphanMs, 'a path that is cut for a moment raises no doubt of who lives', { p })
   assert(p.fullMeshMin < p.fullMeshMax, 'hysteresis', { p })
   assert(2 * p.rings * p.ringSpan <= p.linksMax && p.fullMeshMax <= p.linksMax, 'neighbours are never surplus', { p })
   assert(

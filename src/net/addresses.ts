@@ -1,9 +1,15 @@
+import { TICKET_ADDRESS_BYTES_MAX, TICKET_ADDRESSES_MAX } from '../identity/index.ts'
+
 /** Addresses of hosts that only the host itself can dial. */
 const LOOPBACK = /^\/(?:ip4\/127\.|ip6\/::1(?:\/|$)|dns[46]?\/localhost\/)/
 /** "Every interface": something to listen on, nothing to dial. */
 const UNSPECIFIED = /^\/(?:ip4\/0\.0\.0\.0|ip6\/(?:0*:)+0*)(?:\/|$)/
 /** Link-local addresses mean another host on every other network. */
 const LINK_LOCAL = /^\/(?:ip4\/169\.254\.|ip6\/fe[89ab][0-9a-f]:)/i
+
+/** What a presence and a ticket hold of a node: so many addresses of so many bytes each. */
+const ADDRESSES_MAX = TICKET_ADDRESSES_MAX
+const ADDRESS_BYTES_MAX = TICKET_ADDRESS_BYTES_MAX
 
 /**
  * Which addresses others are told (P-11): the configured ones as they are, else those we listen on or are relayed at,
@@ -13,10 +19,22 @@ const LINK_LOCAL = /^\/(?:ip4\/169\.254\.|ip6\/fe[89ab][0-9a-f]:)/i
  */
 export function announced(configured: readonly string[], listening: readonly string[]): readonly string[] {
   const candidates = configured.length > 0 ? configured : listening
-  const dialable = [...new Set(candidates)].filter((text) => !UNSPECIFIED.test(text) && !/\/tcp\/0(?:\/|$)/.test(text))
-  if (configured.length > 0) return dialable
+  const dialable = [...new Set(candidates)].filter(isTold)
+  if (configured.length > 0) return fewest(dialable)
   const beyondHost = dialable.filter((text) => !LOOPBACK.test(text) && !LINK_LOCAL.test(text))
-  return beyondHost.length > 0 ? beyondHost : dialable.filter((text) => !LINK_LOCAL.test(text))
+  return fewest(beyondHost.length > 0 ? beyondHost : dialable.filter((text) => !LINK_LOCAL.test(text)))
+}
+
+function isTold(text: string): boolean {
+  const hasPort = !/\/tcp\/0(?:\/|$)/.test(text)
+  return !UNSPECIFIED.test(text) && hasPort && Buffer.byteLength(text) <= ADDRESS_BYTES_MAX
+}
+
+/** A host with a bridge for every container has many; what is relayed is of use where none of the others is. */
+function fewest(texts: readonly string[]): readonly string[] {
+  const relayed = texts.filter((text) => text.includes('/p2p-circuit')).slice(0, ADDRESSES_MAX)
+  const direct = texts.filter((text) => !relayed.includes(text))
+  return [...direct.slice(0, ADDRESSES_MAX - relayed.length), ...relayed]
 }
 
 /** The text without a trailing `/p2p/<node>`, which says whose address it is. */

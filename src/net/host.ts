@@ -152,8 +152,8 @@ function listenAdvice(address: string, why: string): string {
 
 /** Addresses that this node tells others, as texts without its own id (P-11). */
 export function addressesToAnnounce(host: Host, options: NetworkOptions): readonly string[] {
-  const listening = host.parts.transportManager.getAddrs().map(String)
-  return announced(options.announce ?? [], listening).map(withoutPeer)
+  const listening = host.parts.transportManager.getAddrs().map((address) => withoutPeer(String(address)))
+  return announced((options.announce ?? []).map(withoutPeer), listening)
 }
 
 const TCP_OPTIONS = {

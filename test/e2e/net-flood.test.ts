@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { PENDING_PER_SOURCE_MAX } from '../../src/net/params.ts'
+import { PENDING_PER_SOURCE_MAX, VISITS_PER_PEER_BURST } from '../../src/net/params.ts'
 import { knock, outsider } from './net-outsider.ts'
 import { link, type TestNode, text, until, World } from './net-world.ts'
 
@@ -72,6 +72,22 @@ test('P-2: handshakes that hang after Noise hold their places for a bounded time
     refusedByUs: { TIMEOUT: visitors.length },
   })
   await Promise.all(visitors.map((visitor) => visitor.stop()))
+})
+
+test('P-18: a member that comes and goes without end is turned away, and others are not', {
+  timeout: 60_000,
+}, async () => {
+  const [node, restless, calm] = await Promise.all([world.node(11), world.node(12), world.node(13)])
+  const isRefused = () => restless.recorder.failures().includes('OVERLOADED')
+  for (let i = 0; i < 2 * VISITS_PER_PEER_BURST && !isRefused(); i++) {
+    const ups = restless.recorder.ups(node.id)
+    restless.network.connect(node.id, node.addresses)
+    await until('it is let in, or not', () => restless.recorder.ups(node.id) > ups || isRefused())
+    restless.network.disconnect(node.id, 'closed-by-us')
+  }
+  expect(isRefused()).toBe(true)
+  expect(node.network.stats().refusedByUs).toMatchObject({ OVERLOADED: 1 })
+  await link(calm, node)
 })
 
 function visit(node: TestNode, number: number): Promise<Socket> {

@@ -10,6 +10,7 @@ export class LoadMeter {
   #cpu = process.cpuUsage()
   #at: number
   #lateMsMax = 0
+  #rssBytes = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -28,12 +29,22 @@ export class LoadMeter {
     const usedMs = (cpu.user - this.#cpu.user + cpu.system - this.#cpu.system) / 1000
     const sample = {
       cpuShare: usedMs / Math.max(1, now - this.#at),
-      rssBytes: process.memoryUsage.rss(),
+      rssBytes: this.#rss(),
       eventLoopLagMs: this.#lateMsMax,
     }
     this.#cpu = cpu
     this.#at = now
     this.#lateMsMax = 0
     return sample
+  }
+
+  /** As it was last known, where the system opens no more files: it says this by way of one. */
+  #rss(): number {
+    try {
+      this.#rssBytes = process.memoryUsage.rss()
+    } catch {
+      // A host without a free descriptor has other worries; the next sample may find one.
+    }
+    return this.#rssBytes
   }
 }

@@ -77,6 +77,7 @@ const CROWDED_CLAIMS: ClaimsParams = {
 const buildAmongLiars: Build = (parts, params) =>
   composeSwarm({
     isPayload,
+    seal: sealerOf(parts.signer.node),
     ...parts,
     params: { membership: params, directory: DIRECTORY_PROFILES.lan, claims: CROWDED_CLAIMS },
   })

@@ -97,6 +97,7 @@ describe('a lease that has lapsed', () => {
     const outcome = world.replies.get(request)
     const rows = outcome?.ok === true && outcome.value.kind === 'history' ? outcome.value.entries : []
     expect(rows.map(({ kind }) => kind)).toEqual(['submitted', 'started', 'lost'])
+    expect(world.report('n0', task).state).toBe('waiting')
   })
 })
 

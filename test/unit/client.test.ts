@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { connect, TaskError, type TaskHandler } from '../../src/index.ts'
+import { TaskError, type TaskHandler } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { codeOf, ends, gate, open } from '../support/scripted-client.ts'
 import { refusal, ScriptedDaemon } from '../support/scripted-daemon.ts'

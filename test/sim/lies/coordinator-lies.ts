@@ -84,6 +84,7 @@ function inventing(): Lie {
     return {
       task,
       attempt: random.pick([1, 1, tasks, oddCount(random)]),
+      seal: oddCount(random),
       input: inputOf(liar),
       runTimeoutMs: random.pick([0, 0, 1, 2_000, 2 ** 47]),
       deadlineMs: random.pick([0, 0, 1, 2 ** 47]),
@@ -147,6 +148,7 @@ const awardsUnbidden = acting('awards-unbidden', 300, (liar) =>
       ({ task, attempt }): AwardedTask => ({
         task,
         attempt: attempt + random.below(2),
+        seal: 0,
         input: { kind: 'inline', bytes: bytes('usurped') },
         runTimeoutMs: 0,
         deadlineMs: 0,

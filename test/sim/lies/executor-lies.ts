@@ -54,7 +54,7 @@ function winning(
       if (message.kind === 'claims.offer') return [bid(from, message.body)]
       if (message.kind !== 'claims.award') return more.hears?.(liar, from, message)
       const { epoch, tasks } = message.body
-      return tasks.flatMap(({ task, attempt }) => onAward(liar, from, { task, epoch, attempt }))
+      return tasks.flatMap(({ task, attempt, seal }) => onAward(liar, from, { task, epoch, attempt, seal }))
     },
   }
 }

@@ -92,8 +92,9 @@ export function tokenNear({ random }: Liar, { task, epoch, attempt }: Attempt): 
   return { task, epoch: near(epoch), attempt: near(attempt) } as Attempt
 }
 
+/** The seal of another's award is not to be had. */
 export function rowOf({ task, epoch, attempt }: Attempt): Body<'claims.renew'>['leases'][number] {
-  return { task, epoch, attempt }
+  return { task, epoch, attempt, seal: 0 }
 }
 
 /** What a forger would like to have believed. */

@@ -64,6 +64,16 @@ describe('a lost connection', () => {
     expect(back.of('task.call')).toHaveLength(1)
   })
 
+  it('a daemon that stands still is noticed by a run, too', async () => {
+    const { daemon, swarm } = await open()
+    daemon.answer = () => undefined
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    ends.push(() => vi.useRealTimers())
+    const run = codeOf(swarm.run('echo'))
+    vi.advanceTimersByTime(60_000)
+    expect(await run).toBe('TIMEOUT')
+  })
+
   it('AC-2: a daemon that refuses us for good, or stays away for too long, ends the client', async () => {
     const { daemon, swarm } = await open()
     const { ended } = await swarm.attach(ECHO, () => null)

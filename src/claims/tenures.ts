@@ -238,9 +238,10 @@ export class Tenures {
     }
   }
 
-  /** All leases of one coordinator in one message. */
+  /** All leases of one coordinator in one message: of what goes on, or is done and on its way, not of what came to nothing. */
   #renew(peer: NodeId, account: Account): void {
-    for (const runs of pagesOf(this.#renewable(account))) {
+    const isWanted = (run: Run): boolean => (account.outcomes.get(run)?.outcome.kind ?? 'completed') === 'completed'
+    for (const runs of pagesOf(this.#renewable(account).filter(isWanted))) {
       if (runs.length === 0) continue
       const sequence = this.#renewing(account, runs)
       this.#parts.links.sendIfUp(peer, { kind: 'claims.renew', body: { sequence, leases: runs.map(rowOf) } })

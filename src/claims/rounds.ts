@@ -415,7 +415,7 @@ export class Rounds {
   #award(round: Round, node: NodeId, body: BidBody, slots: number): number {
     const { group } = round
     const isTooDear = group.demand.body.budget !== undefined && body.price > group.demand.body.budget
-    const count = isTooDear ? 0 : Math.min(slots, group.ownWaiting)
+    const count = isTooDear ? 0 : Math.min(slots, group.ownWaiting, this.#tasksMax(node, group))
     const given =
       count === 0
         ? 0
@@ -430,6 +430,13 @@ export class Rounds {
       this.#withdraw(node, round.offer)
     }
     return given
+  }
+
+  /** T-12: on probation one at a time, also where it was asked before it came to that. */
+  #tasksMax(node: NodeId, { demand }: Group): number {
+    const track = this.#tracks.find(node, demand.skill)
+    if (track?.isShunned !== true) return Number.POSITIVE_INFINITY
+    return track.mayTry(this.#ground.now) ? 1 : 0
   }
 
   /** Those whose bids were not taken get their slots back. */

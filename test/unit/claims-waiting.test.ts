@@ -203,6 +203,21 @@ describe('T-12: a probe that ends without an outcome', () => {
     return { world, agent, probe }
   }
 
+  it('is of one task, however many wait and it bids for', () => {
+    const world = new World({ nodes: 2 })
+    world.attach('n1', 'a', { slots: 10 }, answering(100))
+    let isDeaf = true
+    world.loses = (_from, to, { kind }) => isDeaf && to === 'n1' && kind === 'claims.award'
+    const tasks = Array.from({ length: 10 }, () => world.submit('n0'))
+    world.run(45_000)
+    expect(world.observed.some(({ kind }) => kind === 'executor-shunned')).toBe(true)
+    isDeaf = false
+    world.run(30_000)
+    const [first] = world.ran
+    expect(world.ran.filter(({ at }) => at < (first?.at ?? 0) + 100)).toHaveLength(1)
+    expect(tasks.filter((task) => world.report('n0', task).state !== 'completed')).toEqual([])
+  })
+
   it('by a cancel, leaves the peer to be tried again', () => {
     const { world, agent, probe } = probed()
     world.ask('n0', { kind: 'cancel', task: probe, reason: 'no longer wanted' })

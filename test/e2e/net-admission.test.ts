@@ -304,6 +304,20 @@ describe('A-4, A-15: keys that the council gives and takes', () => {
     await until('it is refused', () => guest.recorder.failures().includes('AUTHORITY_WITHDRAWN'))
     expect(node.recorder.isUp(other.id)).toBe(true)
   })
+
+  test('P-10 A-17: so does one of a node that its organisation has expelled', async () => {
+    const here = changing()
+    const there = changing()
+    for (const { book } of [here, there]) book.follow(decided(true))
+    const node = await world.node(11, { member: here.member })
+    const guest = await world.node(12, { member: { ...there.member, ...signed.member } })
+    await link(guest, node)
+    here.book.follow({ ...decided(true), isExpelled: (member, org) => member === guest.id && org === initech })
+    node.network.reconsider()
+    await until('the link is down', () => !node.recorder.isUp(guest.id) && !guest.recorder.isUp(node.id))
+    expect(node.recorder.downs(guest.id)).toEqual(['certificate-revoked'])
+    await until('it is refused', () => guest.recorder.failures().includes('CERTIFICATE_REVOKED'))
+  })
 })
 
 function withCertificate(fields: Partial<Certificate>, authority?: KeyPair, number = 12): NodeChanges {

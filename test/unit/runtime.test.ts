@@ -253,6 +253,10 @@ describe('AdmissionDesk', () => {
     expect(refused({ ...held, org: 'other' as OrgId })).toBe('NOT_AUTHORITY')
     expect(refused(held, false)).toBe('NOT_AUTHORITY')
     expect(refused({ ...held, node: revoked })).toBe('CERTIFICATE_REVOKED')
+    const isExpelled = (who: NodeId, org: OrgId): boolean => who === newcomer && org === held.org
+    const expelled = desk(true, { ...foundingAuthorities(founding.genesis), isExpelled }).desk
+    expect(expelled.renew(held)).toMatchObject({ error: { code: 'CERTIFICATE_REVOKED' } })
+    expect(expelled.renew({ ...held, node: other }).ok).toBe(true)
   })
 
   it('U-9 serves the organisation that its key speaks for by what is decided', async () => {

@@ -107,10 +107,13 @@ describe('who is a custodian of the cell', () => {
     expect(custodiansAt(world, 'a')).toBe('a b c d')
   })
 
-  it('CU-4 who is revoked is let go at once', () => {
+  it.each([
+    ['revoked', undefined],
+    ['expelled by its own organisation', 'acme'],
+  ])('CU-4 who is %s is let go at once', (_, org) => {
     const world = cellOf('b', 'c', 'd')
     world.pass(30_000)
-    world.propose('a', act.revoke('d'))
+    world.propose('a', act.revoke('d', org))
     world.pass(10_000)
     expect(custodiansAt(world, 'b')).toBe('a b c')
   })

@@ -76,6 +76,13 @@ describe('log', () => {
     expect(prettyLine(line, pc.createColors(true))).toContain('\u001b[')
   })
 
+  it('lets nothing that others said control the terminal', () => {
+    const said = 'a\u001b]0;pwn\u0007\n'
+    const line = JSON.stringify({ level: 40, time: '2026-01-01T10:20:30.123Z', module: 'net', name: said, msg: said })
+    const shown = 'a\\x1b]0;pwn\\x07\\n'
+    expect(prettyLine(line, pc.createColors(false))).toBe(`10:20:30.123 WARN  net ${shown} name=${shown}\n`)
+  })
+
   it('shows the stack of an error', () => {
     const line =
       '{"level":50,"time":"2026-01-01T10:20:30.123Z","err":{"message":"x","stack":"Error: x\\n at y"},"msg":"m"}'

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SwarmError } from '../../../src/kernel/index.ts'
 import {
   type DataDirectory,
+  makeDataDirectory,
   openDataDirectory,
   openNodeLog,
   readSecretFile,
@@ -98,6 +99,16 @@ describe('data directory', () => {
     const error = refusal(() => openDataDirectory(join(root, 'file', 'data')))
     expect(error.code).toBe('DATA_DIRECTORY_UNREADABLE')
     expect(error.message).toContain('--data')
+  })
+
+  it('is made with what is missing above it, for its owner alone; a file in its place is told', () => {
+    const deep = join(root, 'a', 'b')
+    for (let i = 0; i < 2; i++) makeDataDirectory(deep)
+    expect([deep, join(root, 'a')].map((path) => statSync(path).mode & 0o777)).toEqual([0o700, 0o700])
+    const file = join(root, 'file')
+    writeFileSync(file, '')
+    for (const path of [file, join(file, 'below')])
+      expect(() => makeDataDirectory(path)).toThrow(expect.objectContaining({ code: 'DATA_DIRECTORY_UNREADABLE' }))
   })
 
   // In a process of its own: where Node's own way to make a directory is used, it never comes back.

@@ -84,7 +84,7 @@ export function judgeRevocation(act: ActOf<'revoke'>, bench: Bench): Judgement {
   if (state.validators.has(node) && state.validators.size === 1) {
     return refuse('UNSAFE_CHANGE', `${node} is the only validator: take another one in first`)
   }
-  return org === undefined ? judgeEnd(node, bench) : judgeExpulsion(node, org, state)
+  return org === undefined ? judgeEnd(node, bench) : judgeExpulsion(node, org, bench)
 }
 
 /** The end of whatever the node is to anybody: member, validator, admin, and an organisation's key (GV-8). */
@@ -111,7 +111,7 @@ function judgeEnd(node: NodeId, { state, founder }: Bench): Judgement {
 }
 
 /** GV-16: the node's membership of this organisation, and no other's; nor what others have given it. */
-function judgeExpulsion(node: NodeId, org: OrgId, state: CouncilState): Judgement {
+function judgeExpulsion(node: NodeId, org: OrgId, { state, founder }: Bench): Judgement {
   const { expelled, organisations } = state
   if (!organisations.has(org)) {
     return refuse('NOT_FOUND', `there is no organisation ${org}: 'council show organisations' lists them`)
@@ -121,8 +121,10 @@ function judgeExpulsion(node: NodeId, org: OrgId, state: CouncilState): Judgemen
   }
   if (state.isExpelled(node, org)) return refuse('ALREADY_SO', `${org} has ended the membership of ${node} already`)
   const count = expelled.rows().filter(({ value }) => value.org === org).length
-  if (count >= EXPELLED_PER_ORGANISATION_MAX) return full(`nodes expelled by ${org}`, EXPELLED_PER_ORGANISATION_MAX)
-  if (expelled.full) return full('expelled nodes', expelled.rowsMax)
+  if (count >= EXPELLED_PER_ORGANISATION_MAX || expelled.full) {
+    const what = `${org} has ended ${count} memberships, which are never forgotten, and there is no room for more`
+    return refuse('QUOTA_EXCEEDED', `${what}: ${founder} can revoke ${node}, for good`)
+  }
   const commit: Judged['commit'] = ({ at }) => {
     expelled.set(expulsionKey(org, node), { org, node, at, revision: state.revision })
     if (state.isSeated(node, org)) unseat(node, state, at)

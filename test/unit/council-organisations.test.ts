@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { encodeOperation } from '../../src/council/index.ts'
 import { EXPELLED_PER_ORGANISATION_MAX, WITHDRAWN_PER_ORGANISATION_MAX } from '../../src/council/params.ts'
 import { act, Bench, certificateOf, founding, node, org } from '../support/council.ts'
 
@@ -126,6 +127,9 @@ describe('memberships of organisations', () => {
     for (let i = 0; i < EXPELLED_PER_ORGANISATION_MAX; i++)
       expect(bench.apply('keybeta', act.revoke(`m${i}`, 'beta'))).toEqual(applied)
     expect(bench.apply('keybeta', act.revoke('m', 'beta'))).toEqual(refused('QUOTA_EXCEEDED'))
+    // There is nothing that it could end to make room.
+    const operation = encodeOperation({ expect: undefined, act: act.revoke('m', 'beta') })
+    expect(bench.machine.check(operation, node('keybeta'))?.reason).toMatch(/never forgotten.*: acme can revoke m/)
     expect(bench.apply('keygamma', act.revoke('m', 'gamma'))).toEqual(applied)
     expect(bench.apply(KEY, act.revoke('m'))).toEqual(applied)
   })

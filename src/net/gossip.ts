@@ -23,6 +23,7 @@ import {
   GOSSIP_SEEN_MS,
   GOSSIP_SENT_BURST_SECONDS,
   GOSSIP_SENT_FACTOR,
+  GOSSIP_TAKEN_BURST_SECONDS,
   GOSSIP_WHOLE_FACTOR,
 } from './params.ts'
 
@@ -108,7 +109,9 @@ export class Gossip {
   constructor(init: GossipInit) {
     this.#init = init
     this.#kinds = new Map(GOSSIP_KINDS.map((kind) => [topicOf(init.swarm, kind), kind]))
-    this.#whole = new Map(GOSSIP_KINDS.map((kind) => [kind, this.#bucket(kind, GOSSIP_WHOLE_FACTOR, 1)]))
+    this.#whole = new Map(
+      GOSSIP_KINDS.map((kind) => [kind, this.#bucket(kind, GOSSIP_WHOLE_FACTOR, GOSSIP_TAKEN_BURST_SECONDS)]),
+    )
   }
 
   /** Joins all topics. Call once, when the host has started. */
@@ -174,7 +177,7 @@ export class Gossip {
     const known = this.#rates.get(key)
     if (known !== undefined) return known
     const rates = {
-      taken: this.#bucket(kind, 1, 1),
+      taken: this.#bucket(kind, 1, GOSSIP_TAKEN_BURST_SECONDS),
       sent: this.#bucket(kind, GOSSIP_SENT_FACTOR, GOSSIP_SENT_BURST_SECONDS),
     }
     this.#rates.set(key, rates)

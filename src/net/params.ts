@@ -93,6 +93,8 @@ export const GOSSIP_DECODE_LIMITS = {
 /** How long a message id is remembered: longer than any path through the mesh takes. */
 export const GOSSIP_SEEN_MS = 60_000
 export const GOSSIP_OUT_BUFFER_BYTES = 2 * MIB
+/** A swarm that forms says much at once: so many seconds' worth are taken together. */
+export const GOSSIP_TAKEN_BURST_SECONDS = 10
 /** All that a node takes of a kind, in times what it takes from one peer: so one liar cannot keep out what others say. */
 export const GOSSIP_WHOLE_FACTOR = 2
 /**
@@ -141,6 +143,7 @@ assert(REFUSAL_LINGER_MS < ADMISSION_TIMEOUT_MS, 'a refusal must fit into the ti
 assert(PENDING_PER_SOURCE_MAX < PENDING_ADMISSIONS_MAX, 'one source must not be able to take every place')
 assert(DIAL_BACKOFF_MIN_MS < DIAL_BACKOFF_MAX_MS, 'back-off grows')
 assert(ADDRESS_DIAL_TIMEOUT_MS > ADMISSION_TIMEOUT_MS, 'a dial must outlive its admission, or refusals are lost')
+assert(GOSSIP_SENT_BURST_SECONDS >= GOSSIP_TAKEN_BURST_SECONDS, 'what was taken at once is passed on at once')
 assert(GOSSIP_WHOLE_FACTOR < GOSSIP_SENT_FACTOR, 'who passes on what it has taken is not charged for it')
 assert(GOSSIP_OUT_BUFFER_BYTES > GOSSIP_BYTES_MAX, 'one message must fit into the buffer')
 assert(EXPIRY_CHECK_MS_MAX < 2_000, 'P-10 allows 2 s')

@@ -1,4 +1,4 @@
-import { assert, BoundedMap, type Incarnation, type NodeId } from '../kernel/index.ts'
+import { assert, BoundedMap, type Incarnation, type NodeId, TokenBucket } from '../kernel/index.ts'
 import type { Detector } from './detector.ts'
 import type { Ground } from './ground.ts'
 import { readPresence } from './judge.ts'
@@ -13,6 +13,13 @@ const ASKED_MAX = 4096
 const PARKED_MAX = 256
 /** Of one node at most so many; the lowest stay, because an invented incarnation is a high one. */
 const PARKED_PER_NODE_MAX = 4
+/**
+ * Entries that a key vouches for which does not count here (yet), from one peer: twice what a comparison of tables can bring
+ * at once, and what the next ones bring. Each costs two signatures to check and a line in the log.
+ */
+const UNVOUCHED_BURST = 2 * WANTED_MAX
+const UNVOUCHED_PER_SECOND = WANTED_MAX / 8
+const UNVOUCHING_MAX = 512
 /** Against a peer that passes on a forged entry: a correct one has verified what it passes on. */
 const FORGED_POINTS = 20
 
@@ -32,6 +39,8 @@ export class Roster {
   readonly #twin: (incarnation: Incarnation) => void
   readonly #revoked: BoundedMap<NodeId, true>
   readonly #asked = new BoundedMap<NodeId, { readonly incarnation: number; readonly at: number }>(ASKED_MAX)
+  /** How many entries a peer may still pass on that nobody vouches for here, at no cost (M-21). */
+  readonly #unvouched = new BoundedMap<NodeId, TokenBucket>(UNVOUCHING_MAX)
   readonly #parked = new BoundedMap<NodeId, readonly Parked[]>(PARKED_MAX)
   #wants: NodeId[] = []
 
@@ -286,11 +295,18 @@ export class Roster {
   }
 
   #refuse(from: NodeId, node: NodeId, { reason, why }: Unjudged): false {
-    if (why === 'forged') return this.#reject(from, node, reason)
+    if (why === 'forged' || !this.#mayNotKnow(from)) return this.#reject(from, node, reason)
     // M-21: asked for again when it is heard of again, which by then it may be vouched for.
     if (why === 'unknown') this.#ground.event({ kind: 'authority-unknown', node })
     this.#ground.observe({ kind: 'rejected', from, node, reason })
     return false
+  }
+
+  #mayNotKnow(peer: NodeId): boolean {
+    const { now } = this.#ground
+    const credit = this.#unvouched.get(peer) ?? new TokenBucket(UNVOUCHED_PER_SECOND, UNVOUCHED_BURST, now)
+    this.#unvouched.set(peer, credit)
+    return credit.take(now)
   }
 
   #reject(from: NodeId, node: NodeId, reason: string): false {

@@ -4,6 +4,7 @@ import {
   type Incarnation,
   type Millis,
   type NodeId,
+  type OrgId,
   ok,
   Random,
   TICK,
@@ -43,6 +44,9 @@ export function fakeSigner(node: NodeId): Signer {
   }
 }
 
+/** An organisation that was decided and is not known here yet. */
+export const UNKNOWN_ORG = 'unknown' as OrgId
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
@@ -57,7 +61,8 @@ export const fakeVerifier: Verifier = {
   },
   certificate: (bytes) => {
     try {
-      return ok(JSON.parse(decoder.decode(bytes)) as Certificate)
+      const read = JSON.parse(decoder.decode(bytes)) as Certificate
+      return read.org === UNKNOWN_ORG ? err('AUTHORITY_UNKNOWN') : ok(read)
     } catch {
       return err('CERTIFICATE_INVALID')
     }

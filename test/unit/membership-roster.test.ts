@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Incarnation, NodeId } from '../../src/kernel/index.ts'
-import { MEMBERSHIP_PROFILES, presenceBody } from '../../src/membership/index.ts'
-import { GOSSIP_ENTRIES_MAX } from '../../src/membership/messages.ts'
+import { MEMBERSHIP_PROFILES, type MemberEntry, presenceBody } from '../../src/membership/index.ts'
+import { GOSSIP_ENTRIES_MAX, WANTED_MAX } from '../../src/membership/messages.ts'
 import { decode } from '../../src/wire/index.ts'
+import { UNKNOWN_ORG } from './membership-net.ts'
 import { entry, rumour, Solo, sent } from './membership-solo.ts'
 
 const SUSPICION_MS = 30_000
@@ -100,6 +101,29 @@ describe('members and their incarnations', () => {
     expect(solo.state('b')).toBeUndefined()
     expect(effects.filter((e) => e.kind === 'penalise')).toHaveLength(2)
     expect(solo.observations('rejected')).toHaveLength(2)
+  })
+
+  test('M-21: members of an organisation that is not known here yet cost nobody points, but who makes them up does', () => {
+    const solo = new Solo()
+    solo.meet('a', 'liar')
+    const stranger = (name: string): MemberEntry => {
+      const certificate = { node: name, org: UNKNOWN_ORG, roles: ['worker'], labels: {}, epoch: 1 }
+      return { ...entry(name, 1), certificate: new TextEncoder().encode(JSON.stringify(certificate)) }
+    }
+    const hear = (from: string, count: number) => {
+      for (let i = 0; i < count; i++) solo.hear(from, { entries: [stranger(`s${i}`)] })
+    }
+    const charged = () => solo.effects.flatMap((e) => (e.kind === 'penalise' ? [e.peer] : []))
+    // All that an organisation has, in one comparison of tables; and again in the next ones, until the decision is here.
+    for (let round = 0; round < 12; round++) {
+      hear('a', WANTED_MAX)
+      solo.run(MEMBERSHIP_PROFILES.lan.syncIntervalMs)
+      solo.link('a')
+    }
+    expect(charged()).toEqual([])
+    hear('liar', 10_000)
+    expect(new Set(charged())).toEqual(new Set(['liar']))
+    expect(charged().length).toBeGreaterThan(5)
   })
 
   test('M-2: the dead stay dead under their incarnation, and come back under a higher one', () => {

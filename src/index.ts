@@ -77,6 +77,7 @@ export {
   type Result,
   SwarmError,
   type SwarmId,
+  TokenBucket,
   unreachable,
   type WallMillis,
 } from './kernel/index.ts'

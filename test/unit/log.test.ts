@@ -118,6 +118,23 @@ describe('observer', () => {
     })
   })
 
+  it('whoever causes one kind of line without end fills no disk: what was not said is counted', () => {
+    const file = join(scratchDirectory(), 'log')
+    let now = at
+    const observer = new Observer(openLog({ level: 'info', to: { file } }), () => now)
+    for (let i = 0; i < 100_000; i++) observer.observe(down)
+    const said = linesOf(file).length
+    expect(said).toBeLessThanOrEqual(1000)
+    observer.observe({ kind: 'refuted', by: 'n1', incarnation: 1 } as HostObservation)
+    expect(linesOf(file).at(-1)).toMatchObject({ kind: 'refuted' })
+    now += 1000
+    observer.observe(down)
+    expect(linesOf(file).at(-1)).toMatchObject({ kind: 'member-down', unsaidCount: 100_000 - said })
+    observer.observe(down)
+    expect(linesOf(file).at(-1)).not.toHaveProperty('unsaidCount')
+    expect(observer.counters().find(({ name }) => name === 'member_down')?.value).toBe(100_002)
+  })
+
   it('remembers a bounded number of events, the latest', () => {
     const observer = new Observer(openLog({ level: 'fatal', to: 'stderr' }), () => at)
     for (let i = 0; i < 1_100; i++) observer.observe({ ...down, node: `n${i}` } as HostObservation)

@@ -36,6 +36,8 @@ export interface CoordinatorHooks {
   readonly ended: (task: Task) => void
   /** An executor is to stop; nothing it says about that token counts any more. */
   readonly revoke: (task: Task, claim: Claim, reason: string) => void
+  /** An earlier life of this node may have given it to somebody who has it still: it is placed when that is over. */
+  readonly outwaits: (task: Task) => boolean
 }
 
 /** Whether somebody could do it does not depend on who is linked. */
@@ -85,7 +87,8 @@ export class Coordinator {
 
   /** Local fast path, or the queue. */
   place(task: Task): void {
-    const { roster, groups } = this.#parts
+    const { roster, groups, hooks } = this.#parts
+    if (hooks.outwaits(task)) return
     const group = groups.present(task.group)
     task.group = group
     task.pause = 'none'

@@ -403,6 +403,7 @@ export class Claims implements ClaimsCore {
       emptied: (group) => this.#rounds.emptied(group),
       ended: (task) => this.#asks.ended(task),
       revoke: (task, claim, reason) => this.#revoke(task, claim, reason),
+      outwaits: (task) => this.#leases.outwait(task),
     }
   }
 

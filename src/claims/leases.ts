@@ -227,17 +227,25 @@ export class Leases {
       this.#unheard.add(node)
     }
     const { params } = this.#ground
-    for (const task of tasks) {
-      if (this.#unheard.size === 0 || task.guarantee === 'at-least-once') continue
-      task.pause = 'recovery'
-      this.#recovering.push(task)
-    }
+    for (const task of tasks) this.outwait(task)
     if (tasks.length > 0)
       this.#ground.observe({ kind: 'task-recovered', count: tasks.length, executors: this.#unheard.size })
     if (this.#unheard.size > 0) {
       this.#ground.in(params.leaseMs + params.leaseMarginMs, () => this.#recovered())
     }
     for (const peer of [...this.#unheard]) if (this.#parts.links.isUp(peer)) this.ask(peer)
+  }
+
+  /**
+   * T-1: what nobody has been given since a restart waits until all who may hold it have been heard or outwaited; also when
+   * somebody has said that he had it and does not any more, which is his word.
+   */
+  outwait(task: Task): boolean {
+    const isOld = task.isUncertain && task.epoch < this.#ground.epoch
+    if (!isOld || this.#unheard.size === 0 || task.guarantee === 'at-least-once') return false
+    task.pause = 'recovery'
+    this.#recovering.push(task)
+    return true
   }
 
   #heard(peer: NodeId): void {

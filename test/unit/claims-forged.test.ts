@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { NodeId } from '../../src/kernel/index.ts'
+import { sealerOf } from '../support/sealer.ts'
 import { awards, type Body, bytes, inline, LIAR, offers, said, say, told, worldWithLiar } from './claims-liar.ts'
 import { answering, World } from './claims-world.ts'
 
@@ -54,6 +55,35 @@ describe('T-2: a task is its coordinator’s alone', () => {
     world.attach('n1', 'b', { skills: [{ name: 'later', proficiency: 1 }] }, answering(1))
     world.run(30_000)
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', attempts: 1 })
+  })
+
+  it('T-1 after a restart, nobody gives back what another may still hold', () => {
+    const world = new World({ nodes: 4 })
+    world.attach('n1', 'a', {}, answering(1))
+    world.submit('n0')
+    world.run(100)
+    world.attach('n2', 'b', { skills: [{ name: 'long', proficiency: 1 }] })
+    const task = world.submit('n0', { skills: ['long'] })
+    world.run(100)
+    world.cut('n0', 'n2')
+    world.attach('n3', 'c', { skills: [{ name: 'long', proficiency: 1 }] })
+    const heldUntil = world.now + 10_000
+    world.kill('n0')
+    world.restart('n0')
+    world.cut('n0', 'n2')
+    const token = {
+      task: task as Body<'claims.result'>['task'],
+      epoch: 1,
+      attempt: 2,
+      seal: sealerOf('n0')(`n1/${task}/1/2`),
+    }
+    say(world, { kind: 'claims.renew', body: { sequence: 1, leases: [token] } })
+    const outcome = { kind: 'released' as const, reason: 'draining' as const }
+    say(world, { kind: 'claims.result', body: { ...token, agent: 'a', runMs: 1, outcome } })
+    world.run(60_000)
+    const runs = world.ran.filter(({ order }) => order.task === task)
+    expect(runs.map(({ node }) => node)).toEqual(['n2', 'n3'])
+    expect(runs[1]?.at).toBeGreaterThan(heldUntil - world.params.renewIntervalMs)
   })
 })
 

@@ -32,6 +32,9 @@ interface Ended extends Pick<Extract<ClaimsRecord, { kind: 'ended' }>, 'error'> 
 /** A node that runs tells its agents to stop within this: its loop may be 300 ms late. */
 const STOP_GRACE_MS = 1_500
 
+/** A pool that is full to within this is full: somebody may ask for a millionth of a millionth. */
+const ROUNDING = 1e-8
+
 /** How often every table is read, in virtual ms: the rest is judged as it happens. */
 const READ_EVERY_MS = 500
 
@@ -108,9 +111,9 @@ export class ClaimsChecker implements Checker<SwarmProgram> {
     if (running.length > facts.slots)
       this.#violate('T-7', machine, `${facts.name} runs ${running.length} in ${facts.slots} slots`)
     const cpu = this.#cpuOf(running)
-    if (cpu > (facts.resources.cpu ?? 0))
+    if (cpu > (facts.resources.cpu ?? 0) + ROUNDING)
       this.#violate('T-7', machine, `${facts.name} runs ${cpu} cpu of ${facts.resources.cpu}`)
-    if (this.#cpuOf(onHost) > hostCpu)
+    if (this.#cpuOf(onHost) > hostCpu + ROUNDING)
       this.#violate('T-7', machine, `all agents run ${this.#cpuOf(onHost)} cpu of the ${hostCpu} that they share`)
   }
 

@@ -36,7 +36,14 @@ export function liarsOf({ seed, nodes }: Pick<Scenario, 'seed' | 'nodes'>): Read
     count,
   )
   const habits = (): number => (random.chance(SINGLE_SHARE) ? 1 : 2 + random.below(HABITS_MAX - 1))
-  return new Map(machines.map((machine) => [machine, random.sample(Object.keys(LIES), habits())]))
+  return new Map(machines.map((machine) => [machine, habitsOf(`${seed}/${machine}`, habits())]))
+}
+
+/** Each lie has its own draw, so that one that is added changes few seeds. */
+function habitsOf(seed: string, count: number): readonly string[] {
+  const drawn = Object.keys(LIES).map((name) => ({ name, at: new Random(`${name}/${seed}`).float() }))
+  const inOrder = drawn.sort((a, b) => a.at - b.at)
+  return inOrder.slice(0, count).map(({ name }) => name)
 }
 
 /** Members of the swarm that lie about claims: correct ones whose words are changed on their way. */

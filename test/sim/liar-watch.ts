@@ -142,7 +142,11 @@ export class LiarWatch implements Checker<SwarmProgram> {
           : effect.kind === 'reply' && effect.outcome.ok && effect.outcome.value.kind === 'report'
             ? effect.outcome.value.report.output
             : undefined
-    if (effect.kind === 'reply' && !effect.outcome.ok && effect.outcome.error.message.startsWith('too many wait for tasks at this node'))
+    if (
+      effect.kind === 'reply' &&
+      !effect.outcome.ok &&
+      effect.outcome.error.message.startsWith('too many wait for tasks at this node')
+    )
       this.#violate('CL-19', machine, 'a client of this node finds no room to wait, which half of is for them')
     if (payload !== undefined && !isPayload(payload))
       this.#violate('CL-18', machine, `what is no payload was handed on as ${effect.kind}`)

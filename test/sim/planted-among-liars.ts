@@ -22,6 +22,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 30,
     name: 'anybody-may-hold',
     what: 'after a restart everybody’s word is taken for leases of the earlier life (CL-17)',
     file: 'claims/leases.ts',
@@ -30,6 +31,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 14,
     name: 'payload-unseen',
     what: 'inputs and outputs of peers are handed on whatever they are (CL-18)',
     file: 'claims/transfers.ts',
@@ -38,6 +40,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 18,
     name: 'steering-unseen',
     what: 'extra input of peers is handed on whatever it is (CL-18)',
     file: 'claims/asks.ts',
@@ -46,6 +49,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 25,
     name: 'partial-unseen',
     what: 'partial results of peers are handed on whatever they are (CL-18)',
     file: 'claims/leases.ts',
@@ -54,6 +58,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 163,
     name: 'refusers-not-shunned',
     what: 'who takes nothing of what it bids for goes on being chosen (T-12, CL-19)',
     file: 'claims/chronicle.ts',
@@ -78,6 +83,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 13,
     name: 'overdue-renewed',
     what: 'a run beyond its time-out is renewed for ever (CL-19)',
     file: 'claims/leases.ts',
@@ -86,6 +92,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 56,
     name: 'anybody-holds',
     what: 'a peer speaks for leases that another one holds (T-1, T-3)',
     file: 'claims/leases.ts',
@@ -94,19 +101,12 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 30,
     name: 'anybody-ends',
     what: 'a result counts from whoever knows the token (T-3)',
     file: 'claims/coordinator.ts',
     find: 'claim.node === from && task.isCurrent(token)\n',
     replace: 'task.isCurrent(token)\n',
-  },
-  {
-    ...PLACE,
-    name: 'any-answer',
-    what: 'who asks for one task is told of another (T-2)',
-    file: 'claims/asks.ts',
-    find: '    if (!isAnswerTo(answer, pending)) {\n',
-    replace: '    if (!isAnswerTo(answer, pending) && query < 0) {\n',
   },
   {
     ...PLACE,
@@ -142,6 +142,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 22,
     name: 'holders-waited-for',
     what: 'who holds an offer for ever keeps others from being asked again (CL-19)',
     file: 'claims/rounds.ts',

@@ -33,8 +33,10 @@ describe('no daemon', () => {
     )
     writeFileSync(join(data, 'pid'), `${spawnSync('true').pid}\n`)
     expect(advice()).toContain('start one with')
-    writeFileSync(join(data, 'pid'), 'nonsense')
-    expect(advice()).toContain('start one with')
+    for (const none of ['nonsense', '0', '-1']) {
+      writeFileSync(join(data, 'pid'), none)
+      expect(advice()).toContain('start one with')
+    }
   })
 
   it('is told alike in Python', (context) => {

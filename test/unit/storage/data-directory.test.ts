@@ -52,8 +52,7 @@ describe('data directory', () => {
   it('S-12: is made with its parents and closed to others', () => {
     const path = join(root, 'a', 'b')
     const directory = openDataDirectory(path)
-    expect(statSync(path).mode & 0o777).toBe(0o700)
-    expect(statSync(directory.storePath).isDirectory()).toBe(true)
+    for (const made of [path, join(root, 'a'), directory.storePath]) expect(statSync(made).mode & 0o777).toBe(0o700)
     directory.release()
   })
 
@@ -94,11 +93,18 @@ describe('data directory', () => {
     expect(said.sort()).toEqual(['DATA_DIRECTORY_IN_USE', 'DATA_DIRECTORY_IN_USE', 'DATA_DIRECTORY_IN_USE', 'held'])
   })
 
-  it('cannot be below a file', () => {
-    writeFileSync(join(root, 'file'), '')
-    const error = refusal(() => openDataDirectory(join(root, 'file', 'data')))
-    expect(error.code).toBe('DATA_DIRECTORY_UNREADABLE')
-    expect(error.message).toContain('--data')
+  it('cannot be a file, or below one', () => {
+    const file = join(root, 'file')
+    writeFileSync(file, '')
+    for (const [path, why] of [
+      [file, 'it is there and is not a directory'],
+      [join(file, 'data'), 'ENOTDIR'],
+    ] as const) {
+      const error = refusal(() => openDataDirectory(path))
+      expect(error.code).toBe('DATA_DIRECTORY_UNREADABLE')
+      expect(error.message).toContain(why)
+      expect(error.message).toContain('--data')
+    }
   })
 
   it('is made with what is missing above it, for its owner alone; a file in its place is told', () => {

@@ -139,6 +139,15 @@ export function written(about: About, value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
+/** A value as people write it in a variable or after a flag. */
+export function spoken(about: About, value: unknown): string {
+  if (about.kind === 'list') return (value as readonly string[]).join(',')
+  if (about.kind !== 'map' && about.kind !== 'amounts') return written(about, value)
+  return Object.entries(value as Readonly<Record<string, unknown>>)
+    .map(([name, item]) => `${name}=${item}`)
+    .join(',')
+}
+
 /** What is known about a part of the schema, if it is a key. */
 export function aboutOf(schema: z.core.$ZodType): About | undefined {
   return registry.get(schema as z.ZodType)

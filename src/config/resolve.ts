@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '../kernel/index.ts'
-import { type Key, PROFILES, type Profile, written } from './key.ts'
+import { type About, type Key, PROFILES, type Profile, spoken, written } from './key.ts'
 import {
   type ConfigFlag,
   environmentLayer,
@@ -107,16 +107,22 @@ function placeDefaults(chosen: Map<string, Given>, { env, home }: ConfigSources)
 function problemOf(key: Key, given: Given | undefined): ConfigProblem | undefined {
   const { path, about, schema } = key
   const value = given?.value
-  const isSet = given?.origin !== 'default'
+  const { origin = 'default' } = given ?? {}
+  const isSet = origin !== 'default'
   // Undefined is how the schema says "not set"; whoever writes a key means to set it.
   if (isSet ? value !== undefined && schema.safeParse(value).success : schema.safeParse(value).success) return undefined
   return {
     path,
     value: about.secret ? undefined : value,
-    origin: given?.origin ?? 'default',
+    origin,
     rule: `must be ${about.rule}`,
-    fix: about.secret ? 'Change it or leave it out.' : `For example: ${written(about, about.example)}`,
+    fix: about.secret ? 'Change it or leave it out.' : `For example: ${exampleFor(about, origin)}`,
   }
+}
+
+/** As it would be written there. */
+function exampleFor(about: About, origin: string): string {
+  return /^(?:environment|flag) /.test(origin) ? spoken(about, about.example) : written(about, about.example)
 }
 
 /** Someone here wants another value than the swarm was founded with. */

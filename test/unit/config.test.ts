@@ -122,6 +122,16 @@ describe('layers', () => {
 })
 
 describe('problems', () => {
+  it('the example is written as it would be there: in a file, or as a variable', () => {
+    const fixes = (sources: Parameters<typeof problems>[0]) => problems(sources).map(({ fix }) => fix)
+    expect(fixes(file('network.announce: 3'))).toEqual(['For example: ["/ip4/10.0.0.7/tcp/4001"]'])
+    const env = { SWARM_NODE_NETWORK_ANNOUNCE: 'x', SWARM_NODE_NODE_CAPACITY: 'gpu' }
+    const [capacity, announce] = fixes({ env }).map((fix) => fix.replace('For example: ', ''))
+    expect(announce).toBe('/ip4/10.0.0.7/tcp/4001')
+    const mended = { SWARM_NODE_NETWORK_ANNOUNCE: announce ?? '', SWARM_NODE_NODE_CAPACITY: capacity ?? '' }
+    expect(problems({ env: mended })).toEqual([])
+  })
+
   it('a file that does not parse: where, and why', () => {
     const [problem] = problems(file('node: ['))
     expect(problem).toMatchObject({ path: 'swarm.yaml:1', fix: 'Mend that line.' })

@@ -14,7 +14,9 @@ interface Stream {
   write(text: string): unknown
 }
 
-const BAR_CELLS = 24
+const BAR_CELLS_MAX = 24
+/** Label, spaces, bar, count: what a bar needs beside its cells and texts. */
+const BAR_GAPS = 6
 const CLEAR_LINE = '\r\u001b[2K'
 
 /** A progress bar that rewrites its own line; on anything but a terminal it writes nothing. */
@@ -23,10 +25,12 @@ export function createMeter(stream: Stream, label: string, total: number, colour
   const colour = pc.createColors(colours)
   return {
     update: (done, note = '') => {
-      const filled = total === 0 ? BAR_CELLS : Math.min(BAR_CELLS, Math.floor((done / total) * BAR_CELLS))
-      const bar = `${colour.green('█'.repeat(filled))}${colour.dim('░'.repeat(BAR_CELLS - filled))}`
-      const plainChars = label.length + BAR_CELLS + String(done).length + String(total).length + 5
-      const room = Math.max(0, (stream.columns ?? 80) - plainChars - 1)
+      const columns = stream.columns ?? 80
+      const textChars = label.length + String(done).length + String(total).length + BAR_GAPS
+      const cells = Math.max(0, Math.min(BAR_CELLS_MAX, columns - textChars))
+      const filled = total === 0 ? cells : Math.min(cells, Math.floor((done / total) * cells))
+      const bar = `${colour.green('█'.repeat(filled))}${colour.dim('░'.repeat(cells - filled))}`
+      const room = Math.max(0, columns - textChars - cells)
       stream.write(`${CLEAR_LINE}${label} ${bar} ${done}/${total}  ${colour.dim(visibleText(note).slice(0, room))}`)
     },
     end: () => {
@@ -45,12 +49,15 @@ export interface Line {
 export function createLine(stream: Stream, colours: boolean): Line {
   if (stream.isTTY !== true) return { update: () => {}, end: () => {} }
   const colour = pc.createColors(colours)
+  let isThere = false
   return {
     update: (text) => {
+      isThere = true
       stream.write(`${CLEAR_LINE}${colour.dim(visibleText(text).slice(0, (stream.columns ?? 80) - 1))}`)
     },
     end: () => {
-      stream.write(CLEAR_LINE)
+      if (isThere) stream.write(CLEAR_LINE)
+      isThere = false
     },
   }
 }

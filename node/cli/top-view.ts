@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import type { AgentReport, NodeEvent, NodeStatus, TaskRecord, TaskState } from '../../src/index.ts'
 import { visibleDocument } from '../visible-text.ts'
 import { type Column, free, table } from './table.ts'
@@ -89,6 +90,12 @@ const HOME = '\u001b[H'
 const CLEAR_LINE_END = '\u001b[K'
 const CLEAR_BELOW = '\u001b[J'
 
+/** A line that wraps would push the others down. Its colours go with what is cut. */
+function cut(line: string, columns: number): string {
+  const plain = stripVTControlCharacters(line)
+  return plain.length <= columns ? line : `${plain.slice(0, columns - 1)}…`
+}
+
 /** Draws the view again and again in the same place. */
 export class Screen {
   readonly #terminal: Terminal
@@ -122,7 +129,8 @@ export class Screen {
     }
     const view = { snapshot, recent: this.#recent, perSecond: this.#rate(snapshot.status) }
     const text = topText(visibleDocument(view), terminal)
-    const lines = [...text.split('\n').slice(0, terminal.rows - 1), this.#terminal.colours.dim('q ends this')]
+    const shown = text.split('\n').slice(0, terminal.rows - 1)
+    const lines = [...shown.map((line) => cut(line, terminal.columns)), this.#terminal.colours.dim('q ends this')]
     this.#stream.write(`${HOME}${lines.join(`${CLEAR_LINE_END}\n`)}${CLEAR_LINE_END}${CLEAR_BELOW}`)
   }
 

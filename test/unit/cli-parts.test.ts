@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { createMeter } from '../../node/cli/meter.ts'
+import { createLine, createMeter } from '../../node/cli/meter.ts'
 import { free, table } from '../../node/cli/table.ts'
 import { describeAgents, describeTasks } from '../../node/cli/task-words.ts'
 import { openTerminal, wantsColours } from '../../node/cli/terminal.ts'
@@ -149,6 +150,23 @@ describe('colours and bars', () => {
       expect(written[0]?.replace('\r\u001b[2K', '').length).toBeLessThan(60)
       expect(written[1]).toBe('\r\u001b[2K')
     }
+  })
+
+  it('a bar fits a narrow terminal', () => {
+    const written: string[] = []
+    const stream = { isTTY: true, columns: 40, write: (text: string) => written.push(text) }
+    createMeter(stream, 'finding each other', 100, false).update(50, 'node-50')
+    expect(stripVTControlCharacters(written.join('')).trim().length).toBeLessThan(40)
+    expect(written[0]).toContain('█░')
+  })
+
+  it('a line is taken away once', () => {
+    const written: string[] = []
+    const line = createLine({ isTTY: true, columns: 40, write: (text: string) => written.push(text) }, false)
+    line.update('x')
+    line.end()
+    line.end()
+    expect(written).toHaveLength(2)
   })
 })
 

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { openTerminal } from '../../node/cli/terminal.ts'
 import { Screen, type Snapshot, topText } from '../../node/cli/top-view.ts'
@@ -75,6 +76,12 @@ describe('the screen', () => {
     written = ''
     screen.draw(snapshotOf([task('t1')], { completed: 5 }))
     expect(written).toContain('tasks/s')
+    // A line that wrapped would push the others down, more of them with each picture.
+    stream.columns = 40
+    written = ''
+    screen.draw(snapshotOf([task('t'.repeat(60))], { running: 1, completed: 100, failed: 20, cancelled: 3 }))
+    const widths = written.split('\n').map((line) => stripVTControlCharacters(line).length)
+    expect(Math.max(...widths)).toBeLessThanOrEqual(40)
     screen.close()
     expect(written.endsWith(`${ESCAPE}[?25h${ESCAPE}[?1049l`)).toBe(true)
   })

@@ -12,6 +12,8 @@ export type Answer =
   | { readonly kind: 'decline'; readonly reason: string; readonly final: boolean; readonly retryAfterMs: number }
   | { readonly kind: 'silent' }
 
+export const SILENT: Answer = { kind: 'silent' }
+
 /** Everybody asked, and what they said so far. */
 type Answers = ReadonlyMap<NodeId, Answer | undefined>
 

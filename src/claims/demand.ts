@@ -299,3 +299,9 @@ export class Groups {
     this.#gone(oldest)
   }
 }
+
+/** Whether as many of each were in the way. */
+export function sameCounts(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean {
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
+}

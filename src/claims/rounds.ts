@@ -1,7 +1,7 @@
 import type { NodeId } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
-import { type Answer, Appraisal, countOf, hasAnswer, isHopeful, isPending } from './appraisal.ts'
-import { type Group, type Groups, requestOf } from './demand.ts'
+import { type Answer, Appraisal, countOf, hasAnswer, isHopeful, isPending, SILENT } from './appraisal.ts'
+import { type Group, type Groups, requestOf, sameCounts } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
 import type { Links } from './links.ts'
@@ -497,10 +497,3 @@ const HELD_ALONE_MAX = 3
 
 /** Groups that one piece of news brings back to life. */
 const WOKEN_PER_NEWS_MAX = 64
-
-function sameCounts(a: Found['obstacles'], b: Found['obstacles']): boolean {
-  const names = Object.keys(a)
-  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
-}
-
-const SILENT = { kind: 'silent' } as const

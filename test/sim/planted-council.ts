@@ -88,14 +88,4 @@ export const PLANTED_COUNCIL: readonly PlantedBug[] = [
     firstSeed: 9,
     seeds: 10,
   },
-  {
-    name: 'patient-primary',
-    what: 'an idle primary waits for commits longer than its view lasts (B-13; was in the code)',
-    file: 'consensus/pace.ts',
-    find: 'Math.min(Math.max(this.#params.commitWaitMs, this.#usualMs ?? 0), this.timeoutMs() / 2)',
-    replace: 'Math.max(this.#params.commitWaitMs, this.#usualMs ?? 0)',
-    campaign: 'council',
-    firstSeed: 1022,
-    seeds: 1,
-  },
 ]

@@ -85,6 +85,19 @@ describe('T-2: a task is its coordinator’s alone', () => {
     expect(runs.map(({ node }) => node)).toEqual(['n2', 'n3'])
     expect(runs[1]?.at).toBeGreaterThan(heldUntil - world.params.renewIntervalMs)
   })
+
+  it('T-3 nobody else speaks for what a peer holds', () => {
+    const world = new World({ nodes: 3 })
+    world.attach('n2', 'a')
+    world.loses = (_from, _to, { kind }) => kind === 'claims.accept'
+    const task = world.submit('n0')
+    world.run(100)
+    const row = { task: task as Body<'claims.result'>['task'], epoch: world.node('n0').core.epoch, attempt: 1 }
+    say(world, { kind: 'claims.progress', body: { ...row, fraction: 1, message: 'forged', partial: undefined } })
+    say(world, { kind: 'claims.accept', body: { accepted: [], refused: [{ ...row, reason: 'no' }] } })
+    expect(world.effects.filter(({ kind }) => kind === 'task-progress')).toEqual([])
+    expect(world.report('n0', task)).toMatchObject({ state: 'offered', attempts: 1, executor: { node: 'n2' } })
+  })
 })
 
 describe('CL-20: after a restart, who was awarded a task is known by its seal', () => {

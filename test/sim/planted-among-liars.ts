@@ -6,6 +6,7 @@ const PLACE = { campaign: 'claims-liar', seeds: 40 } as const
 export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   {
     ...PLACE,
+    firstSeed: 4,
     name: 'demand-unjudged',
     what: 'a peer’s demand may have amounts below zero (CL-17)',
     file: 'claims/demand.ts',
@@ -14,6 +15,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 3,
     name: 'usurper-obeyed',
     what: 'a peer awards tasks that another node coordinates (CL-17)',
     file: 'claims/bidder.ts',
@@ -22,7 +24,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
-    firstSeed: 30,
+    firstSeed: 34,
     name: 'anybody-may-hold',
     what: 'after a restart everybody’s word is taken for leases of the earlier life (CL-20)',
     file: 'claims/leases.ts',
@@ -31,7 +33,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
-    firstSeed: 14,
+    firstSeed: 15,
     name: 'payload-unseen',
     what: 'inputs and outputs of peers are handed on whatever they are (CL-18)',
     file: 'claims/transfers.ts',
@@ -40,7 +42,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
-    firstSeed: 18,
+    firstSeed: 20,
     name: 'steering-unseen',
     what: 'extra input of peers is handed on whatever it is (CL-18)',
     file: 'claims/asks.ts',
@@ -49,7 +51,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
-    firstSeed: 25,
+    firstSeed: 26,
     name: 'partial-unseen',
     what: 'partial results of peers are handed on whatever they are (CL-18)',
     file: 'claims/leases.ts',
@@ -67,6 +69,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 4,
     name: 'names-believed',
     what: 'who fails a task under another name is asked for it again (CL-19)',
     file: 'claims/setbacks.ts',
@@ -75,6 +78,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 4,
     name: 'losers-asked-again',
     what: 'who loses a task again and again is asked for it again (CL-19)',
     file: 'claims/setbacks.ts',
@@ -83,7 +87,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
-    firstSeed: 13,
+    firstSeed: 14,
     name: 'overdue-renewed',
     what: 'a run beyond its time-out is renewed for ever (CL-19)',
     file: 'claims/leases.ts',
@@ -92,7 +96,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
-    firstSeed: 30,
+    firstSeed: 34,
     name: 'anybody-ends',
     what: 'a result counts from whoever knows the token (T-3)',
     file: 'claims/coordinator.ts',
@@ -101,6 +105,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 5,
     name: 'anybody-steers',
     what: 'an agent is given extra input by one that does not coordinate its task (CL-13)',
     file: 'claims/runs.ts',
@@ -109,6 +114,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 8,
     name: 'waits-unbounded',
     what: 'peers wait for as much as they like (CL-19)',
     file: 'claims/asks.ts',
@@ -117,6 +123,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 4,
     name: 'holds-unbounded',
     what: 'as many offers are held as there are (CL-7)',
     file: 'claims/bidder.ts',
@@ -125,6 +132,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
+    firstSeed: 5,
     name: 'transfers-unbounded',
     what: 'a peer names as many payloads as it likes (CL-7)',
     file: 'claims/transfers.ts',
@@ -133,7 +141,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
-    firstSeed: 22,
+    firstSeed: 23,
     name: 'holders-waited-for',
     what: 'who holds an offer for ever keeps others from being asked again (CL-19)',
     file: 'claims/rounds.ts',

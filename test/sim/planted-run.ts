@@ -33,7 +33,13 @@ for (let i = 0; i < count && campaign !== undefined; i++) {
   const seed = String(i + (bug.firstSeed ?? 1))
   const [violation] = run(campaign.scenario(seed, undefined)).violations
   if (violation === undefined) continue
-  outcome = { found: true, seeds: i + 1, clause: violation.clause, text: violation.text.split('\n')[0] }
+  outcome = {
+    found: true,
+    seed: Number(seed),
+    seeds: i + 1,
+    clause: violation.clause,
+    text: violation.text.split('\n')[0],
+  }
   break
 }
 console.log(JSON.stringify(outcome))

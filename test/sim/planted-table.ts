@@ -3,7 +3,14 @@ import { fileURLToPath } from 'node:url'
 import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.ts'
 
 export type PlantedOutcome =
-  | { readonly found: true; readonly seeds: number; readonly clause: string; readonly text: string }
+  | {
+      readonly found: true
+      readonly seed: number
+      /** So many were tried. */
+      readonly seeds: number
+      readonly clause: string
+      readonly text: string
+    }
   | { readonly found: false; readonly seeds: number }
 
 /** A bug may hang the program; that is a failure of the list, which names bugs that checkers find. */
@@ -32,9 +39,9 @@ export function runPlanted(names: readonly string[], count: number | undefined):
     const outcome = findPlanted(bug, count)
     if (!outcome.found) missed += 1
     const what = outcome.found
-      ? `found by seed ${outcome.seeds}: ${outcome.clause}`
+      ? `found by seed ${outcome.seed}, ${outcome.seeds} tried: ${outcome.clause}`
       : `NOT FOUND in ${outcome.seeds} seeds`
-    console.log(`${bug.name.padEnd(28)} ${what.padEnd(28)} ${bug.what}`)
+    console.log(`${bug.name.padEnd(28)} ${what.padEnd(38)} ${bug.what}`)
   }
   return missed === 0 ? 0 : 1
 }

@@ -41,6 +41,8 @@ export interface Run {
    */
   state: 'arriving' | 'running' | 'stopping' | 'reported' | 'over'
   timeout: Alarm | undefined
+  /** Of its lease's end. */
+  lease: Alarm | undefined
 }
 
 export interface RunTerms {
@@ -127,6 +129,7 @@ export class Runs {
       endsAt,
       state: 'arriving',
       timeout: undefined,
+      lease: undefined,
     }
     this.#runs.set(`${task}/${token.attempt}`, run)
     const own = this.#byAgent.get(agent)

@@ -8,11 +8,22 @@ import { CLOCK_RATE_DIFFERENCE_MAX_SHARE } from './params.ts'
 import { attemptKey, type Run, type RunOutcome, type Runs, type RunTerms } from './runs.ts'
 import type { Transfers } from './transfers.ts'
 
+/** An outcome that is not acknowledged. */
+interface Waiting {
+  readonly outcome: RunOutcome
+  readonly runMs: number
+  readonly transfer: number
+  /** When it is said again. */
+  resend: Alarm | undefined
+  /** When nobody is taken to want it any more. */
+  expiry: Alarm | undefined
+}
+
 /** What this node holds of one coordinator's. */
 interface Account {
   readonly runs: Map<string, Run>
   /** Outcomes not yet acknowledged, and the numbers under which their outputs are to be had. */
-  readonly outcomes: Map<Run, { readonly outcome: RunOutcome; readonly runMs: number; readonly transfer: number }>
+  readonly outcomes: Map<Run, Waiting>
   /** Of their outputs. */
   outcomeBytes: number
   renewal: Alarm | undefined
@@ -149,19 +160,20 @@ export class Tenures {
       if (account.outcomes.size < OUTCOMES_MAX && account.outcomeBytes <= OUTCOME_BYTES_MAX) break
       this.#drop(account, oldest)
     }
-    account.outcomes.set(run, { outcome, runMs, transfer: this.#parts.transfers.number() })
+    const transfer = this.#parts.transfers.number()
+    const waiting: Waiting = { outcome, runMs, transfer, resend: undefined, expiry: undefined }
+    account.outcomes.set(run, waiting)
     this.#send(run, account)
-    this.#ground.in(this.#ground.params.resendMs, () => this.#resendLater(run))
-    this.#keepUntil(account, run)
+    this.#sayAgain(account, run, waiting)
+    this.#keepUntil(account, run, waiting)
   }
 
   /** What nobody asks for any more is dropped some time after its lease has ended. */
-  #keepUntil(account: Account, run: Run): void {
+  #keepUntil(account: Account, run: Run, waiting: Waiting): void {
     const { now } = this.#ground
     const endsAt = after(Math.max(run.endsAt, now) as Millis, this.#keptMs)
-    this.#ground.alarms.set(endsAt, () => {
-      if (!account.outcomes.has(run)) return
-      if (run.endsAt > this.#ground.now) this.#keepUntil(account, run)
+    waiting.expiry = this.#ground.alarms.set(endsAt, () => {
+      if (run.endsAt > this.#ground.now) this.#keepUntil(account, run, waiting)
       else this.#drop(account, run)
     })
   }
@@ -204,8 +216,7 @@ export class Tenures {
   }
 
   #watchLease(account: Account, run: Run): void {
-    this.#ground.alarms.set(run.endsAt, () => {
-      if (!account.runs.has(run.key)) return
+    run.lease = this.#ground.alarms.set(run.endsAt, () => {
       if (run.endsAt > this.#ground.now) this.#watchLease(account, run)
       else this.#lapse(account, run)
     })
@@ -216,7 +227,7 @@ export class Tenures {
     if (run.state === 'reported' || account.outcomes.has(run)) return
     if (run.guarantee === 'at-least-once' && this.#ground.now < after(run.endsAt, this.#keptMs)) {
       // It goes on, and is of use if its coordinator is heard of again.
-      this.#ground.in(this.#keptMs, () => this.#watchLease(account, run))
+      run.lease = this.#ground.in(this.#keptMs, () => this.#watchLease(account, run))
       return
     }
     this.#close(account, run)
@@ -254,12 +265,11 @@ export class Tenures {
     return this.#sequence
   }
 
-  #resendLater(run: Run): void {
-    const account = this.#accounts.get(run.coordinator)
-    const waiting = account?.outcomes.get(run)
-    if (account === undefined || waiting === undefined) return
-    this.#send(run, account)
-    this.#ground.in(this.#ground.params.resendMs, () => this.#resendLater(run))
+  #sayAgain(account: Account, run: Run, waiting: Waiting): void {
+    waiting.resend = this.#ground.in(this.#ground.params.resendMs, () => {
+      this.#send(run, account)
+      this.#sayAgain(account, run, waiting)
+    })
   }
 
   #resend(account: Account): void {
@@ -322,10 +332,15 @@ export class Tenures {
     return account
   }
 
+  /** With its alarms: a coordinator that gives out and takes back at its pleasure would leave a heap of them. */
   #close(account: Account, run: Run): void {
+    const { alarms } = this.#ground
     account.runs.delete(run.key)
+    alarms.cancel(run.lease)
     const waiting = account.outcomes.get(run)
     if (waiting === undefined) return
+    alarms.cancel(waiting.resend)
+    alarms.cancel(waiting.expiry)
     account.outcomeBytes -= bytesOf(waiting.outcome)
     account.outcomes.delete(run)
   }

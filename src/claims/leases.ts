@@ -238,7 +238,7 @@ export class Leases {
 
   /**
    * T-1: what nobody has been given since a restart waits until all who may hold it have been heard or outwaited; also when
-   * somebody has said that he had it and does not any more, which is his word.
+   * somebody gives it back, for another may have been given it after him.
    */
   outwait(task: Task): boolean {
     const isOld = task.isUncertain && task.epoch < this.#ground.epoch

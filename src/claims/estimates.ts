@@ -155,9 +155,11 @@ export class Track {
   }
 }
 
-/** Tracks by executor and skill. When there are too many, the one used longest ago is forgotten. */
+/** Tracks by executor and skill. When there are too many, the oldest is forgotten. */
 export class Tracks {
-  readonly #tracks: BoundedMap<string, Track>
+  readonly #tracks: BoundedMap<Track, { readonly executor: string; readonly skill: string }>
+  /** The same by skill, then executor: both texts are there already, and one made of both would be made six times a task. */
+  readonly #bySkill = new Map<string, Map<string, Track>>()
   readonly #skills: BoundedMap<string, DurationEstimate>
   readonly #params: ClaimsParams
   /** Peers with an open breaker, by skill. */
@@ -170,16 +172,25 @@ export class Tracks {
   }
 
   find(executor: string, skill: string): Track | undefined {
-    return this.#tracks.get(`${executor}\n${skill}`)
+    return this.#bySkill.get(skill)?.get(executor)
   }
 
   of(executor: string, skill: string): Track {
-    const key = `${executor}\n${skill}`
-    const known = this.#tracks.get(key)
+    const known = this.find(executor, skill)
     if (known !== undefined) return known
     const track = new Track()
-    this.#tracks.set(key, track)
+    const evicted = this.#tracks.set(track, { executor, skill })
+    if (evicted !== undefined) this.#forget(evicted.value.executor, evicted.value.skill)
+    const executors = this.#bySkill.get(skill)
+    if (executors === undefined) this.#bySkill.set(skill, new Map([[executor, track]]))
+    else executors.set(executor, track)
     return track
+  }
+
+  #forget(executor: string, skill: string): void {
+    const executors = this.#bySkill.get(skill)
+    executors?.delete(executor)
+    if (executors?.size === 0) this.#bySkill.delete(skill)
   }
 
   /** The outcome of one of ours at a peer. Returns for how long the peer is shunned, 0 if it is not. */

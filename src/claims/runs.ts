@@ -8,6 +8,7 @@ import type { Ground } from './ground.ts'
 import type { AgentId, TaskId, Token } from './ids.ts'
 import { MESSAGE_TEXT_BYTES_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX } from './messages.ts'
 import type { Freed, Roster } from './roster.ts'
+import { RunTable } from './run-table.ts'
 import type { Guarantee, RunOrder, StopReason, TaskError } from './types.ts'
 
 /** How an attempt ended at its executor. */
@@ -21,8 +22,6 @@ export type RunOutcome =
 
 /** One attempt at one agent of this node. */
 export interface Run {
-  /** Task and token in one text. */
-  readonly key: string
   readonly task: TaskId
   readonly token: Token
   /** Who awarded it: this node or another. */
@@ -58,6 +57,7 @@ export interface RunTerms {
   readonly trace: string
 }
 
+/** Task and token in one text. */
 export function attemptKey(task: string, { epoch, attempt }: Token): string {
   return `${task}/${epoch}/${attempt}`
 }
@@ -71,7 +71,7 @@ export class Runs {
   readonly #tracks: Tracks
   readonly #reported: Reported
   readonly #freed: Freed
-  readonly #runs = new Map<string, Run>()
+  readonly #runs = new RunTable()
   readonly #byAgent = new Map<Agent, Set<Run>>()
 
   constructor(
@@ -89,17 +89,17 @@ export class Runs {
     return this.#runs.size
   }
 
-  values(): MapIterator<Run> {
+  values(): Iterable<Run> {
     return this.#runs.values()
   }
 
   has(task: string, attempt: number): boolean {
-    return this.#runs.has(`${task}/${attempt}`)
+    return this.#runs.get(task, attempt) !== undefined
   }
 
   /** What runs under that token for that coordinator. */
   find(task: string, token: Token, coordinator: NodeId): Run | undefined {
-    const run = this.#runs.get(`${task}/${token.attempt}`)
+    const run = this.#runs.get(task, token.attempt)
     const isIt = run?.coordinator === coordinator && run.token.epoch === token.epoch && run.state === 'running'
     return isIt ? run : undefined
   }
@@ -117,7 +117,6 @@ export class Runs {
   expect(agent: Agent, terms: RunTerms): Run {
     const { task, token, coordinator, seal, demand, guarantee, endsAt } = terms
     const run: Run = {
-      key: attemptKey(task, token),
       task,
       token,
       coordinator,
@@ -131,7 +130,7 @@ export class Runs {
       timeout: undefined,
       lease: undefined,
     }
-    this.#runs.set(`${task}/${token.attempt}`, run)
+    this.#runs.set(run)
     const own = this.#byAgent.get(agent)
     if (own === undefined) this.#byAgent.set(agent, new Set([run]))
     else own.add(run)
@@ -148,7 +147,7 @@ export class Runs {
 
   /** The answer of an agent. Whatever it is that it answers to, it has let go of it. */
   onAnswer(id: AgentId, task: string, attempt: number, outcome: RunOutcome): void {
-    const run = this.#runs.get(`${task}/${attempt}`)
+    const run = this.#runs.get(task, attempt)
     const isHeld = run !== undefined && run.state !== 'arriving'
     if (!isHeld || run.agent.id !== id || run.state === 'reported' || run.state === 'over') {
       const reason = !isHeld ? 'not held' : run.agent.id !== id ? 'held by another agent' : 'answered before'
@@ -166,7 +165,7 @@ export class Runs {
 
   /** The run may still go on: for progress. */
   running(id: AgentId, task: string, attempt: number): Run | undefined {
-    const run = this.#runs.get(`${task}/${attempt}`)
+    const run = this.#runs.get(task, attempt)
     return run?.agent.id === id && run.state === 'running' ? run : undefined
   }
 
@@ -210,8 +209,7 @@ export class Runs {
 
   /** The outcome is where it belongs. */
   forget(run: Run): void {
-    const key = `${run.task}/${run.token.attempt}`
-    if (this.#runs.get(key) === run) this.#runs.delete(key)
+    this.#runs.delete(run)
   }
 
   #watch(run: Run, { runTimeoutMs, deadlineMs }: RunTerms): void {

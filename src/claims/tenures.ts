@@ -68,7 +68,7 @@ export class Tenures {
     const { runs, transfers } = this.#parts
     const account = this.#account(coordinator)
     const run = runs.expect(agent, terms)
-    account.runs.set(run.key, run)
+    account.runs.set(keyOf(run), run)
     let isLate = false
     const isComing = transfers.receive(coordinator, input, {
       done: (bytes) => {
@@ -117,8 +117,8 @@ export class Tenures {
     account.renewals.delete(body.sequence)
     const lost = new Set(body.lost.map((row) => attemptKey(row.task, row)))
     for (const run of renewal.runs) {
-      if (!account.runs.has(run.key)) continue
-      if (lost.has(run.key)) {
+      if (!account.runs.has(keyOf(run))) continue
+      if (lost.has(keyOf(run))) {
         this.#close(account, run)
         this.#parts.runs.stop(run, 'superseded')
       } else {
@@ -335,7 +335,7 @@ export class Tenures {
   /** With its alarms: a coordinator that gives out and takes back at its pleasure would leave a heap of them. */
   #close(account: Account, run: Run): void {
     const { alarms } = this.#ground
-    account.runs.delete(run.key)
+    account.runs.delete(keyOf(run))
     alarms.cancel(run.lease)
     const waiting = account.outcomes.get(run)
     if (waiting === undefined) return
@@ -379,4 +379,8 @@ function pagesOf(runs: readonly Run[]): readonly (readonly Run[])[] {
     else pages.push([run])
   }
   return pages
+}
+
+function keyOf({ task, token }: Run): string {
+  return attemptKey(task, token)
 }

@@ -31,7 +31,7 @@ const AGENT_FAILURE = -32000
 
 /** What the agents of one connection were asked to run and have not answered. */
 export class Orders {
-  readonly #byRequest = new Map<string, Order>()
+  readonly #byRequest = new Map<string, { readonly order: Order; readonly key: string }>()
   readonly #requestOf = new Map<string, string>()
   #issued = 0
 
@@ -43,25 +43,26 @@ export class Orders {
   issue(order: Order): string {
     this.#issued += 1
     const id = `r${this.#issued}`
-    this.#byRequest.set(id, order)
-    this.#requestOf.set(keyOf(order.task, order.attempt), id)
+    const key = keyOf(order.task, order.attempt)
+    this.#byRequest.set(id, { order, key })
+    this.#requestOf.set(key, id)
     return id
   }
 
   /** What that request was about. A request is answered once: after that it is about nothing (I-13). */
   settle(id: unknown): Order | undefined {
     if (typeof id !== 'string') return undefined
-    const order = this.#byRequest.get(id)
-    if (order === undefined) return undefined
+    const issued = this.#byRequest.get(id)
+    if (issued === undefined) return undefined
     this.#byRequest.delete(id)
-    const key = keyOf(order.task, order.attempt)
+    const { order, key } = issued
     if (this.#requestOf.get(key) === id) this.#requestOf.delete(key)
     return order
   }
 
   find(task: string, attempt: number): Order | undefined {
     const id = this.#requestOf.get(keyOf(task, attempt))
-    return id === undefined ? undefined : this.#byRequest.get(id)
+    return id === undefined ? undefined : this.#byRequest.get(id)?.order
   }
 }
 

@@ -181,10 +181,10 @@ export class IpcConnection implements AgentLine {
   }
 
   #call(call: Call): void {
-    this.#host
-      .perform(call, this)
-      .then((outcome) => this.#step({ kind: 'respond', id: call.id, outcome }))
-      .catch((cause) => this.#host.fatal(cause))
+    this.#host.perform(call, this).then(
+      (outcome) => this.#step({ kind: 'respond', id: call.id, outcome }),
+      (cause: unknown) => this.#host.fatal(cause),
+    )
   }
 
   /**

@@ -180,15 +180,15 @@ export class Visit {
     this.#desk.tell({ kind: 'agent-progress', agent, task, attempt, fraction, message, partial: partial?.bytes })
   }
 
-  async submit(params: ParamsOf<'task.submit'>): Promise<SubmitResult> {
-    const { task, duplicate } = await this.#ask({ kind: 'submit', submission: submissionOf(params) }, 'accepted')
-    return { task, state: 'accepted', duplicate }
+  submit(params: ParamsOf<'task.submit'>): Promise<SubmitResult> {
+    const asked = this.#ask({ kind: 'submit', submission: submissionOf(params) }, 'accepted')
+    return asked.then(({ task, duplicate }) => ({ task, state: 'accepted', duplicate }))
   }
 
-  async call({ timeoutMs, ...params }: ParamsOf<'task.call'>): Promise<TaskRecord> {
-    return taskRecordOf(
-      (await this.#ask({ kind: 'call', submission: submissionOf(params), timeoutMs }, 'report')).report,
-    )
+  call(params: ParamsOf<'task.call'>): Promise<TaskRecord> {
+    const { timeoutMs } = params
+    const asked = this.#ask({ kind: 'call', submission: submissionOf(params), timeoutMs }, 'report')
+    return asked.then(({ report }) => taskRecordOf(report))
   }
 
   async get({ task }: ParamsOf<'task.get'>): Promise<TaskRecord> {

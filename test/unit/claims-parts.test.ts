@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { clamp, utf8Length } from '../../src/claims/clamp.ts'
-import { DurationEstimate, Track } from '../../src/claims/estimates.ts'
+import { DurationEstimate, Track, Tracks } from '../../src/claims/estimates.ts'
+import type { TaskId } from '../../src/claims/ids.ts'
 import { CLAIMS_PROFILES, type ClaimsMessage, checkClaimsParams, originOf, taskOrigin } from '../../src/claims/index.ts'
 import { canHold, couldHold, giveBack, Pool, takeFrom } from '../../src/claims/pool.ts'
+import { RunTable } from '../../src/claims/run-table.ts'
 import { scoreAll } from '../../src/claims/score.ts'
 import { type Millis, type NodeId, Random } from '../../src/kernel/index.ts'
 import { answering, World } from './claims-world.ts'
@@ -63,6 +65,49 @@ describe('estimates', () => {
     expect(track.quality(1)).toBeLessThan(0.15)
     for (let i = 0; i < 40; i++) track.succeeded(1_000, 100)
     expect(track.corrected(100)).toBeGreaterThan(800)
+  })
+})
+
+describe('tracks', () => {
+  it('are bounded: the oldest goes, and nothing of it is left', () => {
+    const tracks = new Tracks({ ...LAN, tracksMax: 2 })
+    const first = tracks.of('a', 'ocr')
+    expect(tracks.of('a', 'ocr')).toBe(first)
+    const second = tracks.of('b', 'ocr')
+    tracks.of('a', 'sum')
+    expect(tracks.find('a', 'ocr')).toBeUndefined()
+    expect(tracks.find('b', 'ocr')).toBe(second)
+    expect(tracks.of('a', 'ocr')).not.toBe(first)
+    expect(tracks.find('b', 'ocr')).toBeUndefined()
+  })
+})
+
+describe('runs', () => {
+  const run = (task: string, attempt: number, epoch = 1) => ({ task: task as TaskId, token: { epoch, attempt } })
+
+  it('of one task are told apart by their attempts, and all are counted', () => {
+    const runs = new RunTable<ReturnType<typeof run>>()
+    const [first, second, other] = [run('t', 1), run('t', 2), run('u', 1)]
+    for (const each of [first, second, other]) runs.set(each)
+    expect([runs.get('t', 1), runs.get('t', 2), runs.get('u', 1)]).toEqual([first, second, other])
+    expect([...runs.values()]).toEqual([first, second, other])
+    runs.delete(first)
+    runs.delete(first)
+    expect(runs.size).toBe(2)
+    expect([runs.get('t', 1), runs.get('t', 2)]).toEqual([undefined, second])
+    runs.delete(second)
+    runs.delete(other)
+    expect([runs.size, ...runs.values()]).toEqual([0])
+  })
+
+  it('under a number that was given before take its place, and the one before takes nothing with it', () => {
+    const runs = new RunTable<ReturnType<typeof run>>()
+    const [before, now] = [run('t', 1), run('t', 1, 2)]
+    runs.set(before)
+    runs.set(now)
+    expect(runs.size).toBe(1)
+    runs.delete(before)
+    expect([runs.size, runs.get('t', 1)]).toEqual([1, now])
   })
 })
 

@@ -21,6 +21,8 @@ export interface Reach {
   readonly sendsMax: number
   /** How many could be told; one that so many know leaves the queue. */
   readonly listeners: number
+  /** Each of them hears of a doubt or a death, however often it was sent (M-30). */
+  readonly neighbours: ReadonlySet<NodeId>
 }
 
 /**
@@ -77,15 +79,16 @@ export class RumourQueue {
   }
 
   /** Up to `rumoursMax` rumours that are news to `peer`, each counted as sent once. */
-  take(peer: NodeId, rumoursMax: number, { sendsMax, listeners }: Reach): readonly Telling[] {
+  take(peer: NodeId, rumoursMax: number, reach: Reach): readonly Telling[] {
     if (this.#size === 0) return []
+    const { sendsMax, listeners, neighbours } = reach
     const taken: Item[] = []
     // Looks at a bounded number, also when most of the queue came from this very peer.
     let looksLeft = rumoursMax * 2
     for (const level of this.#levels) {
       for (const item of level) {
         if (taken.length >= rumoursMax || looksLeft-- <= 0) break
-        if (isNewsTo(peer, item)) taken.push(item)
+        if (isNewsTo(peer, item) && (item.sent < sendsMax || neighbours.has(peer))) taken.push(item)
         else if (item.knownBy.size >= listeners) this.#remove(item)
       }
       if (taken.length >= rumoursMax || looksLeft <= 0) break
@@ -94,7 +97,8 @@ export class RumourQueue {
       this.#remove(item)
       item.sent += 1
       item.knownBy.add(peer)
-      if (item.sent < sendsMax && item.knownBy.size < listeners) this.#put(item)
+      const isOpen = item.sent < sendsMax || (isDoubt(item) && !doAllKnow(neighbours, item))
+      if (isOpen && item.knownBy.size < listeners) this.#put(item)
     }
     return taken.map(({ rumour, sent }) => ({ rumour, count: sent }))
   }
@@ -141,6 +145,11 @@ const ACCUSERS_MAX = 4
 
 function isDoubt({ rumour: { state } }: Item): boolean {
   return state === 'suspect' || state === 'dead'
+}
+
+function doAllKnow(peers: ReadonlySet<NodeId>, { knownBy }: Item): boolean {
+  for (const peer of peers) if (!knownBy.has(peer)) return false
+  return true
 }
 
 /** Two doubts about the same incarnation, by different accusers, are two pieces of news. */

@@ -71,6 +71,8 @@ export class Ground {
   readonly timers = new Timers()
   readonly links = new Map<NodeId, Link>()
   coordinate: NetworkCoordinate = COORDINATE_ORIGIN
+  /** Whom the overlay gives this node for neighbours, with a link or without (M-16). */
+  neighbours: ReadonlySet<NodeId> = new Set()
   /** The neighbours have to be reckoned anew. */
   dirty = false
   now = 0 as Millis
@@ -190,7 +192,11 @@ export class Ground {
   }
 
   #tellingsFor(peer: NodeId, rumoursMax: number): readonly Telling[] {
-    return this.rumours.take(peer, rumoursMax, { sendsMax: this.sendsMax, listeners: this.links.size })
+    return this.rumours.take(peer, rumoursMax, {
+      sendsMax: this.sendsMax,
+      listeners: this.links.size,
+      neighbours: this.neighbours,
+    })
   }
 
   unwell(by: number): void {

@@ -135,6 +135,7 @@ export class Links {
     const self = ground.table.get(ground.self.node)
     if (self === undefined) return
     const neighbours = ground.overlay.neighboursOf(self.node, self.nodeHash)
+    ground.neighbours = new Set(neighbours)
     for (const node of this.#held) if (node !== self.node) neighbours.add(node)
     let changed = false
     for (const wanted of [...this.#wanted.values()]) {

@@ -50,10 +50,12 @@ describe('timers', () => {
 
 describe('rumours in wait', () => {
   const peer = 'peer' as NodeId
+  const neighbours = new Set<NodeId>()
+  const reach = { sendsMax: 9, listeners: 99, neighbours }
 
   test('those sent least often go first, and each leaves after so many sends', () => {
     const queue = new RumourQueue(10)
-    const reach = { sendsMax: 3, listeners: 99 }
+    const reach = { sendsMax: 3, listeners: 99, neighbours }
     queue.add(rumour('a', 1, 'alive'))
     queue.add(rumour('b', 1, 'alive'))
     expect(queue.take(peer, 1, reach).map(({ rumour }) => rumour.node)).toEqual(['a'])
@@ -66,7 +68,7 @@ describe('rumours in wait', () => {
 
   test('M-25: it is no news to who was told, nor to who has told it; what all know leaves', () => {
     const queue = new RumourQueue(10)
-    const reach = { sendsMax: 99, listeners: 3 }
+    const reach = { sendsMax: 99, listeners: 3, neighbours }
     queue.add(rumour('a', 2, 'alive'))
     expect(queue.take(peer, 9, reach)).toHaveLength(1)
     expect(queue.take(peer, 9, reach)).toEqual([])
@@ -82,24 +84,36 @@ describe('rumours in wait', () => {
     const queue = new RumourQueue(10)
     queue.add(rumour('a', 1, 'suspect', 'x'))
     queue.add(rumour('a', 2, 'alive'), 'teller' as NodeId)
-    expect(queue.take('teller' as NodeId, 9, { sendsMax: 9, listeners: 99 })).toEqual([])
-    expect(queue.take('a' as NodeId, 9, { sendsMax: 9, listeners: 99 })).toEqual([])
-    expect(queue.take(peer, 9, { sendsMax: 9, listeners: 99 })).toEqual([{ rumour: rumour('a', 2, 'alive'), count: 1 }])
+    expect(queue.take('teller' as NodeId, 9, reach)).toEqual([])
+    expect(queue.take('a' as NodeId, 9, reach)).toEqual([])
+    expect(queue.take(peer, 9, reach)).toEqual([{ rumour: rumour('a', 2, 'alive'), count: 1 }])
   })
 
   test('M-14: the subject of a suspicion is told', () => {
     const queue = new RumourQueue(10)
     queue.add(rumour('a', 1, 'suspect', 'x'))
-    expect(queue.take('a' as NodeId, 9, { sendsMax: 9, listeners: 99 })).toHaveLength(1)
+    expect(queue.take('a' as NodeId, 9, reach)).toHaveLength(1)
+  })
+
+  test('M-30: a doubt and a death are kept for the neighbours however often they were sent, and then for nobody else', () => {
+    for (const state of ['suspect', 'dead', 'alive'] as const) {
+      const queue = new RumourQueue(10)
+      const near = { sendsMax: 2, listeners: 99, neighbours: new Set(['near', 'nearer'] as NodeId[]) }
+      const hears = (name: string) => queue.take(name as NodeId, 9, near).length === 1
+      queue.add(rumour('a', 1, state, 'x'))
+      const told = ['far', 'near', 'farther', 'nearer', 'farthest'].filter(hears)
+      expect(told).toEqual(state === 'alive' ? ['far', 'near'] : ['far', 'near', 'nearer'])
+      expect(queue.size).toBe(0)
+    }
   })
 
   test('M-4: at the bound the one that most have heard makes room', () => {
     const queue = new RumourQueue(2)
     queue.add(rumour('a', 1, 'alive'))
-    queue.take(peer, 9, { sendsMax: 9, listeners: 99 })
+    queue.take(peer, 9, reach)
     queue.add(rumour('b', 1, 'alive'))
     queue.add(rumour('c', 1, 'alive'))
-    expect(queue.take(peer, 9, { sendsMax: 9, listeners: 99 }).map(({ rumour }) => rumour.node)).toEqual(['b', 'c'])
+    expect(queue.take(peer, 9, reach).map(({ rumour }) => rumour.node)).toEqual(['b', 'c'])
   })
 })
 

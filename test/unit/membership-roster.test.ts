@@ -4,7 +4,7 @@ import { MEMBERSHIP_PROFILES, type MemberEntry, presenceBody } from '../../src/m
 import { GOSSIP_ENTRIES_MAX, WANTED_MAX } from '../../src/membership/messages.ts'
 import { decode } from '../../src/wire/index.ts'
 import { UNKNOWN_ORG } from './membership-net.ts'
-import { entry, rumour, Solo, sent } from './membership-solo.ts'
+import { entry, rumour, runWith, Solo, sent } from './membership-solo.ts'
 
 const SUSPICION_MS = 30_000
 
@@ -22,6 +22,26 @@ describe('members and their incarnations', () => {
       return all.filter(({ body }) => body.rumours.some(({ node }) => node === 'x')).map(({ to }) => to)
     })
     expect(told.sort()).toEqual(['c', 'd'])
+  })
+
+  test('M-30: all neighbours hear of a death, also where there are more of them than tellings', () => {
+    const solo = new Solo()
+    const peers = Array.from({ length: 20 }, (_, i) => `p${i}`)
+    solo.meet(...peers)
+    runWith(solo, 5_000, peers)
+    const [victim, teller, ...neighbours] = solo.core.neighbours() as [NodeId, NodeId, ...NodeId[]]
+    const before = solo.effects.length
+    solo.hear(teller, { rumours: [rumour(victim, 1, 'dead', teller)] })
+    const living = peers.filter((peer) => peer !== victim)
+    runWith(solo, 5_000, living)
+    expect(solo.state(victim)).toBe('dead')
+    const told = solo.effects.slice(before).flatMap((effect) => {
+      const all = [...sent([effect], 'membership.gossip'), ...sent([effect], 'membership.ping')]
+      return all.filter(({ body }) => body.rumours.some(({ state }) => state === 'dead')).map(({ to }) => to)
+    })
+    expect(neighbours.length).toBeGreaterThan(4)
+    expect(neighbours.filter((peer) => !told.includes(peer))).toEqual([])
+    expect(told.length).toBeLessThan(living.length)
   })
 
   describe('M-26: the first tellings are entries', () => {

@@ -42,7 +42,7 @@ const TWIN_ADVICE =
 
 type Body<K extends MembershipMessage['kind']> = Extract<MembershipMessage, { kind: K }>['body']
 
-/** Who is here, who is reachable, and whom to link to. Clauses M-1 to M-25 in ./README.md. */
+/** Who is here, who is reachable, and whom to link to. Clauses M-1 to M-31 in ./README.md. */
 export class Membership implements MembershipCore {
   readonly #ground: Ground
   readonly #detector: Detector

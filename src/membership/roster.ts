@@ -14,6 +14,12 @@ const PARKED_MAX = 256
 /** Of one node at most so many; the lowest stay, because an invented incarnation is a high one. */
 const PARKED_PER_NODE_MAX = 4
 /**
+ * Words of one member that are checked, for each that a correct one says in the long run: a copy of it may say as many
+ * (M-17). And for so many seconds at once, which leaves room for what is not a refutation: new facts, another certificate.
+ */
+const WORDS_FACTOR = 2
+const WORDS_BURST_SECONDS = 8
+/**
  * Entries that a key vouches for which does not count here (yet), from one peer: twice what a comparison of tables can bring
  * at once, and what the next ones bring. Each costs two signatures to check and a line in the log.
  */
@@ -66,8 +72,7 @@ export class Roster {
     const present = table.get(self.node)
     const state = judged.value.presence.status
     if (present === undefined) {
-      const { entry } = table.insert(judged.value, state, now)
-      if (entry !== undefined) this.#ground.enterOverlay(entry)
+      this.#ground.enterOverlay(table.insert(judged.value, state, now).entry)
     } else {
       table.update(present, judged.value, state, now)
       this.#ground.rumours.add(rumourOf(present))
@@ -82,10 +87,14 @@ export class Roster {
     if (this.#revoked.has(node)) return false
     if (node === this.#ground.self.node) {
       if (presence.value.incarnation <= this.#ground.self.incarnation) return false
-    } else if (!this.#isNews(this.#ground.table.get(node), presence.value)) {
-      const { incarnation, status } = presence.value
-      this.#ground.rumours.heard(from, { node, incarnation, state: status, accuser: undefined, lost: false })
-      return false
+    } else {
+      const entry = this.#ground.table.get(node)
+      if (!this.#isNews(entry, presence.value)) {
+        const { incarnation, status } = presence.value
+        this.#ground.rumours.heard(from, { node, incarnation, state: status, accuser: undefined, lost: false })
+        return false
+      }
+      if (!this.#isWorthIt(from, node, entry)) return false
     }
     const judged = this.#ground.judge(heard)
     if (!judged.ok) return this.#refuse(from, node, judged.error)
@@ -184,6 +193,20 @@ export class Roster {
     )
   }
 
+  /** M-4, M-31: whether to spend two signatures on a word. If not it is asked for when it is heard of again. */
+  #isWorthIt(from: NodeId, node: NodeId, entry: Entry | undefined): boolean {
+    const ground = this.#ground
+    if (entry === undefined) {
+      if (!ground.table.hasRoom) ground.observe({ kind: 'table-full', node })
+      return ground.table.hasRoom
+    }
+    const perSecond = WORDS_FACTOR * ground.params.refutationsPerSecond
+    entry.words ??= new TokenBucket(perSecond, perSecond * WORDS_BURST_SECONDS, ground.now)
+    const isWorthIt = entry.words.take(ground.now)
+    if (!isWorthIt) ground.observe({ kind: 'rejected', from, node, reason: 'it says more than can be checked' })
+    return isWorthIt
+  }
+
   #accept(from: NodeId, judged: Judged): void {
     const node = judged.entry.presence.signer
     const entry = this.#ground.table.get(node)
@@ -196,10 +219,6 @@ export class Roster {
     const ground = this.#ground
     const { entry, forgotten } = ground.table.insert(judged, 'alive', ground.now)
     if (forgotten !== undefined) ground.event({ kind: 'member-forgotten', node: forgotten.node })
-    if (entry === undefined) {
-      ground.observe({ kind: 'table-full', node: judged.entry.presence.signer })
-      return
-    }
     ground.enterOverlay(entry)
     ground.rumours.add(rumourOf(entry), from)
     ground.event({ kind: 'member-up', member: memberOf(entry) })

@@ -1,4 +1,4 @@
-import { assert, type Incarnation, type Millis, type NodeId, type Random } from '../kernel/index.ts'
+import { assert, type Incarnation, type Millis, type NodeId, type Random, type TokenBucket } from '../kernel/index.ts'
 import { hashNumber, hashText } from './hash.ts'
 import { BUCKETS, type Rumour } from './messages.ts'
 import type { Suspicion } from './suspicion.ts'
@@ -17,6 +17,8 @@ export interface Entry {
   deadSlot: number
   /** While suspect. */
   suspicion: Suspicion | undefined
+  /** How many newer words of its own are checked now; undefined before the second (M-31). */
+  words: TokenBucket | undefined
 }
 
 export function isUp(entry: Entry): boolean {
@@ -97,19 +99,19 @@ export class MemberTable {
     return this.#deadSlots.length === 0 ? undefined : random.pick(this.#deadSlots)
   }
 
-  /**
-   * Takes in a newcomer. When the table is full, a tombstone goes for it; with no tombstone left it is refused.
-   * `forgotten` is the tombstone that went.
-   */
-  insert(judged: Judged, state: MemberState, now: Millis): { entry: Entry | undefined; forgotten: Entry | undefined } {
+  /** Whether a newcomer would be taken in: not when it is full of the living (M-4). */
+  get hasRoom(): boolean {
+    return this.#upCount < this.#entriesMax
+  }
+
+  /** Takes in a newcomer, for whom there is room. When the table is full a tombstone goes for it: `forgotten`. */
+  insert(judged: Judged, state: MemberState, now: Millis): { entry: Entry; forgotten: Entry | undefined } {
     const node = judged.entry.presence.signer
     assert(!this.#entries.has(node), 'a member is in the table once', { node })
-    let forgotten: Entry | undefined
-    if (this.#entries.size >= this.#entriesMax) {
-      forgotten = first(this.#left) ?? first(this.#dead)
-      if (forgotten === undefined) return { entry: undefined, forgotten }
-      this.forget(forgotten)
-    }
+    assert(this.hasRoom, 'the living are never evicted', { node })
+    const isFull = this.#entries.size >= this.#entriesMax
+    const forgotten = isFull ? (first(this.#left) ?? first(this.#dead)) : undefined
+    if (forgotten !== undefined) this.forget(forgotten)
     const nodeHash = hashText(node)
     const entry: Entry = {
       node,
@@ -120,6 +122,7 @@ export class MemberTable {
       since: now,
       deadSlot: -1,
       suspicion: undefined,
+      words: undefined,
     }
     this.#entries.set(node, entry)
     const index = bucketOf(entry)

@@ -1,5 +1,6 @@
 import { err, type NodeId, ok, type Result } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
+import { bodyOf, isAnswerTo, outcomeOf, relayed } from './answers.ts'
 import type { Book } from './book.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Ground } from './ground.ts'
@@ -19,6 +20,7 @@ import { Steering } from './steering.ts'
 import type { Task, Waiter } from './task.ts'
 import type { Source, Transfers } from './transfers.ts'
 import type { ClaimsAnswer, ClaimsRequest, Refusal, TaskAsk, TaskReport } from './types.ts'
+import { WaitingRoom } from './waiting-room.ts'
 import type { Why } from './why.ts'
 
 /** A question that another node is to answer. */
@@ -59,7 +61,7 @@ export class Asks {
   #query: number
   #waiters = 0
   /** Of them, those of other nodes. */
-  #peersWaiting = 0
+  readonly #peersWaiting = new WaitingRoom()
 
   constructor(ground: Ground, parts: AsksParts) {
     this.#ground = ground
@@ -113,7 +115,7 @@ export class Asks {
     this.#waiters -= waiters.length
     for (const waiter of waiters) {
       this.#ground.alarms.cancel(waiter.alarm)
-      if (waiter.kind === 'peer') this.#peersWaiting -= 1
+      if (waiter.kind === 'peer') this.#peersWaiting.delete(waiter)
       if (waiter.kind === 'request') {
         this.#waiting.delete(waiter.request)
         this.#replyAfterAll(waiter.request, ok({ kind: 'report', report: task.report(this.#ground.node) }))
@@ -330,9 +332,8 @@ export class Asks {
     const remove = (): void =>
       this.#removeWaiter(task, (waiter) => waiter.kind === 'peer' && waiter.node === node && waiter.query === query)
     remove()
-    const { requestsMax } = this.#ground.params
-    if (this.#waiters >= requestsMax || this.#peersWaiting >= requestsMax * PEERS_WAITING_SHARE) {
-      this.#answer(node, query, { kind: 'error', code: 'OVERLOADED', message: 'too many wait for tasks at that node' })
+    if (!this.#hasRoomFor(node)) {
+      this.#answer(node, query, TOO_MANY_OF_PEERS)
       return
     }
     const keptMs = WAITS_KEPT * this.#ground.params.waitAgainMs
@@ -340,11 +341,23 @@ export class Asks {
     this.#push(task, { kind: 'peer', node, query, alarm })
   }
 
+  /** In a full room one that has more waits makes place for one that has fewer, and is told so. */
+  #hasRoomFor(node: NodeId): boolean {
+    const { requestsMax } = this.#ground.params
+    if (this.#waiters < requestsMax && this.#peersWaiting.size < requestsMax * PEERS_WAITING_SHARE) return true
+    const surplus = this.#peersWaiting.surplus(node)
+    if (surplus === undefined) return false
+    const { task, waiter } = surplus
+    this.#removeWaiter(task, (each) => each === waiter)
+    this.#answer(waiter.node, waiter.query, TOO_MANY_OF_PEERS)
+    return true
+  }
+
   #push(task: Task, waiter: Waiter): void {
     task.waiters ??= []
     task.waiters.push(waiter)
     this.#waiters += 1
-    if (waiter.kind === 'peer') this.#peersWaiting += 1
+    if (waiter.kind === 'peer') this.#peersWaiting.add(waiter, task)
   }
 
   #removeWaiter(task: Task, isIt: (waiter: Waiter) => boolean): void {
@@ -354,7 +367,7 @@ export class Asks {
     this.#waiters -= 1
     this.#ground.alarms.cancel(waiter?.alarm)
     if (waiter?.kind === 'request') this.#waiting.delete(waiter.request)
-    else if (waiter?.kind === 'peer') this.#peersWaiting -= 1
+    else if (waiter?.kind === 'peer') this.#peersWaiting.delete(waiter)
   }
 
   #list(ask: Extract<ClaimsRequest, { kind: 'list' }>): Result<ClaimsAnswer, Refusal> {
@@ -415,8 +428,11 @@ export class Asks {
   }
 }
 
-/** What another node may refuse with; anything else is news of a later version. */
-const RELAYED_CODES = ['OVERLOADED', 'TIMEOUT', 'TOO_LARGE'] as const
+const TOO_MANY_OF_PEERS: AnswerBody = {
+  kind: 'error',
+  code: 'OVERLOADED',
+  message: 'too many wait for tasks at that node',
+}
 
 function tooManyWait(): Outcome {
   return err({ code: 'OVERLOADED', message: 'too many wait for tasks at this node; try again later' })
@@ -430,64 +446,4 @@ function lateMessage(ask: TaskAsk | SteerAsk, waitMs: number, node: NodeId): str
   if (ask.kind === 'wait') return `the task has not ended within ${waitMs} ms`
   if (ask.kind === 'steer') return `${node} has not said whether the agent took the input; it may have`
   return `${node}, its coordinator, does not answer`
-}
-
-/** To a node that asked for extra input to be passed on: the only thing that is. */
-function relayed(outcome: Outcome): AnswerBody {
-  return outcome.ok ? { kind: 'steered' } : { kind: 'error', code: outcome.error.code, message: outcome.error.message }
-}
-
-function bodyOf(ask: TaskAsk | SteerAsk): AskBody {
-  // What does not fit an id names no task.
-  const task = ask.task as AskBody['task']
-  switch (ask.kind) {
-    case 'wait':
-      return { kind: 'wait', task, timeoutMs: Math.ceil(ask.timeoutMs ?? 0) }
-    case 'cancel':
-      return { kind: 'cancel', task, reason: ask.reason.slice(0, 80).toWellFormed() }
-    case 'steer':
-      return { kind: 'steer', task, token: 'token' in ask ? ask.token : undefined, input: ask.input }
-    default:
-      return { kind: ask.kind, task }
-  }
-}
-
-/** T-2: whoever asks for a task is told of that one, by its coordinator. */
-function isAnswerTo(answer: AnswerBody, { body, node }: Pending): boolean {
-  switch (answer.kind) {
-    case 'error':
-      return true
-    case 'report': {
-      const { task, coordinator } = answer.report
-      return (body.kind === 'get' || body.kind === 'wait') && task === body.task && coordinator === node
-    }
-    case 'cancelled':
-      return body.kind === 'cancel'
-    case 'steered':
-      return body.kind === 'steer'
-    default:
-      return body.kind === answer.kind
-  }
-}
-
-function outcomeOf(answer: AnswerBody, output: Uint8Array | undefined): Outcome {
-  switch (answer.kind) {
-    case 'report': {
-      const { output: _payload, submittedAt, startedAt, endedAt, ...rest } = answer.report
-      const report = { ...rest, submittedAt, startedAt, endedAt, output } as TaskReport
-      return ok({ kind: 'report', report })
-    }
-    case 'cancelled':
-      return ok(answer)
-    case 'why':
-      return ok(answer)
-    case 'history':
-      return ok(answer)
-    case 'steered':
-      return ok(answer)
-    case 'error': {
-      const code = RELAYED_CODES.find((known) => known === answer.code) ?? 'NOT_FOUND'
-      return err({ code, message: answer.message })
-    }
-  }
 }

@@ -47,7 +47,14 @@ export function claimOf(
 /** Whoever wants to hear of the end: a request here, or a question of another node. */
 export type Waiter =
   | { readonly kind: 'request'; readonly request: RequestId; readonly alarm: Alarm | undefined }
-  | { readonly kind: 'peer'; readonly node: NodeId; readonly query: number; readonly alarm: Alarm | undefined }
+  | PeerWaiter
+
+export interface PeerWaiter {
+  readonly kind: 'peer'
+  readonly node: NodeId
+  readonly query: number
+  readonly alarm: Alarm | undefined
+}
 
 /** One task at its coordinator. Fields that most tasks never need are undefined until they do. */
 export class Task extends Entry {

@@ -348,7 +348,11 @@ export class ClaimsLoad implements Load<SwarmProgram> {
   #hear(machine: number, ask: Extract<ClaimsRequest, { readonly task: string }>): void {
     const { task } = ask
     this.#request(machine, ask, (outcome) => {
-      if (!outcome.ok || this.#isLiar(machine)) return
+      if (this.#isLiar(machine)) return
+      if (!outcome.ok) {
+        this.#watch?.refused(machine, task, outcome.error.message)
+        return
+      }
       const { value } = outcome
       if (value.kind === 'cancelled') this.#checker.cancelAcknowledged(task, value.state)
       if (value.kind === 'report' && value.report.endedAt !== undefined) this.#told(value.report)

@@ -152,6 +152,12 @@ export class LiarWatch implements Checker<SwarmProgram> {
       this.#violate('CL-18', machine, `what is no payload was handed on as ${effect.kind}`)
   }
 
+  /** CL-19: nobody else waits for so much that an equal share of the room would be full. */
+  refused(machine: number, task: string, message: string): void {
+    if (message !== 'too many wait for tasks at that node' || this.isLiarsTask(task)) return
+    this.#violate('CL-19', machine, `there is no room to wait for ${task}, though its node waits for little there`)
+  }
+
   /** Nothing limits how long it runs, and its executor lies. */
   mayRunForEver({ state, executor }: TaskReport, { submission }: Work): boolean {
     const isLimited = submission.runTimeoutMs !== undefined || submission.deadlineMs !== undefined

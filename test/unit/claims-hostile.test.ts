@@ -276,6 +276,32 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
     expect(told(world, 'claims.reply')).toHaveLength(100)
   })
 
+  it('by filling the room in which other nodes wait: in a full one each has an equal share', () => {
+    const world = new World({ nodes: 3, params: { requestsMax: 100 } })
+    const task = world.submit('n0') as Body<'claims.result'>['task']
+    const waits = (from: string, first: number, count: number): void => {
+      for (let query = first; query < first + count; query++)
+        say(world, { kind: 'claims.query', body: { query, ask: { kind: 'wait', task, timeoutMs: 0 } } }, from)
+    }
+    const refused = (to: string): readonly number[] =>
+      world.sent.flatMap(({ to: at, message }) =>
+        at === to && message.kind === 'claims.reply' && message.body.answer.kind === 'error'
+          ? [message.body.query]
+          : [],
+      )
+    waits(LIAR, 0, 50)
+    expect(refused(LIAR)).toEqual([])
+    // The first is heard again, so that the next was not heard for longest.
+    waits(LIAR, 0, 1)
+    waits('n2', 1_000, 10)
+    expect(refused('n2')).toEqual([])
+    expect(refused(LIAR)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    waits('n2', 1_010, 30)
+    expect(refused('n2')).toEqual(Array.from({ length: 15 }, (_, i) => 1_025 + i))
+    waits(LIAR, 100, 1)
+    expect(refused(LIAR).slice(10)).toEqual([...Array.from({ length: 15 }, (_, i) => 11 + i), 100])
+  })
+
   it('by waiting for what ends, again and again', () => {
     const world = new World({ nodes: 2, params: { requestsMax: 10 } })
     world.attach('n0', 'a', {}, answering(1))

@@ -1,6 +1,7 @@
-import type { Millis, NodeId } from '../kernel/index.ts'
+import { BoundedMap, type Millis, type NodeId } from '../kernel/index.ts'
 import type { Agent } from './agent.ts'
 import type { Alarm } from './alarms.ts'
+import { Credit } from './credit.ts'
 import type { Group, Groups } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
@@ -64,6 +65,9 @@ export class Bidder {
   /** How many offers of each peer are held. */
   readonly #heldFor = new Map<NodeId, number>()
   #held = 0
+  /** How many slots are kept for each peer, and how many may be for those that ever let one run out (CL-22). */
+  readonly #keptFor = new Map<NodeId, number>()
+  readonly #credits = new BoundedMap<NodeId, Credit>(CREDITS_MAX)
 
   constructor(ground: Ground, parts: BidderParts) {
     this.#ground = ground
@@ -97,6 +101,10 @@ export class Bidder {
       return
     }
     const foreign = new Foreign(from, group.value, body)
+    if (this.#roomFor(from) === 0) {
+      this.#declineUnused(from, body)
+      return
+    }
     if (this.#bid(foreign, body)) return
     if (!roster.couldServe(group.value)) {
       this.#declineUnable(from, body, group.value)
@@ -105,10 +113,15 @@ export class Bidder {
     this.#hold(foreign, body)
   }
 
-  /** A slot has come free for a held offer: late binding. True when it is kept for the coordinator. */
+  /** A slot has come free for a held offer: late binding. True when it is kept for the coordinator, or the offer is held no more. */
   claim(entry: Entry, agent: Agent): boolean {
     if (!(entry instanceof Foreign)) return false
     const { queue, groups } = this.#parts
+    if (this.#roomFor(entry.coordinator) === 0) {
+      this.#declineUnused(entry.coordinator, entry)
+      this.#drop(entry)
+      return true
+    }
     queue.remove(entry)
     entry.group.foreignWaiting -= 1
     this.#promise(entry, agent, this.#ground.params.promiseSlackMs)
@@ -182,7 +195,8 @@ export class Bidder {
     const { params } = this.#ground
     let slots = 0
     let offered: ReturnType<Roster['offerOf']> | undefined
-    while (slots < foreign.tasks) {
+    const slotsMax = Math.min(foreign.tasks, this.#roomFor(foreign.coordinator))
+    while (slots < slotsMax) {
       const agent = roster.find(foreign.group)
       if (agent === undefined) break
       offered ??= roster.offerOf(agent, foreign.group.demand, 0)
@@ -262,6 +276,7 @@ export class Bidder {
       agent,
       sentAt: this.#ground.now,
       alarm: this.#ground.in(forMs, () => {
+        this.#ranOut(foreign.coordinator)
         this.#unpromise(foreign, promised)
         // Whoever does not answer a claim is not there.
         if (foreign.isHeld) this.#drop(foreign)
@@ -269,6 +284,27 @@ export class Bidder {
       }),
     }
     foreign.promises.push(promised)
+    this.#keptFor.set(foreign.coordinator, (this.#keptFor.get(foreign.coordinator) ?? 0) + 1)
+  }
+
+  #keepsLess(coordinator: NodeId): void {
+    const left = (this.#keptFor.get(coordinator) ?? 1) - 1
+    if (left > 0) this.#keptFor.set(coordinator, left)
+    else this.#keptFor.delete(coordinator)
+  }
+
+  /** How many more slots may be kept for that peer. */
+  #roomFor(coordinator: NodeId): number {
+    const kept = this.#keptFor.get(coordinator) ?? 0
+    return this.#credits.get(coordinator)?.room(this.#ground.now, kept) ?? Number.POSITIVE_INFINITY
+  }
+
+  #ranOut(coordinator: NodeId): void {
+    const { now, params } = this.#ground
+    const credit = this.#credits.get(coordinator) ?? new Credit()
+    this.#credits.set(coordinator, credit)
+    const closedMs = credit.ranOut(now, params)
+    if (closedMs > 0) this.#ground.observe({ kind: 'coordinator-shunned', coordinator, forMs: closedMs })
   }
 
   /** Gives the slot back. */
@@ -276,6 +312,7 @@ export class Bidder {
     const at = foreign.promises.indexOf(promised)
     if (at < 0) return
     foreign.promises.splice(at, 1)
+    this.#keepsLess(foreign.coordinator)
     this.#ground.alarms.cancel(promised.alarm)
     const { roster, tracks, freed } = this.#parts
     tracks.find(roster.executorOf(promised.agent), foreign.group.demand.skill)?.released()
@@ -301,6 +338,8 @@ export class Bidder {
     if (taskOrigin(task.task) !== originOf(from)) return 'not your task'
     if (runs.has(task.task, task.attempt)) return 'held already'
     foreign.promises.shift()
+    this.#keepsLess(from)
+    this.#credits.get(from)?.used()
     this.#ground.alarms.cancel(promised.alarm)
     const terms = {
       task: task.task,
@@ -356,8 +395,21 @@ export class Bidder {
     else this.#decline(from, body, obstacle, true, needs[obstacle].slice(0, 300))
   }
 
-  #decline(to: NodeId, { offer }: BodyOf<'claims.offer'>, reason: DeclineReason, final: boolean, needs: string): void {
-    const retryAfterMs = final ? 0 : this.#ground.params.retryAfterMs
+  /** CL-22: slots that were kept for that peer ran out unused. */
+  #declineUnused(to: NodeId, offer: { readonly offer: number }): void {
+    const { now, params } = this.#ground
+    const retryAfterMs = Math.max(params.retryAfterMs, this.#credits.get(to)?.closedMs(now) ?? 0)
+    this.#decline(to, offer, 'busy', false, 'slots kept for it ran out unused', retryAfterMs)
+  }
+
+  #decline(
+    to: NodeId,
+    { offer }: { readonly offer: number },
+    reason: DeclineReason,
+    final: boolean,
+    needs: string,
+    retryAfterMs = final ? 0 : this.#ground.params.retryAfterMs,
+  ): void {
     const body = { offer, reason, final, retryAfterMs, needs: needs.toWellFormed() }
     this.#parts.links.sendIfUp(to, { kind: 'claims.decline', body })
   }
@@ -395,6 +447,9 @@ export class Bidder {
     groups.rest(foreign.group)
   }
 }
+
+/** Peers whose credit is known: more than there can be links. */
+const CREDITS_MAX = 1024
 
 function keyOf(from: NodeId, offer: number): string {
   return `${from}/${offer}`

@@ -304,6 +304,8 @@ export type ClaimsObservation =
       readonly running: number
       readonly reason: string
     }
+  /** It let slots that were kept for it run out: for so long none is (CL-22). */
+  | { readonly kind: 'coordinator-shunned'; readonly coordinator: NodeId; readonly forMs: number }
   | {
       readonly kind: 'executor-shunned'
       readonly executor: string

@@ -14,7 +14,7 @@ import type {
 } from '../wire/index.ts'
 import { rulesOf } from '../wire/index.ts'
 import { decodeBody, encodeBody, type Message } from './codec.ts'
-import type { HostObservation } from './observations.ts'
+import type { HostObservation } from './observation-types.ts'
 import { encodeForLog, type NodeRecord } from './records.ts'
 import type { Swarm } from './swarm.ts'
 import type { ClaimsHostEffect, ShutOut, SwarmEffect, SwarmInput } from './types.ts'

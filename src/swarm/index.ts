@@ -6,13 +6,8 @@ export { COUNCIL, CouncilDesk, type CouncilOptions } from './council-desk.ts'
 export { type ProvenBlock, verifyProof } from './decision-proof.ts'
 export { type Complete, type Decided, decisionProofBytes, GroupLog, GroupLogs, type GroupRecord } from './group-log.ts'
 export { SwarmHost, type SwarmHostOptions } from './host.ts'
-export {
-  type CoreObservation,
-  type HostObservation,
-  OBSERVATIONS,
-  type ObservationRow,
-  rowOf,
-} from './observations.ts'
+export type { CoreObservation, HostObservation, ObservationRow } from './observation-types.ts'
+export { OBSERVATIONS, rowOf } from './observations.ts'
 export type { GroupTerms } from './open-group.ts'
 export { decodeNodeRecord, encodeNodeRecord, type NodeRecord } from './records.ts'
 export { coreRecords, Swarm, type SwarmCores } from './swarm.ts'

@@ -4,7 +4,7 @@ import type { NodeId } from '../kernel/index.ts'
 import type { MembershipEffect, MembershipInput } from '../membership/index.ts'
 import type { RenewalEffect, RenewalInput } from '../renewal/index.ts'
 import type { Message } from './codec.ts'
-import type { CoreObservation } from './observations.ts'
+import type { CoreObservation } from './observation-types.ts'
 import type { NodeRecord } from './records.ts'
 
 /** How busy this host is, measured by the runtime every other second. */

@@ -45,15 +45,17 @@ interface Award {
   readonly task?: string
   readonly input?: Body<'claims.award'>['tasks'][number]['input']
   readonly leaseMs?: number
+  /** Tasks, each with a name of its own; one by default. */
+  readonly count?: number
 }
 
 export function awards(
   world: World,
   offer: number,
-  { task = `n1-x-${offer}`, input, leaseMs = 10_000 }: Award = {},
+  { task = `n1-x-${offer}`, input, leaseMs = 10_000, count = 1 }: Award = {},
 ): void {
-  const row = {
-    task: task as Body<'claims.award'>['tasks'][number]['task'],
+  const rows = Array.from({ length: count }, (_, i) => ({
+    task: (i === 0 ? task : `${task}x${i}`) as Body<'claims.award'>['tasks'][number]['task'],
     attempt: 1,
     seal: 0,
     input: input ?? inline('1'),
@@ -62,8 +64,8 @@ export function awards(
     priority: 9,
     guarantee: 'exactly-once' as const,
     trace: '',
-  }
-  say(world, { kind: 'claims.award', body: { offer, epoch: 1, serial: offer, leaseMs, tasks: [row] } })
+  }))
+  say(world, { kind: 'claims.award', body: { offer, epoch: 1, serial: offer, leaseMs, tasks: rows } })
 }
 
 /** What n0 has told the liar, by kind. */

@@ -83,6 +83,26 @@ describe('a full queue', () => {
 })
 
 describe('a lease that has lapsed', () => {
+  it.each([
+    ['at-least-once', { state: 'completed', attempts: 1, executions: 1 }],
+    ['exactly-once', { state: 'completed', attempts: 2, executions: 2 }],
+  ] as const)(
+    '%s: what ended while it was cut off counts, however late it is told, only if it may be done twice',
+    (guarantee, end) => {
+      const world = new World({ nodes: 2 })
+      const minuteMs = 60_000
+      world.attach('n1', 'a', {}, answering(minuteMs))
+      const task = world.submit('n0', { guarantee })
+      world.run(100)
+      world.cut('n0', 'n1')
+      world.run(2 * minuteMs)
+      expect(world.report('n0', task).state).toBe('waiting')
+      world.link('n0', 'n1')
+      world.run(2 * minuteMs)
+      expect(world.report('n0', task)).toMatchObject(end)
+    },
+  )
+
   it('is lost once, also when what went on after it is given back', () => {
     const world = new World({ nodes: 2 })
     const agent = world.attach('n1', 'a')

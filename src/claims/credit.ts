@@ -25,9 +25,9 @@ export class Credit {
     return now < this.#closedUntil ? 0 : Math.max(0, this.#window - kept)
   }
 
-  /** Until there may be any; 0 if now. */
+  /** How long until there may be any, in whole milliseconds; 0 if now. */
   closedMs(now: Millis): number {
-    return Math.max(0, this.#closedUntil - now)
+    return Math.max(0, Math.ceil(this.#closedUntil - now))
   }
 
   /** A task was awarded for one of them. */

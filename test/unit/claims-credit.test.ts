@@ -33,6 +33,8 @@ describe('CL-22: credit', () => {
       if (closedMs === 0) continue
       closings.push(closedMs)
       expect([credit.room(at(now), 0), credit.closedMs(at(now))]).toEqual([0, closedMs])
+      // As it is told to the coordinator, in whole milliseconds.
+      expect(credit.closedMs(at(now + 0.3))).toBe(closedMs)
       now += closedMs
       expect([credit.room(at(now), 0), credit.closedMs(at(now))]).toEqual([1, 0])
     }

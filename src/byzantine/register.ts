@@ -19,7 +19,7 @@ export class Register implements Subject {
 
   /** Equal states, equal fingerprints. */
   get fingerprint(): string {
-    return `${this.#noted} ${this.#hash} ${this.#names()}`
+    return this.#state().fingerprint
   }
 
   authorised(client: NodeId): boolean {
@@ -55,15 +55,21 @@ export class Register implements Subject {
     return this.#sorted
   }
 
-  /** Members reach the same states one after the other: equal ones share their pieces, which nobody changes. */
+  /** Equal states share their pieces, which nobody changes. */
   snapshot(): readonly Uint8Array[] {
-    const state = JSON.stringify([this.#noted, this.#hash, this.members()])
-    if (LATEST.state !== state) {
-      const bytes = operation(state)
-      const half = bytes.length >> 1
-      LATEST = { state, chunks: [bytes.slice(0, half), bytes.slice(half)] }
+    const state = this.#state()
+    state.chunks ??= halves(operation(JSON.stringify([this.#noted, this.#hash, this.members()])))
+    return state.chunks
+  }
+
+  #state(): State {
+    const noted = this.#noted
+    const hash = this.#hash
+    const names = this.#names()
+    if (LATEST.noted !== noted || LATEST.hash !== hash || LATEST.names !== names) {
+      LATEST = { noted, hash, names, fingerprint: `${noted} ${hash} ${names}`, chunks: undefined }
     }
-    return LATEST.chunks
+    return LATEST
   }
 
   restore(chunks: readonly Uint8Array[]): boolean {
@@ -85,7 +91,22 @@ export class Register implements Subject {
   }
 }
 
-let LATEST: { readonly state: string; readonly chunks: readonly Uint8Array[] } = { state: '', chunks: [] }
+interface State {
+  readonly noted: number
+  readonly hash: number
+  readonly names: string
+  readonly fingerprint: string
+  chunks: readonly Uint8Array[] | undefined
+}
+
+/** Members reach the same states one after the other, and what is said of one is said of all. */
+let LATEST: State = { noted: -1, hash: 0, names: '', fingerprint: '', chunks: undefined }
+
+function halves(bytes: Uint8Array): readonly Uint8Array[] {
+  const half = bytes.length >> 1
+  return [bytes.slice(0, half), bytes.slice(half)]
+}
+
 const WRITE = 'w'.charCodeAt(0)
 const NO = 'n'.charCodeAt(0)
 const texts = new TextEncoder()

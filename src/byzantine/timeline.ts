@@ -1,14 +1,13 @@
-interface Scheduled<T> {
-  readonly at: number
-  readonly order: number
-  readonly what: T
-}
-
-/** Virtual time in milliseconds and what is to happen in it, in order of time and then of asking. */
+/**
+ * Virtual time in milliseconds and what is to happen in it, in order of time and then of asking. A heap whose entries lie
+ * side by side in three lists: moments are compared several times per event, and as plain numbers they are at hand.
+ */
 export class Timeline<T> {
   now = 0
   events = 0
-  readonly #heap: Scheduled<T>[] = []
+  readonly #at: number[] = []
+  readonly #orders: number[] = []
+  readonly #what: T[] = []
   readonly #happen: (what: T) => void
   #order = 0
 
@@ -17,56 +16,65 @@ export class Timeline<T> {
   }
 
   at(at: number, what: T): void {
-    const item = { at, order: this.#order++, what }
-    const heap = this.#heap
-    let i = heap.length
-    heap.push(item)
+    const order = this.#order++
+    let i = this.#at.length
+    this.#put(i, at, order, what)
     while (i > 0) {
       const parent = (i - 1) >> 1
-      const above = heap[parent] as Scheduled<T>
+      const above = this.#at[parent] as number
       // Whoever came earlier has the lower order, so equals stay above.
-      if (above.at <= at) break
-      heap[i] = above
+      if (above <= at) break
+      this.#move(parent, i)
       i = parent
     }
-    heap[i] = item
+    this.#put(i, at, order, what)
   }
 
   /** Runs until a condition holds, the time is up, or the events are used up. True if the condition holds. */
   run(untilMs: number, done: () => boolean, eventsMax: number): boolean {
     while (!done()) {
-      const next = this.#heap[0]
-      if (next === undefined || next.at > untilMs || this.events >= eventsMax) return false
+      const at = this.#at[0]
+      if (at === undefined || at > untilMs || this.events >= eventsMax) return false
+      const what = this.#what[0] as T
       this.#pop()
-      this.now = next.at
+      this.now = at
       this.events += 1
-      this.#happen(next.what)
+      this.#happen(what)
     }
     return true
   }
 
   #pop(): void {
-    const heap = this.#heap
-    const last = heap.pop()
-    if (last === undefined || heap.length === 0) return
+    const at = this.#at.pop() as number
+    const order = this.#orders.pop() as number
+    const what = this.#what.pop() as T
+    const size = this.#at.length
+    if (size === 0) return
     let i = 0
     for (;;) {
       let child = 2 * i + 1
-      if (child >= heap.length) break
-      let least = heap[child] as Scheduled<T>
-      const right = heap[child + 1]
-      if (right !== undefined && before(right, least)) {
+      if (child >= size) break
+      if (child + 1 < size && this.#isBefore(child + 1, this.#at[child] as number, this.#orders[child] as number))
         child += 1
-        least = right
-      }
-      if (before(last, least)) break
-      heap[i] = least
+      if (!this.#isBefore(child, at, order)) break
+      this.#move(child, i)
       i = child
     }
-    heap[i] = last
+    this.#put(i, at, order, what)
   }
-}
 
-function before(a: Scheduled<unknown>, b: Scheduled<unknown>): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order)
+  #isBefore(place: number, at: number, order: number): boolean {
+    const other = this.#at[place] as number
+    return other < at || (other === at && (this.#orders[place] as number) < order)
+  }
+
+  #move(from: number, to: number): void {
+    this.#put(to, this.#at[from] as number, this.#orders[from] as number, this.#what[from] as T)
+  }
+
+  #put(place: number, at: number, order: number, what: T): void {
+    this.#at[place] = at
+    this.#orders[place] = order
+    this.#what[place] = what
+  }
 }

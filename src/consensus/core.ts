@@ -22,6 +22,7 @@ import type {
   Input,
   LogTrust,
   Message,
+  Proposal,
   Seat,
   SignedRequest,
   View,
@@ -225,21 +226,15 @@ export class ConsensusCore implements Core<Input, Effect> {
 
   #onMessage(from: NodeId, message: Message): void {
     if (from === this.#desks.context.self) return
-    const seat = this.#desks.context.group.seatOf(from)
     switch (message.kind) {
       case 'request':
         this.#onRequests(from, message.requests)
         return
       case 'proposal':
-        if (!this.#desks.believing.ofThisEpoch(from, message.epoch)) return
-        if (seat === undefined) {
-          this.#desks.context.refuse(from, 20, 'a proposal from a node that is no member')
-          return
-        }
-        this.#desks.judging.receive(seat, from, message)
+        this.#onProposal(from, message)
         return
       case 'votes':
-        this.#onVotes(from, seat, message.votes)
+        this.#onVotes(from, message.votes)
         return
       case 'certificates':
         this.#charge(from, this.#desks.believing.onCertificates(from, message.certificates))
@@ -276,7 +271,15 @@ export class ConsensusCore implements Core<Input, Effect> {
     }
   }
 
-  #onVotes(from: NodeId, seat: Seat | undefined, votes: readonly CastVote[]): void {
+  #onProposal(from: NodeId, proposal: Proposal): void {
+    if (!this.#desks.believing.ofThisEpoch(from, proposal.epoch)) return
+    const seat = this.#desks.context.group.seatOf(from)
+    if (seat === undefined) this.#desks.context.refuse(from, 20, 'a proposal from a node that is no member')
+    else this.#desks.judging.receive(seat, from, proposal)
+  }
+
+  #onVotes(from: NodeId, votes: readonly CastVote[]): void {
+    const seat = this.#desks.context.group.seatOf(from)
     let idle = 0
     for (const cast of votes) {
       if (!this.#desks.believing.ofThisEpoch(from, cast.vote.epoch)) {

@@ -15,6 +15,9 @@ export type HashFunction = (bytes: Uint8Array) => Digest
 export class Hashing {
   readonly bytes: HashFunction
   readonly #known = new WeakMap<object, Known>()
+  /** What was asked for last: one message brings the same questions several times in a row. */
+  #header: { readonly value: Header; readonly digest: Digest } | undefined
+  #body: { readonly value: Body; readonly known: Known } | undefined
 
   private constructor(hash: HashFunction) {
     this.bytes = hash
@@ -32,22 +35,31 @@ export class Hashing {
 
   /** A block's digest is its header's: the header holds the payload's. */
   header(header: Header): Digest {
-    return this.#of(header, headerShape).digest
+    if (this.#header?.value !== header) {
+      this.#header = { value: header, digest: this.#of(header, headerShape).digest }
+    }
+    return this.#header.digest
   }
 
-  payload(body: Pick<Block, 'requests' | 'evidence'>): Digest {
-    return this.#of(body, payloadShape).digest
+  payload(body: Body): Digest {
+    return this.#contents(body).digest
   }
 
   /** Length of the encoded payload. */
-  payloadBytes(body: Pick<Block, 'requests' | 'evidence'>): number {
-    return this.#of(body, payloadShape).bytes
+  payloadBytes(body: Body): number {
+    return this.#contents(body).bytes
   }
 
   /** Tells that a block holds what was hashed already under another object. */
-  holds(block: Block, body: Pick<Block, 'requests' | 'evidence'>): void {
-    const known = this.#known.get(body)
-    if (known !== undefined) this.#known.set(block, known)
+  holds(block: Block, body: Body): void {
+    const known = this.#contents(body)
+    this.#known.set(block, known)
+    this.#body = { value: block, known }
+  }
+
+  #contents(body: Body): Known {
+    if (this.#body?.value !== body) this.#body = { value: body, known: this.#of(body, payloadShape) }
+    return this.#body.known
   }
 
   chunk(chunk: Uint8Array): Digest {
@@ -69,6 +81,8 @@ export class Hashing {
     return known
   }
 }
+
+type Body = Pick<Block, 'requests' | 'evidence'>
 
 /** What was found out about a value: its digest, and the length of its encoding. */
 interface Known {

@@ -33,11 +33,9 @@ const OTHER = 1 / 64
  */
 export class Inspection {
   readonly #checksMax: number
-  /** In no order. Mostly one or two, each answered at once: a table would be made anew all the time. */
+  /** In no order. Mostly one or two, each answered at once: tables of them, or sums per peer, would be made anew all the time. */
   readonly #asked: Asked[] = []
-  readonly #perPeer = new Map<NodeId | undefined, number>()
   #total = 0
-  #others = 0
   #nextId = 1
 
   constructor(checksMax: number) {
@@ -54,27 +52,23 @@ export class Inspection {
     if (!this.#hasRoom(cause, claims.length)) return undefined
     const id = this.#nextId++
     this.#asked.push({ id, claims: claims.length, cause, conclude })
-    this.#count(cause, claims.length)
+    this.#total += claims.length
     return id
   }
 
   /** However much it takes, one message at a time finds room: else the longest could never be looked at. */
-  #hasRoom({ peer, members }: Cause, checks: number): boolean {
+  #hasRoom(cause: Cause, checks: number): boolean {
     const max = this.#checksMax
-    const isOther = peer !== undefined && members === undefined
-    if (isOther && this.#others > 0 && this.#others + checks > max * OTHERS) return false
-    const own = this.#perPeer.get(peer) ?? 0
+    let own = 0
+    let others = 0
+    for (const asked of this.#asked) {
+      if (asked.cause.peer === cause.peer) own += asked.claims
+      if (isOther(asked.cause)) others += asked.claims
+    }
+    if (isOther(cause) && others > 0 && others + checks > max * OTHERS) return false
     if (own === 0) return true
-    if (peer === undefined) return own + checks <= max * OURS
-    return own + checks <= (members === undefined ? max * OTHER : (max * MEMBERS) / members)
-  }
-
-  #count({ peer, members }: Cause, checks: number): void {
-    const own = (this.#perPeer.get(peer) ?? 0) + checks
-    if (own > 0) this.#perPeer.set(peer, own)
-    else this.#perPeer.delete(peer)
-    this.#total += checks
-    if (peer !== undefined && members === undefined) this.#others += checks
+    if (cause.peer === undefined) return own + checks <= max * OURS
+    return own + checks <= (cause.members === undefined ? max * OTHER : (max * MEMBERS) / cause.members)
   }
 
   /** Takes an answer; unknown ids and answers of another length are the host's bug and say nothing. */
@@ -84,7 +78,11 @@ export class Inspection {
     if (asked === undefined || asked.claims !== valid.length) return
     const last = this.#asked.pop()
     if (last !== undefined && last !== asked) this.#asked[at] = last
-    this.#count(asked.cause, -asked.claims)
+    this.#total -= asked.claims
     asked.conclude(valid)
   }
+}
+
+function isOther({ peer, members }: Cause): boolean {
+  return peer !== undefined && members === undefined
 }

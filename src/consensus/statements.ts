@@ -17,15 +17,21 @@ interface Known {
 /** Places for votes met lately: every vote for a block is the same statement, signed and verified again and again. */
 const KNOWN_MAX = 256
 const KNOWN: (Known | undefined)[] = new Array(KNOWN_MAX).fill(undefined)
-const PLACE: Readonly<Record<Vote['kind'], number>> = { prepare: 0, commit: 1, skip: 2, checkpoint: 3 }
+
+/** Votes of one view or height lie side by side. */
+function placeOf(vote: Vote): number {
+  if (vote.kind === 'prepare') return (vote.view * 4) % KNOWN_MAX
+  if (vote.kind === 'commit') return (vote.view * 4 + 1) % KNOWN_MAX
+  return (vote.kind === 'skip' ? vote.view * 4 + 2 : vote.height * 4 + 3) % KNOWN_MAX
+}
 
 /** The bytes a member signs for a vote. The group is in them, so that a vote says nothing in another group. */
 export function voteBytes(group: GroupId, vote: Vote): Uint8Array {
-  const at = (vote.kind === 'checkpoint' ? vote.height : vote.view) * 4 + PLACE[vote.kind]
-  const known = KNOWN[at % KNOWN_MAX]
+  const place = placeOf(vote)
+  const known = KNOWN[place]
   if (known !== undefined && known.group === group && sameVote(known.vote, vote)) return known.bytes
   const bytes = encode(signedVote, { group, vote })
-  KNOWN[at % KNOWN_MAX] = { group, vote, bytes }
+  KNOWN[place] = { group, vote, bytes }
   return bytes
 }
 

@@ -141,10 +141,13 @@ export class ClientWindows {
 
   /** At checkpoints, so that it happens at the same height and in the same state everywhere. */
   forgetIdle(height: Height): void {
-    const due = [...this.#clients].filter(([node, client]) => {
-      return this.#hasExpired(client, height) || this.#isSuperfluous(node, client, height)
-    })
-    for (const [node, client] of due) {
+    let due: [NodeId, Client][] | undefined
+    for (const [node, client] of this.#clients) {
+      if (!this.#hasExpired(client, height) && !this.#isSuperfluous(node, client, height)) continue
+      due ??= []
+      due.push([node, client])
+    }
+    for (const [node, client] of due ?? []) {
       this.#clients.delete(node)
       this.#count(client, -1)
       if (!this.#hasExpired(client, height) && client.last > this.#forgottenTo) this.#forgottenTo = client.last

@@ -28,21 +28,31 @@ export const fakeHash: HashFunction = (bytes) => {
   return (high + HEX_OF_16_BITS[b >>> 16] + HEX_OF_16_BITS[b & 0xffff] + ZEROS) as Digest
 }
 
-const keys = new Map<NodeId, number>()
+/** Places for keys and sums met lately. */
+const PLACES = 64
+
+const KEYS: ({ readonly signer: NodeId; readonly key: number } | undefined)[] = new Array(PLACES).fill(undefined)
 function keyOf(signer: NodeId, domain: Domain): number {
-  let key = keys.get(signer)
-  if (key === undefined) {
-    key = fnv(new TextEncoder().encode(signer)).a
-    keys.set(signer, key)
+  const place = signer.charCodeAt(signer.length - 1) % PLACES
+  let known = KEYS[place]
+  if (known?.signer !== signer) {
+    known = { signer, key: fnv(new TextEncoder().encode(signer)).a }
+    KEYS[place] = known
   }
-  return key ^ domain.length
+  return known.key ^ domain.length
 }
 
-/** What was looked at last: several members sign the same statement one after the other, and each signature is checked. */
-let latest: { readonly bytes: Uint8Array; readonly sum: Sum } | undefined
+/** Several members sign the same statement one after the other, and each signature is checked by several. */
+const SUMS: ({ readonly bytes: Uint8Array; readonly sum: Sum } | undefined)[] = new Array(PLACES).fill(undefined)
 function sumOf(bytes: Uint8Array): Sum {
-  if (latest?.bytes !== bytes) latest = { bytes, sum: fnv(bytes) }
-  return latest.sum
+  // Most statements end in a digest.
+  const place = (bytes[bytes.length - 1] ?? 0) % PLACES
+  let known = SUMS[place]
+  if (known?.bytes !== bytes) {
+    known = { bytes, sum: fnv(bytes) }
+    SUMS[place] = known
+  }
+  return known.sum
 }
 
 /** What is made of one lane of a sum with a key. */

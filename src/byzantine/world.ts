@@ -250,29 +250,53 @@ export class World {
   #take(host: Host, effects: readonly Effect[], later: Input[]): number {
     let durable = 0
     for (const effect of effects) {
-      if (effect.kind === 'verify') {
-        later.push({ kind: 'verified', id: effect.id, valid: effect.claims.map(this.#crypto.verifies) })
-      } else if (effect.kind === 'persist' || effect.kind === 'compact') {
-        if (this.#write(host, effect)) durable = effect.mark
-      } else if (effect.kind === 'send' || effect.kind === 'broadcast') this.#send(host, effect)
-      else this.#perform(host, effect)
+      // Looked at once: of so many forms that each look costs.
+      switch (effect.kind) {
+        case 'verify':
+          later.push({ kind: 'verified', id: effect.id, valid: effect.claims.map(this.#crypto.verifies) })
+          break
+        case 'persist':
+          if (this.#write(host, effect.mark, [effect.record], false)) durable = effect.mark
+          break
+        case 'compact':
+          if (this.#write(host, effect.mark, effect.records, true)) durable = effect.mark
+          break
+        case 'send':
+          this.#send(host, [effect.to], effect.message)
+          break
+        case 'broadcast':
+          this.#send(host, effect.to, effect.message)
+          break
+        case 'outcome':
+          if (host.honest) this.outcomes.set(effect.id, effect.outcome)
+          break
+        case 'event':
+          if (host.honest) this.#tell(host, effect.event)
+          break
+        case 'penalise':
+          if (host.honest) this.watcher.onPenalised?.(host, effect.peer, effect.reason)
+          break
+        case 'announce':
+          this.#gossip(host, { kind: 'status', epoch: effect.epoch, view: 0 as View, height: effect.height })
+          break
+        default:
+          break
+      }
     }
     return durable
   }
 
   /** True if it is on the disk at once. */
-  #write(host: Host, effect: Extract<Effect, { kind: 'persist' | 'compact' }>): boolean {
+  #write(host: Host, mark: number, records: readonly LogRecord[], compacts: boolean): boolean {
     const { disk } = host
-    const compacts = effect.kind === 'compact'
-    const records = effect.kind === 'compact' ? effect.records : [effect.record]
     if (this.options.cutsEarly === true) cutEarly(disk, records)
     if (host.honest) for (const record of records) this.watcher.onPersist?.(host, record)
     if ((this.options.diskMs ?? 0) === 0) {
       putAway(disk, { records, compacts })
       return true
     }
-    disk.buffered.push({ mark: effect.mark, records, compacts })
-    if (effect.kind === 'persist' && effect.record.kind === 'vote') disk.voted = effect.mark
+    disk.buffered.push({ mark, records, compacts })
+    if (!compacts && records[0]?.kind === 'vote') disk.voted = mark
     if (!disk.syncing) this.#sync(host)
     return false
   }
@@ -297,32 +321,11 @@ export class World {
   }
 
   /** As hosts of real groups do: only a vote that is not on the disk yet holds back what is sent after it. */
-  #send(host: Host, effect: Extract<Effect, { kind: 'send' | 'broadcast' }>): void {
+  #send(host: Host, to: readonly NodeId[], message: Message): void {
     const { buffered, voted, held } = host.disk
-    const to = effect.kind === 'send' ? [effect.to] : effect.to
     const [oldest] = buffered
-    if (oldest === undefined || oldest.mark > voted || this.options.barrier === false) {
-      this.#emit(host, to, effect.message)
-    } else held.push({ mark: voted, release: () => this.#emit(host, to, effect.message) })
-  }
-
-  #perform(host: Host, effect: Effect): void {
-    switch (effect.kind) {
-      case 'outcome':
-        if (host.honest) this.outcomes.set(effect.id, effect.outcome)
-        return
-      case 'event':
-        if (host.honest) this.#tell(host, effect.event)
-        return
-      case 'penalise':
-        if (host.honest) this.watcher.onPenalised?.(host, effect.peer, effect.reason)
-        return
-      case 'announce':
-        this.#gossip(host, { kind: 'status', epoch: effect.epoch, view: 0 as View, height: effect.height })
-        return
-      default:
-        return
-    }
+    if (oldest === undefined || oldest.mark > voted || this.options.barrier === false) this.#emit(host, to, message)
+    else held.push({ mark: voted, release: () => this.#emit(host, to, message) })
   }
 
   #tell(host: Host, event: Extract<Effect, { kind: 'event' }>['event']): void {

@@ -57,14 +57,13 @@ export interface ConsensusOptions {
 const ROUNDS_PER_STEP = 64
 
 /**
- * Whether an input that has asked for nothing but checks of signatures can have moved nothing else: votes for blocks were
+ * Whether a message that has asked for nothing but checks of signatures can have moved nothing else: votes for blocks were
  * counted, and what is shown or asked of us counts once it is found good.
  */
-function awaitsChecks(input: Input | Tick): boolean {
-  if (input.kind !== 'message') return false
-  switch (input.message.kind) {
+function awaitsChecks(message: Message): boolean {
+  switch (message.kind) {
     case 'votes':
-      for (const { vote } of input.message.votes) if (vote.kind !== 'prepare' && vote.kind !== 'commit') return false
+      for (const { vote } of message.votes) if (vote.kind !== 'prepare' && vote.kind !== 'commit') return false
       return true
     case 'request':
     case 'proposal':
@@ -151,45 +150,45 @@ export class ConsensusCore implements Core<Input, Effect> {
   step(now: Millis, input: Input | Tick): readonly Effect[] {
     this.#desks.context.now = now
     if (!this.#started) this.#start()
-    // Most of what is written holds no vote of ours: that it is on the disk moves nothing (B-19).
-    if (input.kind === 'durable' && !this.#desks.voting.awaits(input.mark)) return this.#desks.context.take()
-    this.#take(input)
-    // Most messages do not complete anything yet: then there is nothing to settle.
-    if (!this.#desks.context.changed && awaitsChecks(input)) return this.#desks.context.take()
-    this.#settle()
-    this.#deadline = undefined
+    if (this.#moves(input)) {
+      this.#settle()
+      this.#deadline = undefined
+    }
     return this.#desks.context.take()
   }
 
-  #take(input: Input | Tick): void {
+  /** Takes an input, and tells whether there can be something to settle after it. */
+  #moves(input: Input | Tick): boolean {
     switch (input.kind) {
-      case 'tick':
-        this.#tick()
-        return
       case 'message':
         this.#onMessage(input.from, input.message)
-        return
+        // Most messages do not complete anything yet.
+        return this.#desks.context.changed || !awaitsChecks(input.message)
       case 'durable':
+        // Most of what is written holds no vote of ours: that it is on the disk moves nothing (B-19).
+        if (!this.#desks.voting.awaits(input.mark)) return false
         this.#onDurable(input.mark)
-        return
+        return true
       case 'verified':
         this.#desks.context.conclude(input.id, input.valid)
-        return
+        return true
+      case 'tick':
+        this.#tick()
+        return true
       case 'submit':
         for (const submission of input.submissions) this.#desks.intake.submit(submission)
-        return
+        return true
       case 'follow':
         this.#desks.syncing.follow(input.peer, this.epoch, this.height)
-        return
+        return true
       case 'doubt':
         this.#desks.recovery.doubt(input.why)
-        return
+        return true
       case 'clock':
         this.#desks.context.setClock(input.wall)
-        return
+        return true
       default:
-        unreachable(input)
-        return
+        return unreachable(input)
     }
   }
 

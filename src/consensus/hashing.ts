@@ -1,4 +1,4 @@
-import { encodeForCopy, list, type Shape } from '../wire/index.ts'
+import { encodeForCopy, list } from '../wire/index.ts'
 import { digestShape, headerShape, payloadShape } from './messages.ts'
 import { CHUNKS_MAX } from './params.ts'
 import type { Block, Digest, Header } from './types.ts'
@@ -8,16 +8,21 @@ const chunksShape = list(digestShape, CHUNKS_MAX)
 /** SHA-256 of bytes as hex: given by the host, since cores do not reach for cryptography. Pure, and keeps no hold of the bytes. */
 export type HashFunction = (bytes: Uint8Array) => Digest
 
+/** Places for headers and contents hashed lately: a group works on a few heights at a time. */
+const HEADERS_MAX = 64
+/** Contents can be large, and whoever is remembered here is kept. */
+const CONTENTS_MAX = 16
+
 /**
- * Digests of blocks and snapshots, each value hashed once: values of this module are never changed after they
- * were made, so an object's identity stands for its content.
+ * Digests of blocks and snapshots, each value hashed once while it is news: values of this module are never changed after
+ * they were made, so an object's identity stands for its content. Who finds its place taken is hashed again.
  */
 export class Hashing {
   readonly bytes: HashFunction
-  readonly #known = new WeakMap<object, Known>()
-  /** What was asked for last: one message brings the same questions several times in a row. */
-  #header: { readonly value: Header; readonly digest: Digest } | undefined
-  #body: { readonly value: Body; readonly known: Known } | undefined
+  readonly #headers: (KnownHeader | undefined)[] = new Array(HEADERS_MAX).fill(undefined)
+  readonly #contents: (KnownContents | undefined)[] = new Array(CONTENTS_MAX).fill(undefined)
+  /** Pieces of a state may be handed out for as long as it lasts. */
+  readonly #chunks = new WeakMap<Uint8Array, Digest>()
 
   private constructor(hash: HashFunction) {
     this.bytes = hash
@@ -35,59 +40,68 @@ export class Hashing {
 
   /** A block's digest is its header's: the header holds the payload's. */
   header(header: Header): Digest {
-    if (this.#header?.value !== header) {
-      this.#header = { value: header, digest: this.#of(header, headerShape).digest }
-    }
-    return this.#header.digest
+    const place = header.height % HEADERS_MAX
+    const known = this.#headers[place]
+    if (known?.header === header) return known.digest
+    const digest = this.bytes(encodeForCopy(headerShape, header))
+    this.#headers[place] = { header, digest }
+    return digest
   }
 
   payload(body: Body): Digest {
-    return this.#contents(body).digest
+    return this.#contentsOf(body).digest
   }
 
   /** Length of the encoded payload. */
   payloadBytes(body: Body): number {
-    return this.#contents(body).bytes
+    return this.#contentsOf(body).bytes
   }
 
-  /** Tells that a block holds what was hashed already under another object. */
-  holds(block: Block, body: Body): void {
-    const known = this.#contents(body)
-    this.#known.set(block, known)
-    this.#body = { value: block, known }
-  }
-
-  #contents(body: Body): Known {
-    if (this.#body?.value !== body) this.#body = { value: body, known: this.#of(body, payloadShape) }
-    return this.#body.known
+  /** The same for a block and for what it was made of. */
+  #contentsOf(body: Body): KnownContents {
+    const { requests, evidence } = body
+    const place = placeOf(requests)
+    const known = this.#contents[place]
+    if (known !== undefined && known.requests === requests && known.evidence === evidence) return known
+    const bytes = encodeForCopy(payloadShape, body)
+    const found = { requests, evidence, digest: this.bytes(bytes), bytes: bytes.length }
+    this.#contents[place] = found
+    return found
   }
 
   chunk(chunk: Uint8Array): Digest {
-    return this.#known.get(chunk)?.digest ?? this.#learn(chunk, chunk).digest
+    let digest = this.#chunks.get(chunk)
+    if (digest === undefined) {
+      digest = this.bytes(chunk)
+      this.#chunks.set(chunk, digest)
+    }
+    return digest
   }
 
   /** The root of a state: the hash of the list of its chunks' hashes (B-23). */
   root(chunks: readonly Digest[]): Digest {
     return this.bytes(encodeForCopy(chunksShape, chunks))
   }
-
-  #of<T extends object>(value: T, shape: Shape<T>): Known {
-    return this.#known.get(value) ?? this.#learn(value, encodeForCopy(shape, value))
-  }
-
-  #learn(value: object, bytes: Uint8Array): Known {
-    const known = { digest: this.bytes(bytes), bytes: bytes.length }
-    this.#known.set(value, known)
-    return known
-  }
 }
 
 type Body = Pick<Block, 'requests' | 'evidence'>
 
-/** What was found out about a value: its digest, and the length of its encoding. */
-interface Known {
+interface KnownHeader {
+  readonly header: Header
   readonly digest: Digest
+}
+
+interface KnownContents extends Body {
+  readonly digest: Digest
+  /** Length of the encoding. */
   readonly bytes: number
+}
+
+/** By the first request: blocks in a row hold others. */
+function placeOf([first]: Body['requests']): number {
+  if (first === undefined) return 0
+  const { client, nonce } = first.request
+  return (nonce * 4 + client.charCodeAt(client.length - 1)) % CONTENTS_MAX
 }
 
 const SHARED = new WeakMap<HashFunction, Hashing>()

@@ -49,7 +49,8 @@ export class Judging {
   readonly #chain: Chain
   readonly #execution: Execution
   readonly #pool: RequestPool
-  readonly #candidates = new Map<Seat, Candidate>()
+  /** By seat. */
+  readonly #candidates: (Candidate | undefined)[] = []
 
   constructor(
     context: Context,
@@ -71,8 +72,8 @@ export class Judging {
 
   /** A block among the candidates, for members that ask for it by digest. */
   blockOf(digest: Digest): Proposal['block'] | undefined {
-    for (const candidate of this.#candidates.values()) {
-      if (candidate.digest === digest && candidate.checked) return candidate.proposal.block
+    for (const candidate of this.#candidates) {
+      if (candidate?.digest === digest && candidate.checked) return candidate.proposal.block
     }
     return undefined
   }
@@ -93,7 +94,7 @@ export class Judging {
       vote: { kind: 'prepare', epoch: proposal.epoch, view, digest },
       signature: proposal.signature,
     }
-    const known = this.#candidates.get(seat)
+    const known = this.#candidates[seat]
     if (known !== undefined && known.proposal.view > view) return
     if (known?.proposal.view === view) {
       if (known.digest === digest) return
@@ -108,9 +109,9 @@ export class Judging {
       return
     }
     const candidate: Candidate = { proposal, digest, from, cast, checked: false }
-    this.#candidates.set(seat, candidate)
+    this.#candidates[seat] = candidate
     const asked = this.#context.inspect(from, this.#claims(candidate), (valid) => this.#checked(seat, candidate, valid))
-    if (!asked) this.#candidates.delete(seat)
+    if (!asked) this.#candidates[seat] = undefined
   }
 
   /** What can be seen without knowing the chain. */
@@ -161,9 +162,9 @@ export class Judging {
   }
 
   #checked(seat: Seat, candidate: Candidate, valid: readonly boolean[]): void {
-    if (this.#candidates.get(seat) !== candidate || this.#context.group !== this.#voting.ledger.group) return
+    if (this.#candidates[seat] !== candidate || this.#context.group !== this.#voting.ledger.group) return
     if (valid.some((good) => !good)) {
-      this.#candidates.delete(seat)
+      this.#candidates[seat] = undefined
       this.#context.badSignature(candidate.from, 'a proposal')
       return
     }
@@ -192,7 +193,7 @@ export class Judging {
   /** Prepares the current view's proposal if it is there, good, and not prepared yet. */
   consider(): void {
     const { view, primary, ballot } = this.#voting
-    const candidate = this.#candidates.get(primary)
+    const candidate = this.#candidates[primary]
     if (candidate === undefined || !candidate.checked || candidate.proposal.view !== view) return
     if (ballot.own.prepared >= view && ballot.own.preparedDigest === candidate.digest) return
     if (this.#events.abstains()) return
@@ -203,7 +204,7 @@ export class Judging {
     }
     if (verdict.kind === 'early') return
     if (verdict.kind === 'bad') {
-      this.#candidates.delete(primary)
+      this.#candidates[primary] = undefined
       this.#context.refuse(candidate.from, 20, verdict.why)
       return
     }

@@ -37,6 +37,8 @@ interface Waiting {
   readonly from: readonly NodeId[]
 }
 
+const NO_KEYS: ReadonlySet<string> = new Set()
+const NO_SESSIONS: ReadonlyMap<NodeId, number> = new Map()
 const NO_SHARE = { requests: 0, bytes: 0 }
 
 /** A client's share of the pool's bytes is one of so many, so that no client crowds out the others. */
@@ -130,8 +132,8 @@ export class RequestPool {
   /** The oldest requests that fit a block and are not in these blocks below it already. */
   select(below: readonly Entry[], counts: (request: Request) => boolean): readonly SignedRequest[] {
     if (this.#waiting.size === 0) return []
-    const taken = keysIn(below)
-    const sessions = sessionsIn(below)
+    const taken = below.length === 0 ? NO_KEYS : keysIn(below)
+    const sessions = below.length === 0 ? NO_SESSIONS : sessionsIn(below)
     const selected: SignedRequest[] = []
     let bytes = 0
     let operations = 0

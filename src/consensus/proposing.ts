@@ -117,9 +117,7 @@ export class Proposing {
       boundary: changes || evidence.length > 0 || rules.mustEnd(segmentBlocks, segmentBytes, limits),
       payload: hashing.payload(body),
     }
-    const block: Block = { header, ...body }
-    hashing.holds(block, body)
-    return block
+    return { header, ...body }
   }
 
   #propose(block: Block, ground: Ground): void {

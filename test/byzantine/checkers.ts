@@ -39,10 +39,10 @@ export class Checker implements Watcher {
   readonly #world: World
   /** Valid signed votes, whoever sent them, by signer. */
   readonly #signed = new Map<NodeId, Signed>()
-  /** What each honest host signed. */
-  readonly #own = new Map<number, Signed>()
-  /** Votes written down, by host. */
-  readonly #persisted = new Map<number, Signed>()
+  /** What each honest host signed, by its index. */
+  readonly #own: Signed[]
+  /** Votes written down, by the host's index. */
+  readonly #persisted: Signed[]
   readonly #finals = new Map<number, Map<number, Decision>>()
   /** What was finalised first at each height, and by whom: all others are held against it. */
   readonly #first = new Map<number, { readonly digest: Digest; readonly host: number }>()
@@ -67,6 +67,8 @@ export class Checker implements Watcher {
   constructor(world: World, tooMany = false) {
     this.#world = world
     this.#tooMany = tooMany
+    this.#own = world.hosts.map(() => new Signed())
+    this.#persisted = world.hosts.map(() => new Signed())
     this.#members.set(1, [...world.members].sort())
     world.watcher = this
   }
@@ -76,7 +78,7 @@ export class Checker implements Watcher {
   }
 
   onPersist(host: Host, item: LogRecord): void {
-    if (item.kind === 'vote') this.#of(this.#persisted, host.index).note(item.cast.vote)
+    if (item.kind === 'vote') this.#persisted[host.index]?.note(item.cast.vote)
   }
 
   onSend(host: Host, message: Message): void {
@@ -129,19 +131,19 @@ export class Checker implements Watcher {
       if (host.honest && direct) this.#break('B-3', `${host.node} sent a vote with a bad signature`)
       return
     }
-    this.#of(this.#signed, signer).note(vote)
+    this.#of(signer).note(vote)
     if (!host.honest || !direct) return
-    this.#of(this.#own, host.index).note(vote)
+    this.#own[host.index]?.note(vote)
     // B-19 in the small: what an honest member says was written down before.
-    if (this.#persisted.get(host.index)?.has(vote) !== true)
+    if (this.#persisted[host.index]?.has(vote) !== true)
       this.#break('B-4', `${host.node} sent an unlogged ${vote.kind}`)
   }
 
-  #of<K>(table: Map<K, Signed>, key: K): Signed {
-    let entry = table.get(key)
+  #of(signer: NodeId): Signed {
+    let entry = this.#signed.get(signer)
     if (entry === undefined) {
       entry = new Signed()
-      table.set(key, entry)
+      this.#signed.set(signer, entry)
     }
     return entry
   }
@@ -159,7 +161,7 @@ export class Checker implements Watcher {
       const signer = members[seat]
       if (signer === undefined || !isSignedBy(signer, vote, signature)) continue
       seats.add(seat)
-      this.#of(this.#signed, signer).note(vote)
+      this.#of(signer).note(vote)
     }
     if (host.honest && seats.size < needed(members.length)) {
       this.#break('B-3', `${host.node} passed on a ${certificate.kind} certificate with ${seats.size} good signatures`)
@@ -306,7 +308,7 @@ export class Checker implements Watcher {
   }
 
   #checkOwnVotes(): void {
-    for (const [index, signed] of this.#own) {
+    for (const [index, signed] of this.#own.entries()) {
       for (const contradiction of signed.contradictions()) {
         this.#break('B-4', `${this.#world.hosts[index]?.node} signed ${contradiction}`)
       }
@@ -319,6 +321,7 @@ export class Checker implements Watcher {
     const prepared = this.#certified('prepares')
     const skipped = this.#skipped()
     for (const block of this.#blocks.values()) block.below = this.#blocks.get(block.parent)
+    const blocks = prepared.map(({ digest }) => this.#blocks.get(digest))
     for (const { epoch, view, digest } of committed) {
       for (const skips of skipped) {
         if (skips.filter((skip) => covers(skip, epoch, view)).length >= this.#quorum(epoch))
@@ -326,9 +329,9 @@ export class Checker implements Watcher {
       }
       const block = this.#blocks.get(digest)
       if (block === undefined) continue
-      for (const later of prepared) {
+      for (const [i, later] of prepared.entries()) {
         if (later.epoch !== epoch || later.view <= view || later.digest === digest) continue
-        if (standsOn(this.#blocks.get(later.digest), block) !== false) continue
+        if (standsOn(blocks[i], block) !== false) continue
         this.#break('B-5', `epoch ${epoch}: certified in view ${later.view} beside what was committed in view ${view}`)
       }
     }
@@ -345,20 +348,23 @@ export class Checker implements Watcher {
   /** What a quorum has signed votes for. */
   #certified(kind: 'prepares' | 'commits'): readonly Certified[] {
     const certified: Certified[] = []
-    const found = new Map<Digest, Certified[]>()
+    const found = new Map<Place, Certified[]>()
     for (const [signer, signed] of this.#signed) {
-      for (const { epoch, view, digests } of signed[kind].values()) {
+      for (const [place, { epoch, view, digests }] of signed[kind]) {
         if (!this.#isMember(signer, epoch)) continue
+        let here = found.get(place)
+        if (here === undefined) {
+          here = []
+          found.set(place, here)
+        }
         for (const digest of digests) {
-          const places = found.get(digest) ?? []
-          if (places.length === 0) found.set(digest, places)
-          let place = places.find((other) => other.view === view && other.epoch === epoch)
-          if (place === undefined) {
-            place = { epoch, view, digest, signers: 0 }
-            places.push(place)
+          let one = here.find((other) => other.digest === digest)
+          if (one === undefined) {
+            one = { epoch, view, digest, signers: 0 }
+            here.push(one)
           }
-          place.signers += 1
-          if (place.signers === this.#quorum(epoch)) certified.push(place)
+          one.signers += 1
+          if (one.signers === this.#quorum(epoch)) certified.push(one)
         }
       }
     }

@@ -238,12 +238,16 @@ const fuzz: Maker = (random, seed, wiring) => {
 
 /** The view a message belongs to. */
 export function roundOf(from: Host, message: Envelope['message']): number {
-  if (message.kind === 'proposal') return message.view
-  if (message.kind === 'votes') {
-    const vote = message.votes[0]?.vote
-    if (vote !== undefined && vote.kind !== 'checkpoint') return vote.view
+  switch (message.kind) {
+    case 'proposal':
+      return message.view
+    case 'votes': {
+      const vote = message.votes[0]?.vote
+      return vote === undefined || vote.kind === 'checkpoint' ? from.core.view : vote.view
+    }
+    default:
+      return from.core.view
   }
-  return from.core.view
 }
 
 /** Up to f members lie in named ways, all the time. */
@@ -463,8 +467,15 @@ const aimed: Maker = (random, seed, wiring) => {
   }
 }
 
-/** Views that a message tells commits of. */
+/** Views that a message tells commits of, asked once for each of its receivers in a row. */
 function commitsIn(message: Envelope['message']): readonly number[] {
+  if (latest?.message !== message) latest = { message, commits: findCommits(message) }
+  return latest.commits
+}
+
+let latest: { readonly message: Envelope['message']; readonly commits: readonly number[] } | undefined
+
+function findCommits(message: Envelope['message']): readonly number[] {
   if (message.kind === 'votes') return message.votes.flatMap(({ vote }) => (vote.kind === 'commit' ? [vote.view] : []))
   if (message.kind !== 'certificates' && message.kind !== 'standing') return []
   return message.certificates.flatMap((certificate) => (certificate.kind === 'commit' ? [certificate.view] : []))

@@ -30,14 +30,17 @@ export function votesIn(certificate: Certificate): readonly Entry[] {
   return certificate.signatures.map(({ seat, signature }) => ({ seat, vote, signature }))
 }
 
-/** What was encoded last of each kind: most votes are the same as the one before but for their signer. */
-const LAST = new Map<Vote['kind'], { readonly vote: Vote; readonly bytes: Uint8Array }>()
+/** What was encoded lately, by view or height: most votes are the same as one before but for their signer. */
+const LATELY: ({ readonly vote: Vote; readonly bytes: Uint8Array } | undefined)[] = new Array(256).fill(undefined)
+const KINDS: readonly Vote['kind'][] = ['prepare', 'commit', 'skip', 'checkpoint']
 
 function bytesOf(vote: Vote): Uint8Array {
-  const last = LAST.get(vote.kind)
-  if (last !== undefined && isSame(last.vote, vote)) return last.bytes
+  const { kind } = vote
+  const place = ((kind === 'checkpoint' ? vote.height : vote.view) * KINDS.length + KINDS.indexOf(kind)) % LATELY.length
+  const known = LATELY[place]
+  if (known !== undefined && isSame(known.vote, vote)) return known.bytes
   const bytes = encode(voteBytes, { group: GROUP, vote })
-  LAST.set(vote.kind, { vote, bytes })
+  LATELY[place] = { vote, bytes }
   return bytes
 }
 

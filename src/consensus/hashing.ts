@@ -8,7 +8,7 @@ const chunksShape = list(digestShape, CHUNKS_MAX)
 /** SHA-256 of bytes as hex: given by the host, since cores do not reach for cryptography. Pure, and keeps no hold of the bytes. */
 export type HashFunction = (bytes: Uint8Array) => Digest
 
-/** Places for headers and contents hashed lately: a group works on a few heights at a time. */
+/** Places for headers and contents hashed lately, powers of two: a group works on a few heights at a time. */
 const HEADERS_MAX = 64
 /** Contents can be large, and whoever is remembered here is kept. */
 const CONTENTS_MAX = 16
@@ -40,7 +40,7 @@ export class Hashing {
 
   /** A block's digest is its header's: the header holds the payload's. */
   header(header: Header): Digest {
-    const place = header.height % HEADERS_MAX
+    const place = header.height & (HEADERS_MAX - 1)
     const known = this.#headers[place]
     if (known?.header === header) return known.digest
     const digest = this.bytes(encodeForCopy(headerShape, header))
@@ -101,7 +101,7 @@ interface KnownContents extends Body {
 function placeOf([first]: Body['requests']): number {
   if (first === undefined) return 0
   const { client, nonce } = first.request
-  return (nonce * 4 + client.charCodeAt(client.length - 1)) % CONTENTS_MAX
+  return ((nonce << 2) + client.charCodeAt(client.length - 1)) & (CONTENTS_MAX - 1)
 }
 
 const SHARED = new WeakMap<HashFunction, Hashing>()

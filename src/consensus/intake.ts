@@ -164,6 +164,7 @@ export class Intake {
   /** Begins those on their way that can no longer count anew from this floor, under the same nonce: none may be left out. */
   renew(isVoid: (request: Request) => boolean, floor: Height): readonly SignedRequest[] {
     return this.#voices.flatMap((voice) => {
+      if (voice.flights.size === 0) return NOTHING
       const late = [...voice.flights.values()].filter(({ request }) => request.floor < floor && isVoid(request))
       return late.map(({ request, submits }) => this.#send(voice, { ...request, floor }, submits))
     })

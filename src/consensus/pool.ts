@@ -16,13 +16,13 @@ interface Named {
   readonly key: string
 }
 
-/** Places for names given lately: a request is looked for some ten times on its way, and a text is made slowly. */
+/** Places for names given lately, a power of two: a request is looked for some ten times on its way, and a text is made slowly. */
 const NAMED_MAX = 1024
 const NAMED: (Named | undefined)[] = new Array(NAMED_MAX).fill(undefined)
 
 /** Names a request: what is applied once (B-21). */
 export function requestKey({ client, session, nonce }: Request): string {
-  const at = (nonce * 64 + client.charCodeAt(client.length - 1) + session) % NAMED_MAX
+  const at = ((nonce << 6) + client.charCodeAt(client.length - 1) + session) & (NAMED_MAX - 1)
   const named = NAMED[at]
   if (named?.nonce === nonce && named.session === session && named.client === client) return named.key
   const key = `${client} ${session} ${nonce}`
@@ -175,6 +175,7 @@ export class RequestPool {
 
   /** Drops what can no longer count (expired, replaced sessions). */
   sweep(counts: (request: Request) => boolean): void {
+    if (this.#waiting.size === 0) return
     for (const { signed } of [...this.#waiting.values()]) if (!counts(signed.request)) this.remove(signed.request)
   }
 

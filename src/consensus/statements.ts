@@ -14,15 +14,15 @@ interface Known {
   readonly bytes: Uint8Array
 }
 
-/** Places for votes met lately: every vote for a block is the same statement, signed and verified again and again. */
+/** Places for votes met lately, a power of two: every vote for a block is the same statement, signed and verified again and again. */
 const KNOWN_MAX = 256
 const KNOWN: (Known | undefined)[] = new Array(KNOWN_MAX).fill(undefined)
 
-/** Votes of one view or height lie side by side. */
+/** Votes of one view or height lie side by side. By bits: a remainder of what may be large, as liars' views are, takes longer than all the rest. */
 function placeOf(vote: Vote): number {
-  if (vote.kind === 'prepare') return (vote.view * 4) % KNOWN_MAX
-  if (vote.kind === 'commit') return (vote.view * 4 + 1) % KNOWN_MAX
-  return (vote.kind === 'skip' ? vote.view * 4 + 2 : vote.height * 4 + 3) % KNOWN_MAX
+  if (vote.kind === 'prepare') return (vote.view << 2) & (KNOWN_MAX - 1)
+  if (vote.kind === 'commit') return ((vote.view << 2) | 1) & (KNOWN_MAX - 1)
+  return (vote.kind === 'skip' ? (vote.view << 2) | 2 : (vote.height << 2) | 3) & (KNOWN_MAX - 1)
 }
 
 /** The bytes a member signs for a vote. The group is in them, so that a vote says nothing in another group. */

@@ -61,7 +61,7 @@ export class Voting {
   readonly #beliefs: Beliefs
   readonly #patience: Patience
   readonly #last = new Map<Vote['kind'], CastVote>()
-  #waiting: { readonly mark: number; readonly cast: CastVote }[] = []
+  readonly #waiting: { readonly mark: number; readonly cast: CastVote }[] = []
   #view: View
   /** Whose turn it is. */
   #primary: Seat
@@ -364,9 +364,11 @@ export class Voting {
 
   durable(mark: number): readonly CastVote[] {
     const casts: CastVote[] = []
-    for (const waiting of this.#waiting) if (waiting.mark <= mark) casts.push(waiting.cast)
     // Marks ascend.
-    this.#waiting = this.#waiting.slice(casts.length)
+    for (let next = this.#waiting[0]; next !== undefined && next.mark <= mark; next = this.#waiting[0]) {
+      casts.push(next.cast)
+      this.#waiting.shift()
+    }
     const seat = this.ledger.group.seatOf(this.#context.self)
     if (seat !== undefined) for (const cast of casts) this.absorb(seat, cast)
     return casts

@@ -123,8 +123,10 @@ export class ClientWindows {
       this.#set(node, client)
     }
     client.last = height
-    client.open.add(nonce)
-    while (client.open.delete(client.low + 1)) client.low += 1
+    // Most come in order.
+    if (nonce === client.low + 1) client.low = nonce
+    else client.open.add(nonce)
+    while (client.open.size > 0 && client.open.delete(client.low + 1)) client.low += 1
   }
 
   #set(node: NodeId, client: Client): void {

@@ -52,11 +52,17 @@ export class ByteWriter {
     assert(Number.isSafeInteger(value) && value >= 0, 'a varint is a safe whole number', { value })
     this.#reserve(8)
     let rest = value
-    while (rest >= 0x80) {
+    // Remainders of what does not fit 32 bits take longer than all the rest.
+    while (rest > 0x7fff_ffff) {
       this.#bytes[this.#length++] = (rest % 0x80) | 0x80
       rest = Math.floor(rest / 0x80)
     }
-    this.#bytes[this.#length++] = rest
+    let low = rest | 0
+    while (low >= 0x80) {
+      this.#bytes[this.#length++] = (low & 0x7f) | 0x80
+      low >>= 7
+    }
+    this.#bytes[this.#length++] = low
   }
 
   raw(bytes: Uint8Array): void {

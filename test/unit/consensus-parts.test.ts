@@ -242,6 +242,34 @@ describe('rules', () => {
   })
 })
 
+describe('hashing', () => {
+  const body = (nonce: number, text: string) => ({ requests: [requestOf('a' as NodeId, nonce, text)], evidence: [] })
+
+  it('tells contents and headers apart however they share a place, and takes no other evidence for the same', () => {
+    const hashing = Hashing.with(fakeHash)
+    const bodies = Array.from({ length: 70 }, (_, i) => body(i, `w:${i}`))
+    const digests = bodies.map((each) => hashing.payload(each))
+    expect(new Set(digests).size).toBe(70)
+    expect(bodies.map((each) => hashing.payload(each))).toEqual(digests)
+    const [first] = bodies
+    if (first === undefined) throw new Error('there are bodies')
+    const evidence = [{ signer: 'b' as NodeId, first: cast('b' as NodeId, VOTE), second: cast('b' as NodeId, VOTE) }]
+    expect(hashing.payload({ ...first, evidence })).not.toBe(hashing.payload(first))
+    expect(hashing.payload({ ...first })).toBe(digests[0])
+    const headers = Array.from({ length: 200 }, (_, i) => headerOf(i))
+    const named = headers.map((header) => hashing.header(header))
+    expect(new Set(named).size).toBe(200)
+    expect(headers.map((header) => hashing.header({ ...header }))).toEqual(named)
+  })
+})
+
+const VOTE: Vote = { kind: 'prepare', epoch: EPOCH, view: view(1), digest: A }
+
+function headerOf(at: number): Header {
+  const about = { group: 'g' as GroupId, epoch: EPOCH, height: height(at), parent: A, proposer: 'a' as NodeId }
+  return { ...about, at: 0 as WallMillis, boundary: false, payload: B }
+}
+
 describe('chain', () => {
   const hashing = Hashing.with(fakeHash)
   const ground = {

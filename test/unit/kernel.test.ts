@@ -7,6 +7,7 @@ import {
   ERROR_CODES,
   faultsTolerated,
   InvariantError,
+  isNodeId,
   type Millis,
   majority,
   quorum,
@@ -148,6 +149,15 @@ describe('bounded collections (K-3)', () => {
     expect(bucket.take(at(60_000), 3)).toBe(true)
     // A clock that stands still refills nothing.
     expect(bucket.take(at(60_000))).toBe(false)
+  })
+})
+
+describe('node ids', () => {
+  it('are 1 to 64 letters and digits, and nothing else', () => {
+    const characters = Array.from({ length: 0x1_0000 }, (_, code) => String.fromCharCode(code))
+    expect(characters.filter((character) => isNodeId(character) !== /^[A-Za-z0-9]$/.test(character))).toEqual([])
+    expect(isNodeId('ab c')).toBe(false)
+    expect([0, 1, 64, 65].map((length) => isNodeId('x'.repeat(length)))).toEqual([false, true, true, false])
   })
 })
 

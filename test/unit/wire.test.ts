@@ -22,6 +22,21 @@ import {
 
 const kinds = Object.entries(MESSAGE_KINDS)
 
+describe('varints (W-1)', () => {
+  it('have the shortest form around every power of two that they can hold', () => {
+    const values = Array.from({ length: 53 }, (_, bits) => 2 ** bits).flatMap((power) => [power - 1, power, power + 1])
+    for (const value of [...values, Number.MAX_SAFE_INTEGER - 1].filter(Number.isSafeInteger)) {
+      const writer = new ByteWriter()
+      writer.varint(value)
+      const written = writer.finish()
+      // Seven bits per byte, in the shortest form.
+      expect(written.length).toBe(Math.max(1, Math.ceil(value.toString(2).length / 7)))
+      const reader = new ByteReader(written)
+      expect([reader.varint(), reader.remaining, reader.fault]).toEqual([value, 0, undefined])
+    }
+  })
+})
+
 describe('message kinds', () => {
   it('W-4 W-6 have a number each, and a body each', () => {
     const codes = kinds.map(([, { code }]) => code)

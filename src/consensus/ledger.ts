@@ -113,8 +113,10 @@ export class VoteLedger {
     return tallyOf(this.#row('skip', view)?.slots ?? [], (vote) => vote.kind === 'skip' && vote.tip <= tipMax)
   }
 
-  isCertified(kind: 'prepare' | 'commit', view: View, digest: Digest): boolean {
-    return this.#row(kind, view)?.certified === digest
+  /** Whether votes of this kind in a view may certify a block that they have not certified yet: asked with every vote. */
+  mayCertify(kind: 'prepare' | 'commit', view: View, digest: Digest): boolean {
+    const row = this.#row(kind, view)
+    return row !== undefined && row.cast >= this.group.q && row.certified !== digest
   }
 
   setCertified(kind: 'prepare' | 'commit', view: View, digest: Digest): void {

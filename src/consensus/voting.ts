@@ -177,7 +177,7 @@ export class Voting {
   }
 
   #countDigest(kind: 'prepare' | 'commit', view: View, digest: Digest): void {
-    if (!this.ledger.mayComplete(kind, view) || this.ledger.isCertified(kind, view, digest)) return
+    if (!this.ledger.mayCertify(kind, view, digest)) return
     const tally = this.ledger.tally(kind, view, digest)
     if (tally.good.length >= this.ledger.group.q) {
       this.ledger.setCertified(kind, view, digest)

@@ -86,6 +86,7 @@ export class ByteWriter {
   /** Length-prefixed UTF-8. Returns the number of bytes the text took. */
   text(value: string): number {
     if (this.#ascii(value)) return value.length
+    assert(value.isWellFormed(), 'a text holds half a character', { value })
     const mostBytes = value.length * 3
     if (mostBytes < 0x80) {
       // The prefix is one byte whatever the text holds, so it can be encoded in place.
@@ -240,6 +241,13 @@ export class ByteReader {
   }
 
   varint(): number {
+    if (!this.#has(1)) return 0
+    const first = this.#bytes[this.#offset] as number
+    // Most are one byte.
+    if (first < 0x80) {
+      this.#offset += 1
+      return first
+    }
     let value = 0
     let scale = 1
     for (let i = 0; i < 8; i++) {

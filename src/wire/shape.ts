@@ -120,7 +120,6 @@ export function text<T extends string = string>(bytesMax: number): Shape<T> {
   return {
     schema: { type: 'text', bytesMax },
     write: (w, value) => {
-      assert(value.isWellFormed(), 'a text holds half a character', { value })
       const bytes = w.text(value)
       assert(bytes <= bytesMax, 'a text is too long', { value, bytesMax })
     },

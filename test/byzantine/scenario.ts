@@ -136,14 +136,17 @@ class Load {
   start(): void {
     this.#world.after(this.#random.float() * 12, () => {
       for (const id of this.#open.keys()) if (this.#world.outcomes.has(id)) this.#open.delete(id)
-      const hosts = this.#world.honest.filter((host) => host.alive && host.core.members.includes(host.node))
-      if (hosts.length > 0 && this.#open.size < (this.busy ? 3 : 2)) {
-        this.#count += 1
-        const text = this.#random.chance(0.05) ? 'no' : `w:${this.#count}`
-        this.#open.set(this.#world.submit(this.#random.pick(hosts), text), this.#world.now)
-      }
+      if (this.#open.size < (this.busy ? 3 : 2)) this.#submit()
       this.start()
     })
+  }
+
+  #submit(): void {
+    const hosts = this.#world.honest.filter((host) => host.alive && host.core.members.includes(host.node))
+    if (hosts.length === 0) return
+    this.#count += 1
+    const text = this.#random.chance(0.05) ? 'no' : `w:${this.#count}`
+    this.#open.set(this.#world.submit(this.#random.pick(hosts), text), this.#world.now)
   }
 
   /** Operations still open although they were submitted long ago, at members that have been up since. */

@@ -18,6 +18,7 @@ import {
   SIGNATURE_BYTES,
   type Statement,
   statement,
+  text,
 } from '../../src/wire/index.ts'
 
 const kinds = Object.entries(MESSAGE_KINDS)
@@ -34,6 +35,14 @@ describe('varints (W-1)', () => {
       const reader = new ByteReader(written)
       expect([reader.varint(), reader.remaining, reader.fault]).toEqual([value, 0, undefined])
     }
+  })
+})
+
+describe('texts (W-1)', () => {
+  it('hold no half characters: they would come back as others', () => {
+    expect(encode(text(9), 'a😀')).toHaveLength(6)
+    for (const half of ['\ud800', 'a\udc00', '\ude00\ud83d'])
+      expect(() => encode(text(9), half)).toThrow(/half a character/)
   })
 })
 

@@ -1,3 +1,4 @@
+import { SwarmError } from '../kernel/index.ts'
 import type { Chain } from './chain.ts'
 import type { Checkpointing } from './checkpointing.ts'
 import type { Context } from './context.ts'
@@ -11,6 +12,7 @@ import type {
   CheckpointCertificate,
   Digest,
   Epoch,
+  GroupId,
   SkipCertificate,
   TipCertificate,
 } from './types.ts'
@@ -31,7 +33,11 @@ export interface Resumed {
   readonly trust: Trust
 }
 
-/** Brings the desks to where the log ends. Silent: nothing of it is news to anyone. */
+/**
+ * Brings the desks to where the log ends. Silent: nothing of it is news to anyone.
+ *
+ * @throws SwarmError UNSUPPORTED_VERSION (B-33)
+ */
 export function replay(records: readonly LogRecord[], desks: Desks): Resumed {
   const reader = new Reader(desks)
   for (const record of records) reader.take(record)
@@ -100,8 +106,10 @@ class Reader {
     this.#snapshot = undefined
     const { execution, chain, checkpointing, context } = this.#desks
     const { checkpoint, chunks } = snapshot
+    const digests = chunks.map((chunk) => context.hashing.chunk(chunk))
     const at = execution.restore(chunks)
     if (at === undefined) {
+      if (context.hashing.root(digests) === checkpoint.vote.root) throw ofAnotherVersion(context.group.id)
       this.#trust = 'suspect'
       return
     }
@@ -110,7 +118,6 @@ class Reader {
     // The state is of the epoch that the last handover led to, or the one that it closed.
     if (epoch !== context.group.epoch && epoch + 1 !== context.group.epoch) this.#isDamaged = true
     chain.restart({ digest, header: { height, at, boundary: true }, segmentBlocks: 0, segmentBytes: 0 })
-    const digests = chunks.map((chunk) => context.hashing.chunk(chunk))
     checkpointing.resume(checkpoint, { vote: checkpoint.vote, chunks, digests })
   }
 
@@ -163,4 +170,12 @@ class Reader {
       trust: this.#trust,
     }
   }
+}
+
+/** B-33: what a quorum has signed is not damaged. */
+function ofAnotherVersion(group: GroupId): SwarmError {
+  const message =
+    `the store holds a state of the group '${group}' that this version of swarm-node cannot read. ` +
+    'Start the version that wrote it again: what was decided is in it, and a node without it could not vote.'
+  return new SwarmError('UNSUPPORTED_VERSION', message, { data: { group } })
 }

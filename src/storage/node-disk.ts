@@ -10,6 +10,10 @@ let zeros: Buffer | undefined
 /** Linux has O_DSYNC, which makes a durable write one trip to the thread pool. Elsewhere fdatasync does more (macOS). */
 const O_DSYNC = process.platform === 'linux' ? fs.constants.O_DSYNC : undefined
 
+/** What a process or a host may have open others take too, and give back: it is asked for again this often, and so many times. */
+const OPEN_RETRY_MS = 100
+const OPEN_TRIES_MAX = 300
+
 type Callback = (error: NodeJS.ErrnoException | null) => void
 
 /** A directory of files of one store, over `node:fs`. All calls go through libuv's thread pool. */
@@ -104,7 +108,7 @@ export class NodeDisk implements DiskPort {
   #create(file: DiskFile, bytes: number, done: Callback): void {
     this.#forget(file)
     const flags = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_TRUNC
-    fs.open(this.#path(file), flags, 0o600, (error, descriptor) => {
+    open(this.#path(file), flags, (error, descriptor) => {
       if (error !== null) {
         done(error)
         return
@@ -126,13 +130,13 @@ export class NodeDisk implements DiskPort {
 
   #withFile(file: DiskFile, sync: boolean, done: Callback, use: (descriptor: number) => void): void {
     const files = sync ? this.#durable : this.#plain
-    const open = files.get(file)
-    if (open !== undefined) {
-      use(open)
+    const known = files.get(file)
+    if (known !== undefined) {
+      use(known)
       return
     }
     const flags = fs.constants.O_RDWR | (sync ? (O_DSYNC ?? 0) : 0)
-    fs.open(this.#path(file), flags, (error, descriptor) => {
+    open(this.#path(file), flags, (error, descriptor) => {
       if (error !== null) {
         done(error)
         return
@@ -155,7 +159,7 @@ export class NodeDisk implements DiskPort {
   }
 
   #syncDirectory(done: Callback): void {
-    fs.open(this.#directory, fs.constants.O_RDONLY, (error, descriptor) => {
+    open(this.#directory, fs.constants.O_RDONLY, (error, descriptor) => {
       if (error !== null) {
         done(error)
         return
@@ -163,6 +167,24 @@ export class NodeDisk implements DiskPort {
       fs.fsync(descriptor, (syncError) => fs.close(descriptor, (closeError) => done(syncError ?? closeError ?? null)))
     })
   }
+}
+
+/** S-14: where nothing more can be opened, nothing was begun, and trying again is safe. */
+function open(
+  path: string,
+  flags: number,
+  done: (error: NodeJS.ErrnoException | null, descriptor: number) => void,
+  triesLeft = OPEN_TRIES_MAX,
+): void {
+  fs.open(path, flags, 0o600, (error, descriptor) => {
+    if (isShortage(error) && triesLeft > 1) setTimeout(open, OPEN_RETRY_MS, path, flags, done, triesLeft - 1)
+    else done(error, descriptor)
+  })
+}
+
+/** Of the process, or of the host. */
+function isShortage(error: NodeJS.ErrnoException | null): boolean {
+  return error?.code === 'EMFILE' || error?.code === 'ENFILE'
 }
 
 /** A write may take fewer bytes than it was given; the rest follows. */
@@ -187,7 +209,8 @@ function writeZeros(descriptor: number, offset: number, end: number, done: Callb
 
 function faultOf(op: DiskOp, error: NodeJS.ErrnoException): DiskFault {
   const full = error.code === 'ENOSPC' || error.code === 'EDQUOT'
-  return { kind: full ? 'full' : 'failed', message: `${op.kind}: ${messageOf(error)}` }
+  const advice = isShortage(error) ? ' (allow more with ulimit -n, or LimitNOFILE in a unit file)' : ''
+  return { kind: full ? 'full' : 'failed', message: `${op.kind}: ${messageOf(error)}${advice}` }
 }
 
 function messageOf(error: unknown): string {

@@ -18,6 +18,7 @@ import {
   type LogTrust,
   type MemberFacts,
   type MemberParty,
+  mustTellDates,
   type NetworkPort,
   type NodeId,
   type NodeLog,
@@ -180,6 +181,7 @@ class Composition {
 
   async #openBase(): Promise<Base> {
     const { data } = this.#options.settings.start
+    mustTellDates(this.#clock)
     const directory = openDataDirectory(data)
     await this.#keep('data directory', DIRECTORY_STOP_MS, async () => directory.release())
     const keys = openKeys(data)

@@ -98,6 +98,7 @@ export {
   isInForce,
   issuerFor,
   Lifecycle,
+  mustTellDates,
   NodeRuntime,
   NodeState,
   needsTicket,

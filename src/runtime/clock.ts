@@ -1,4 +1,4 @@
-import type { Millis, WallMillis } from '../kernel/index.ts'
+import { type Millis, SwarmError, type WallMillis } from '../kernel/index.ts'
 
 export interface Clock {
   now(): Millis
@@ -8,6 +8,18 @@ export interface Clock {
 export const realClock: Clock = {
   now: () => performance.now() as Millis,
   wallNow: () => Date.now() as WallMillis,
+}
+
+/**
+ * Dates are counted from 1970 on, in what is signed and in what is sent.
+ *
+ * @throws SwarmError BAD_CONFIGURATION when the wall clock is before that
+ */
+export function mustTellDates(clock: Clock): void {
+  const now = clock.wallNow()
+  if (now >= 0) return
+  const message = `the clock of this host says ${new Date(now).toISOString()}: set it, no node can name a date before 1970`
+  throw new SwarmError('BAD_CONFIGURATION', message)
 }
 
 /**

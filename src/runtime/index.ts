@@ -1,5 +1,5 @@
 export { AdmissionDesk, type AdmissionDeskOptions, type TicketRequest } from './admission-desk.ts'
-export { Alarm, type Clock, realClock } from './clock.ts'
+export { Alarm, type Clock, mustTellDates, realClock } from './clock.ts'
 export { EXIT_INVARIANT, writeCrashReport } from './crash.ts'
 export { type CouncilTerms, openCell, openCouncil, type SignatureCheck, signatureCheck } from './governance.ts'
 export { Lifecycle, type Part, type StopReport } from './lifecycle.ts'

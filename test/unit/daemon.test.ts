@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Daemon } from '../../node/daemon.ts'
 import { openLog } from '../../node/log.ts'
+import { openNode } from '../../node/open-node.ts'
 import { isRunning } from '../../node/processes.ts'
-import { SwarmError } from '../../src/index.ts'
+import { resolveSettings } from '../../node/settings.ts'
+import { realClock, SwarmError, type WallMillis } from '../../src/index.ts'
 import { runCommand } from '../support/command-line.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeNode } from '../support/fake-node.ts'
@@ -59,6 +61,20 @@ afterEach(async () => {
 })
 
 describe('daemon', () => {
+  it('does not start on a host whose clock is before 1970, and leaves nothing behind', async () => {
+    const data = join(scratchDirectory(), 'data')
+    const settings = resolveSettings({ data, listen: [], labels: {} }, {})
+    const clock = { now: realClock.now, wallNow: () => Date.UTC(1969, 11, 31) as WallMillis }
+    const fatal = (cause: unknown) => {
+      throw cause
+    }
+    await expect(openNode({ settings, log, clock, fatal })).rejects.toMatchObject({
+      code: 'BAD_CONFIGURATION',
+      message: 'the clock of this host says 1969-12-31T00:00:00.000Z: set it, no node can name a date before 1970',
+    })
+    expect(existsSync(data)).toBe(false)
+  })
+
   it('shows in its status what only it knows', async () => {
     const { daemon } = await start({ http: '127.0.0.1:0' })
     const status = daemon.status()

@@ -68,7 +68,7 @@ export async function printOutcome(
     }
     const { SwarmError } = await import('../../src/index.ts')
     if (!(cause instanceof SwarmError) || cause.code !== 'TIMEOUT') throw cause
-    const message = `task ${task} has not ended within ${timeoutMs} ms and goes on; ${again}`
+    const message = `task ${task} goes on: it has not ended, or its output not come, within ${timeoutMs} ms; ${again}`
     throw new SwarmError('TIMEOUT', message, { data: { task } })
   } finally {
     stop()

@@ -56,11 +56,8 @@ export function outcomeOf(answer: AnswerBody, output: Uint8Array | undefined): R
       return ok({ kind: 'report', report })
     }
     case 'cancelled':
-      return ok(answer)
     case 'why':
-      return ok(answer)
     case 'history':
-      return ok(answer)
     case 'steered':
       return ok(answer)
     case 'error': {

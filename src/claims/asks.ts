@@ -1,6 +1,7 @@
 import { err, type NodeId, ok, type Result } from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
 import { bodyOf, isAnswerTo, outcomeOf, relayed } from './answers.ts'
+import { Arrivals } from './arrivals.ts'
 import type { Book } from './book.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Ground } from './ground.ts'
@@ -31,6 +32,8 @@ interface Pending {
   alarm: Alarm | undefined
   /** Asked again then: a full queue may have swallowed the question, or the answer. */
   again: Alarm | undefined
+  /** It is answered but for the output, which is on its way. */
+  isArriving: boolean
 }
 
 export interface AsksParts {
@@ -55,6 +58,7 @@ export class Asks {
   readonly #ground: Ground
   readonly #parts: AsksParts
   readonly #pending = new Map<number, Pending>()
+  readonly #arrivals: Arrivals
   /** Requests of this node that wait for an end here. */
   readonly #waiting = new Map<RequestId, Task>()
   readonly #steering: Steering
@@ -67,6 +71,7 @@ export class Asks {
     this.#ground = ground
     this.#parts = parts
     this.#query = ground.random.uint32()
+    this.#arrivals = new Arrivals(parts.transfers)
     this.#steering = new Steering(ground, {
       runs: parts.runs,
       answer: (asker, outcome) => this.#tell(asker, outcome),
@@ -175,18 +180,21 @@ export class Asks {
       this.#tell(pending.asker, outcomeOf(answer, undefined))
       return
     }
-    const answered = (outcome: Outcome): void => {
-      if (this.#pending.get(query) !== pending) return
-      this.#drop(query, pending)
-      this.#tell(pending.asker, outcome)
-    }
-    const fails = (message: string): void => answered(err({ code: 'OVERLOADED', message }))
-    const received = this.#parts.transfers.receive(from, answer.report.output, {
-      done: (output) => answered(outcomeOf(answer, output)),
-      lost: () => fails('the output was lost on its way; ask again'),
-      malformed: () => fails('its coordinator answers with an output that is not JSON'),
+    // Asked twice, it is answered twice.
+    if (pending.isArriving) return
+    pending.isArriving = true
+    // It has answered, and what comes in parts has a watch of its own. Whoever waits has said how long.
+    if (pending.body.kind === 'get') this.#ground.alarms.cancel(pending.alarm)
+    this.#arrivals.await(query, pending.body.task, from, answer.report.output, (queries, output) => {
+      const refusal = (message: string): Outcome => err({ code: 'OVERLOADED', message })
+      const outcome = output.ok ? outcomeOf(answer, output.value) : refusal(output.error)
+      for (const each of queries) {
+        const asked = this.#pending.get(each)
+        if (asked === undefined) continue
+        this.#drop(each, asked)
+        this.#tell(asked.asker, outcome)
+      }
     })
-    if (!received) fails('no room for the output; try again later')
   }
 
   /** The question did not leave. Whoever waits for an end is asked for again anyway. */
@@ -276,13 +284,13 @@ export class Asks {
       return
     }
     const waitMs = ask.kind === 'wait' ? ask.timeoutMs : params.requestTimeoutMs
-    const pending: Pending = { asker, node, body: bodyOf(ask), alarm: undefined, again: undefined }
+    const pending: Pending = { asker, node, body: bodyOf(ask), alarm: undefined, again: undefined, isArriving: false }
     this.#query += 1
     const query = this.#query
     if (waitMs !== undefined) {
       pending.alarm = this.#ground.in(waitMs, () => {
         this.#drop(query, pending)
-        this.#tell(asker, err({ code: 'TIMEOUT', message: lateMessage(ask, waitMs, node) }))
+        this.#tell(asker, err({ code: 'TIMEOUT', message: lateMessage(ask, waitMs, pending) }))
       })
     }
     this.#pending.set(query, pending)
@@ -301,6 +309,7 @@ export class Asks {
     this.#ground.alarms.cancel(pending.alarm)
     this.#ground.alarms.cancel(pending.again)
     this.#pending.delete(query)
+    this.#arrivals.forget(query, pending.body.task)
   }
 
   /** T-6: decided at once; acknowledged once it is durable. */
@@ -442,7 +451,8 @@ function notFound(task: string): string {
   return `there is no task ${task.slice(0, 80)}, or it ended too long ago to be kept`
 }
 
-function lateMessage(ask: TaskAsk | SteerAsk, waitMs: number, node: NodeId): string {
+function lateMessage(ask: TaskAsk | SteerAsk, waitMs: number, { node, isArriving }: Pending): string {
+  if (isArriving) return `the task has ended, but its output has not come from ${node} within ${waitMs} ms; ask again`
   if (ask.kind === 'wait') return `the task has not ended within ${waitMs} ms`
   if (ask.kind === 'steer') return `${node} has not said whether the agent took the input; it may have`
   return `${node}, its coordinator, does not answer`

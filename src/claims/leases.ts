@@ -146,13 +146,13 @@ export class Leases {
       this.#settle(from, body, { kind: 'completed', output: NOTHING })
       return
     }
-    const received = this.#parts.transfers.receive(from, outcome.output, {
+    const reception = this.#parts.transfers.receive(from, outcome.output, {
       done: (output) => this.#settle(from, body, { kind: 'completed', output }),
       // As long as its sender has it, it says so again.
       lost: () => {},
       malformed: () => this.#settle(from, body, MALFORMED_OUTPUT),
     })
-    if (!received) this.#refuse(from, body, 'no room for the output')
+    if (reception === 'full') this.#refuse(from, body, 'no room for the output')
   }
 
   onProgress(from: NodeId, body: BodyOf<'claims.progress'>): void {

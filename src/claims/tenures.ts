@@ -70,7 +70,7 @@ export class Tenures {
     const run = runs.expect(agent, terms)
     account.runs.set(keyOf(run), run)
     let isLate = false
-    const isComing = transfers.receive(coordinator, input, {
+    const reception = transfers.receive(coordinator, input, {
       done: (bytes) => {
         if (run.state !== 'arriving') return
         runs.begin(run, terms, bytes)
@@ -79,7 +79,7 @@ export class Tenures {
       lost: () => this.#giveUp(run, { kind: 'released', reason: 'payload-lost' }),
       malformed: () => this.#giveUp(run, MALFORMED_INPUT),
     })
-    if (!isComing) {
+    if (reception === 'full') {
       this.#close(account, run)
       runs.stop(run, 'superseded')
       return undefined

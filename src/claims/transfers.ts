@@ -22,6 +22,12 @@ export interface Receipt {
   readonly malformed: () => void
 }
 
+/**
+ * `taken`: the receipt hears of it. `known`: it was named before and is on its way; whoever named it first hears of it.
+ * `full`: too many wait for this peer's.
+ */
+export type Reception = 'taken' | 'known' | 'full'
+
 interface Transfer {
   readonly bytes: number
   readonly receipt: Receipt
@@ -79,23 +85,22 @@ export class Transfers {
   }
 
   /**
-   * Hands the bytes over, at once or when the last part has come. False when too many wait for this peer's. What was
-   * received is copied out of its frame, which would otherwise be kept whole.
+   * Hands the bytes over, at once or when the last part has come. What was received is copied out of its frame, which would
+   * otherwise be kept whole.
    */
-  receive(from: NodeId, payload: PayloadBody, receipt: Receipt): boolean {
+  receive(from: NodeId, payload: PayloadBody, receipt: Receipt): Reception {
     if (payload.kind === 'inline') {
       this.#handOver(receipt, payload.bytes.slice())
-      return true
+      return 'taken'
     }
     const incoming = this.#incomingFrom(from)
-    // Named again: it is on its way.
-    if (incoming.transfers.has(payload.transfer)) return true
-    if (incoming.transfers.size >= this.#ground.params.transfersPerPeerMax) return false
+    if (incoming.transfers.has(payload.transfer)) return 'known'
+    if (incoming.transfers.size >= this.#ground.params.transfersPerPeerMax) return 'full'
     const { transfer, bytes } = payload
     incoming.transfers.set(transfer, { bytes, receipt, buffer: undefined, received: 0, asked: 0 })
     this.#ask(from, incoming)
     this.#watch(from, incoming)
-    return true
+    return 'taken'
   }
 
   /** A part of what is here. An empty one says that it is not. */

@@ -16,7 +16,7 @@ import {
 import { SwarmError } from '../kernel/index.ts'
 import { noDaemon } from './no-daemon.ts'
 import { Outbox } from './outbox.ts'
-import { CALL_TIMEOUT_MS, DECISION_TIMEOUT_MS, TIMER_MS_MAX } from './params.ts'
+import { CALL_TIMEOUT_MS, DECISION_TIMEOUT_MS, OUTPUT_TIMEOUT_MS, TIMER_MS_MAX } from './params.ts'
 import { assertPathFits } from './place.ts'
 
 /** What the daemon says without being asked, for connections with agents. Called in the order of arrival. */
@@ -39,6 +39,12 @@ export interface ControlOptions {
   /** Payloads come as `JsonText`, the text that they are, because numbers may be wider than ours. */
   readonly exactPayloads?: boolean | undefined
 }
+
+/** Of what the daemon asks others for. */
+const TIMEOUTS_MS: ReadonlyMap<string, number> = new Map([
+  ['council.propose', DECISION_TIMEOUT_MS],
+  ['task.get', OUTPUT_TIMEOUT_MS],
+])
 
 interface Waiting {
   readonly resolve: (result: unknown) => void
@@ -163,7 +169,7 @@ export class ControlClient {
   #request(
     method: string,
     params: unknown,
-    timeoutMs = this.#options.timeoutMs ?? (method === 'council.propose' ? DECISION_TIMEOUT_MS : CALL_TIMEOUT_MS),
+    timeoutMs = this.#options.timeoutMs ?? TIMEOUTS_MS.get(method) ?? CALL_TIMEOUT_MS,
     onResult: (result: unknown) => void = () => {},
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {

@@ -4,6 +4,8 @@ import { SESSION_LIMITS } from '../ipc/index.ts'
 export const CALL_TIMEOUT_MS = 10_000
 /** Longer than a council tries (15 s): it is the daemon that knows who is missing. */
 export const DECISION_TIMEOUT_MS = 25_000
+/** An output of 1 MiB may come from another node first, over a link as slow as 20 kB/s. */
+export const OUTPUT_TIMEOUT_MS = 60_000
 
 /** For a call of a client that reconnects: a daemon that is restarted is back within it. */
 export const PATIENT_CALL_TIMEOUT_MS = 30_000

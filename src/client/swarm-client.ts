@@ -17,7 +17,7 @@ import { type AgentListener, type AgentSpec, Attachment } from './attachment.ts'
 import { aborted, Calls } from './calls.ts'
 import { ControlClient } from './control-client.ts'
 import { type EventFilter, EventStream } from './event-stream.ts'
-import { CALL_TIMEOUT_MS, PATIENT_CALL_TIMEOUT_MS, WAIT_SLICE_MS } from './params.ts'
+import { CALL_TIMEOUT_MS, OUTPUT_TIMEOUT_MS, PATIENT_CALL_TIMEOUT_MS, WAIT_SLICE_MS } from './params.ts'
 import { fromPayload, toPayload } from './payload.ts'
 import { dataDirectory, socketPath, socketToken } from './place.ts'
 import { Reconnection } from './reconnection.ts'
@@ -174,8 +174,8 @@ export class SwarmClient {
     }
   }
 
-  async get(task: string, options?: CallOptions): Promise<TaskRecord> {
-    return fromRecord(await this.#ask('task.get', { task }, options))
+  async get(task: string, { timeoutMs = OUTPUT_TIMEOUT_MS, signal }: CallOptions = {}): Promise<TaskRecord> {
+    return fromRecord(await this.#ask('task.get', { task }, { timeoutMs, signal }))
   }
 
   /** @returns how it ended, which need not be `cancelled` */

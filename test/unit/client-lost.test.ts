@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { backOffMs } from '../../src/client/reconnection.ts'
-import { connect } from '../../src/index.ts'
+import { ControlClient, connect } from '../../src/index.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 import { codeOf, ends, gate, open } from '../support/scripted-client.ts'
 import { refusal, ScriptedDaemon } from '../support/scripted-daemon.ts'
@@ -72,6 +72,26 @@ describe('a lost connection', () => {
     const run = codeOf(swarm.run('echo'))
     vi.advanceTimersByTime(60_000)
     expect(await run).toBe('TIMEOUT')
+  })
+
+  it('is not what a daemon means that has an output fetched from far away: it is given a minute', async () => {
+    const { daemon, swarm } = await open()
+    const client = await ControlClient.connect({ socket: daemon.path, client: 'test/1' })
+    ends.push(() => client.close())
+    daemon.answer = () => undefined
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    ends.push(() => vi.useRealTimers())
+    const asked = {
+      status: client.call('node.status', {}),
+      get: client.call('task.get', { task: 't1' }),
+      patient: swarm.get('t1'),
+    }
+    const late: string[] = []
+    for (const [name, answer] of Object.entries(asked)) void codeOf(answer).then((code) => late.push(`${name} ${code}`))
+    await vi.advanceTimersByTimeAsync(59_000)
+    expect(late).toEqual(['status TIMEOUT'])
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(late.slice(1).sort()).toEqual(['get TIMEOUT', 'patient TIMEOUT'])
   })
 
   it('AC-2: a daemon that refuses us for good, or stays away for too long, ends the client', async () => {

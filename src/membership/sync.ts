@@ -15,6 +15,8 @@ export class Sync {
   readonly #timer = new Timer(() => this.#round())
   /** Whom to compare with next, when a page was not enough. */
   #unfinished: NodeId | undefined
+  /** Rounds in a row that went on with somebody. */
+  #continued = 0
 
   constructor(ground: Ground, roster: Roster) {
     this.#ground = ground
@@ -117,9 +119,10 @@ export class Sync {
     flush()
   }
 
+  /** Whoever asks for more meanwhile delays nothing. */
   #continueWith(peer: NodeId): void {
+    if (this.#unfinished === undefined) this.#arm(this.#ground.params.gossipIntervalMs)
     this.#unfinished = peer
-    this.#arm(this.#ground.params.gossipIntervalMs)
   }
 
   #round(): void {
@@ -127,7 +130,9 @@ export class Sync {
     const next = this.#unfinished
     this.#unfinished = undefined
     this.#arm(params.syncIntervalMs * random.between(0.8, 1))
-    const peer = next !== undefined && links.has(next) ? next : this.#ground.randomLinks(1)[0]
+    const continues = next !== undefined && links.has(next) && this.#continued < CONTINUED_MAX
+    this.#continued = continues ? this.#continued + 1 : 0
+    const peer = continues ? next : this.#ground.randomLinks(1)[0]
     if (peer !== undefined) this.compareWith(peer)
   }
 
@@ -135,6 +140,9 @@ export class Sync {
     this.#ground.timers.arm(this.#timer, this.#ground.awake + delayMs)
   }
 }
+
+/** Then anyone's turn comes: a peer that never has enough keeps nobody else's news from here. */
+const CONTINUED_MAX = 8
 
 /** Rows are up to 140 bytes; these fit beside a page of entries. */
 const ROWS_BESIDE_ENTRIES_MAX = 256

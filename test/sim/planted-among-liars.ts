@@ -145,7 +145,7 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
     name: 'transfers-unbounded',
     what: 'a peer names as many payloads as it likes (CL-7)',
     file: 'claims/transfers.ts',
-    find: '    if (incoming.transfers.size >= this.#ground.params.transfersPerPeerMax) return false\n',
+    find: "    if (incoming.transfers.size >= this.#ground.params.transfersPerPeerMax) return 'full'\n",
     replace: '',
   },
   {

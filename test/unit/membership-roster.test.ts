@@ -361,6 +361,28 @@ describe('M-7: comparing tables', () => {
       { to: 'a', body: { kind: 'want', nodes: ['old'] } },
     ])
   })
+
+  test.each([20, 150])(
+    'a peer that never has enough, every %i ms, keeps nobody else from being compared with',
+    (everyMs) => {
+      const solo = new Solo()
+      solo.meet('a', 'b')
+      for (let i = 0; i < 600; i++) solo.hear('b', { entries: [entry(`n${i}`, 1)] })
+      const before = solo.effects.length
+      const body = { kind: 'rows' as const, buckets, rows: [] }
+      for (let ms = 0; ms < 30_000; ms += everyMs) {
+        solo.say('a', { kind: 'membership.sync-request', body })
+        solo.run(everyMs)
+      }
+      const asked = sent(solo.effects.slice(before), 'membership.sync-request').filter((m) => m.body.kind === 'hashes')
+      const ofB = asked.filter(({ to }) => to === 'b').length
+      // Anyone is a or b.
+      expect(ofB).toBeGreaterThan(asked.length / 30)
+      expect(ofB).toBeGreaterThan(3)
+      // And who has much to catch up with gets it soon.
+      expect(asked.length - ofB).toBeGreaterThan(100)
+    },
+  )
 })
 
 describe('this node itself', () => {

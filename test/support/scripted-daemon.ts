@@ -45,6 +45,10 @@ export class ScriptedDaemon {
     return this
   }
 
+  get openCount(): number {
+    return this.#sockets.size
+  }
+
   /** As when its process ends. */
   async stop(): Promise<void> {
     this.drop()

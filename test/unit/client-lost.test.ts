@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { backOffMs } from '../../src/client/reconnection.ts'
 import { ControlClient, connect } from '../../src/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 import { codeOf, ends, gate, open } from '../support/scripted-client.ts'
 import { refusal, ScriptedDaemon } from '../support/scripted-daemon.ts'
@@ -72,6 +73,20 @@ describe('a lost connection', () => {
     const run = codeOf(swarm.run('echo'))
     vi.advanceTimersByTime(60_000)
     expect(await run).toBe('TIMEOUT')
+  })
+
+  it('AC-5: who is closed while it is attached again stays closed, whatever the daemon still answers', async () => {
+    const { daemon, swarm } = await open()
+    const attachedAs: string[] = []
+    const attachment = await swarm.attach(ECHO, () => null, { onAttached: (agent) => attachedAs.push(agent) })
+    daemon.answer = ({ method }) => (method === 'agent.attach' ? undefined : 'default')
+    daemon.drop()
+    const [, again] = await daemon.heard('agent.attach', 2)
+    swarm.close()
+    daemon.send({ id: again?.id, result: { agent: 'a2' } })
+    await eventually('the connection to be closed', () => daemon.openCount === 0)
+    expect(attachedAs).toEqual(['a1'])
+    expect(attachment.agent).toBeUndefined()
   })
 
   it('is not what a daemon means that has an output fetched from far away: it is given a minute', async () => {

@@ -117,6 +117,27 @@ describe('handovers (B-32)', () => {
     expect(epochs.penalties).toEqual([])
   })
 
+  it('are learnt anew where the log has the state at the end of an epoch and not what closed it', () => {
+    const epochs = new Epochs('cut', EVERYONE.slice(0, 5))
+    epochs.pass(['add:e'])
+    const [host] = epochs.world.hosts.slice(1)
+    if (host === undefined) throw new Error('there are five')
+    const { durable } = host.disk
+    const chunks = durable.findLastIndex(({ kind }) => kind === 'chunk')
+    epochs.world.crash(host)
+    epochs.world.restart(
+      host,
+      'suspect',
+      durable.slice(0, chunks + 1).filter(({ kind }) => kind !== 'handover'),
+    )
+    expect(host.core.epoch).toBe(1)
+    expect(host.core.height).toBeGreaterThan(0)
+    // There is a state beyond its own from now on.
+    epochs.pass(['del:e'])
+    expect(epochs.follows(host)).toBe(true)
+    expect(epochs.decides()).toBe(true)
+  })
+
   it('lead a newcomer past memberships that returned', () => {
     const epochs = new Epochs('newcomer', [...EVERYONE.slice(0, 5), LATE])
     epochs.pass(toggles(31))

@@ -14,8 +14,17 @@ const group = new Group(GROUP, EPOCH, nodes(4), RULES)
 const hashing = Hashing.with(fakeHash)
 const NEXT = view(3)
 
-/** Two blocks above the final head, the first of them a boundary or not; a proposal of a request stands on the second. */
-function proposedAbove({ boundary }: { readonly boundary: boolean }) {
+interface Place {
+  /** Whether the first block is a boundary. */
+  readonly boundary?: boolean
+  /** Whether the block of the proposal was certified before. */
+  readonly isAgain?: boolean
+  /** Whether all is final here up to another block at the height of the proposal's. */
+  readonly isDecidedOtherwise?: boolean
+}
+
+/** Two blocks above the final head; a proposal of a request stands on the second. */
+function proposedAbove({ boundary = false, isAgain = false, isDecidedOtherwise = false }: Place) {
   const genesis = { digest: GENESIS, header: { height: height(0), at: 0 as WallMillis, boundary: true } }
   const chain = new Chain(hashing, 1_000_000, { ...genesis, segmentBlocks: 0, segmentBytes: 0 })
   const blockAt = (parent: Block['header']['parent'], at: number, changes: Partial<Block['header']>): Block => {
@@ -29,15 +38,20 @@ function proposedAbove({ boundary }: { readonly boundary: boolean }) {
   const block = blockAt(second.digest, 3, {})
   const from = group.primaryOf(NEXT)
   const vote: Vote = { kind: 'prepare', epoch: EPOCH, view: NEXT, digest: hashing.header(block.header) }
-  const tip = certificate('prepare', 2, second.digest, [0, 1, 2]) as Proposal['tip']
+  const certified = isAgain ? chain.add(block) : second
+  const tip = certificate('prepare', 2, certified.digest, [0, 1, 2]) as Proposal['tip']
+  if (isDecidedOtherwise) {
+    for (const entry of [first, second, chain.add(blockAt(second.digest, 3, { at: 1 as WallMillis }))])
+      chain.finalise(entry)
+  }
   const { signature } = cast(from, vote)
   const none = { skip: undefined, checkpoint: undefined }
   const proposal: Proposal = { kind: 'proposal', epoch: EPOCH, view: NEXT, block, tip, ...none, signature }
   return { chain, first, from, proposal }
 }
 
-function judged({ boundary }: { readonly boundary: boolean }) {
-  const { chain, first, from, proposal } = proposedAbove({ boundary })
+function judged(place: Place) {
+  const { chain, first, from, proposal } = proposedAbove(place)
   const refused: string[] = []
   const votes: Vote[] = []
   const state: { replay: 'old-session' | undefined } = { replay: 'old-session' }
@@ -83,5 +97,19 @@ describe('B-21 a proposal with a request that was used, as far as is known here'
     for (const { refused, votes } of [above, judged({ boundary: false })]) {
       expect([refused, votes]).toEqual([['a block with a request that is old-session'], []])
     }
+  })
+})
+
+describe('a proposal beside what is final here', () => {
+  it.each([false, true])('gets no vote and is charged to nobody (proposed again: %s)', (isAgain) => {
+    const { refused, votes } = judged({ isAgain, isDecidedOtherwise: true })
+    expect([refused, votes]).toEqual([[], []])
+  })
+
+  it('gets one where nothing else was decided, also when it is proposed again', () => {
+    const { judging, votes, state } = judged({ isAgain: true })
+    state.replay = undefined
+    judging.consider()
+    expect(votes).toEqual([expect.objectContaining({ kind: 'prepare', view: NEXT })])
   })
 })

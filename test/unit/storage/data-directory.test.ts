@@ -1,6 +1,7 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
@@ -115,6 +116,24 @@ describe('data directory', () => {
     writeFileSync(file, '')
     for (const path of [file, join(file, 'below')])
       expect(() => makeDataDirectory(path)).toThrow(expect.objectContaining({ code: 'DATA_DIRECTORY_UNREADABLE' }))
+  })
+
+  it('may be made by another process at the same moment', () => {
+    const { mkdirSync } = fs
+    const made: string[] = []
+    fs.mkdirSync = ((path: string, options: { readonly mode: number }) => {
+      made.push(path)
+      mkdirSync(path, options)
+      return mkdirSync(path, options)
+    }) as typeof mkdirSync
+    syncBuiltinESMExports()
+    try {
+      makeDataDirectory(join(root, 'a', 'b'))
+    } finally {
+      fs.mkdirSync = mkdirSync
+      syncBuiltinESMExports()
+    }
+    expect(made).toEqual([join(root, 'a'), join(root, 'a', 'b')])
   })
 
   // In a process of its own: where Node's own way to make a directory is used, it never comes back.

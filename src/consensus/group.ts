@@ -53,7 +53,8 @@ export class Group {
 
   /**
    * The membership of the next epoch on the way to a wanted one: at most max(1, f) members differ (B-24), convicted
-   * members leave first, then others come, then others leave. Never empty: one that is alone leaves once another has come.
+   * members leave first, then others come, then others leave. Never empty: one that is alone leaves once another has come,
+   * and takes in two at once if it can, for of two either one's absence stops both.
    */
   towards(wanted: readonly NodeId[], convicted: ReadonlySet<NodeId>): readonly NodeId[] {
     const goal = new Set(wanted.filter((node) => !convicted.has(node)))
@@ -62,7 +63,7 @@ export class Group {
     const first = this.size > 1 ? leaving.filter((node) => convicted.has(node)) : []
     const steps = [...first, ...coming, ...leaving.filter((node) => !first.includes(node))].slice(
       0,
-      this.#rules.membershipStep(this.f),
+      this.#rules.membershipStep(this.size, coming.length),
     )
     const next = new Set(this.members)
     for (const node of steps) {

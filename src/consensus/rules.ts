@@ -1,4 +1,4 @@
-import { quorum } from '../kernel/index.ts'
+import { faultsTolerated, quorum } from '../kernel/index.ts'
 import type { Digest, Epoch, Header, Seat, View } from './types.ts'
 
 /** What a member has signed in this epoch; 0 where nothing. */
@@ -55,8 +55,8 @@ export interface Rules {
   refusesReplay(): boolean
   /** B-20: whether a suspect member abstains in a position bounded by what others proved. */
   abstains(view: View, proven: View): boolean
-  /** B-24: members that may differ between two epochs. */
-  membershipStep(f: number): number
+  /** B-24: members that may differ between two epochs, where so many are still to come. */
+  membershipStep(memberCount: number, comingCount: number): number
   /** Time-out of a view after so many views in a row without a decision, in the base's unit. */
   timeoutMs(baseMs: number, maxMs: number, failures: number): number
   /** B-26: members sat out at most. */
@@ -88,7 +88,8 @@ export const RULES: Rules = {
   believesChunk: (certified, found) => certified === found,
   refusesReplay: () => true,
   abstains: (view, proven) => view <= proven + 1,
-  membershipStep: (f) => Math.max(1, f),
+  membershipStep: (memberCount, comingCount) =>
+    memberCount === 1 && comingCount > 1 ? 2 : Math.max(1, faultsTolerated(memberCount)),
   timeoutMs: (baseMs, maxMs, failures) => Math.min(maxMs, baseMs * (1 << Math.min(failures, 16))),
   sitOutMax: (memberCount, q) => memberCount - q,
   mindsOwnGhost: () => true,

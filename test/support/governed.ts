@@ -149,9 +149,17 @@ export class GovernedWorld {
   }
 
   propose(by: string, act: Act, id = 1): void {
-    const operation = encodeOperation({ expect: undefined, act })
-    const as = this.nodes.get(by)?.desk.voiceFor(operation).as ?? node(by)
-    this.tell(by, { kind: 'propose', group: COUNCIL, proposals: [{ id, operation, as }] })
+    this.proposeAll(by, [act], id)
+  }
+
+  /** In one turn, with ids from `firstId` on. */
+  proposeAll(by: string, acts: readonly Act[], firstId = 1): void {
+    const proposals = acts.map((act, i) => {
+      const operation = encodeOperation({ expect: undefined, act })
+      const as = this.nodes.get(by)?.desk.voiceFor(operation).as ?? node(by)
+      return { id: firstId + i, operation, as }
+    })
+    this.tell(by, { kind: 'propose', group: COUNCIL, proposals })
   }
 
   /** Time goes on by so much, in steps of the soonest deadline. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nodes, type Route, World } from '../../src/byzantine/index.ts'
+import { nodes, operation, type Route, World } from '../../src/byzantine/index.ts'
 import { CHECKPOINTS_PER_MESSAGE_MAX } from '../../src/consensus/params.ts'
 import type { NodeId } from '../../src/kernel/index.ts'
 import { Checker } from '../byzantine/checkers.ts'
@@ -87,5 +87,26 @@ describe('a node that becomes a member', () => {
       made.run(made.now + 2_000, () => said.includes(silenced))
     }
     expect(said).toContain(silenced)
+  })
+})
+
+describe('a member that is alone', () => {
+  it.each(['b', 'c', 'd'])('B-24 takes in three of which %s never comes, and goes on', (absent) => {
+    const everyone = nodes(4)
+    const made = new World({
+      seed: 'first four',
+      members: everyone.slice(0, 1),
+      hosts: everyone.map((node) => ({ node })),
+    })
+    const checker = new Checker(made)
+    const [first, ...others] = made.hosts
+    if (first === undefined) throw new Error('there are four')
+    for (const host of others) if (host.node === absent) made.crash(host)
+    const submissions = ['add:b', 'add:c', 'add:d'].map((each, i) => ({ id: 100 + i, operation: operation(each) }))
+    made.step(first, { kind: 'submit', submissions })
+    expect(made.run(made.now + 20_000, () => first.core.members.length === 4)).toBe(true)
+    const id = made.submit(first, 'w:1')
+    expect(made.run(made.now + 20_000, () => made.outcomes.get(id)?.kind === 'applied')).toBe(true)
+    expect(checker.end()).toEqual([])
   })
 })

@@ -47,6 +47,18 @@ describe('group', () => {
     expect(new Set(Array.from({ length: 7 }, (_, i) => seven.primaryOf(view(i + 3)))).size).toBe(7)
   })
 
+  it('B-24 passes no two members on the way from one to more, unless two are wanted', () => {
+    const nobody = new Set<NodeId>()
+    const towards = (size: number, wanted: readonly NodeId[]) => group(size).towards(wanted, nobody)
+    expect(towards(1, nodes(4))).toEqual(['a', 'b', 'c'])
+    expect(towards(3, nodes(4))).toEqual(nodes(4))
+    expect(towards(1, nodes(2))).toEqual(['a', 'b'])
+    // It goes only once others have come.
+    expect(towards(1, nodes(3).slice(1))).toEqual(['a', 'b', 'c'])
+    expect(towards(1, nodes(2).slice(1))).toEqual(['a', 'b'])
+    expect(towards(2, nodes(4))).toEqual(['a', 'b', 'c'])
+  })
+
   it('B-24 goes to a wanted membership in steps of at most max(1, f), the convicted first, never to nobody', () => {
     const seven = group(7)
     const convicted = new Set(['g' as NodeId])
@@ -61,7 +73,7 @@ describe('group', () => {
     // Whoever is alone and convicted goes when another has come.
     const alone = new Set(['a' as NodeId])
     expect(group(1).towards(['a'] as NodeId[], alone)).toEqual(['a'])
-    expect(group(1).towards(['a', 'x', 'y'] as NodeId[], alone)).toEqual(['a', 'x'])
+    expect(group(1).towards(['x'] as NodeId[], alone)).toEqual(['a', 'x'])
     expect(new Group(GROUP, EPOCH, ['a', 'x'] as NodeId[], RULES).towards(['a', 'x', 'y'] as NodeId[], alone)).toEqual([
       'x',
     ])

@@ -171,9 +171,7 @@ describe('who is a custodian of the cell', () => {
 describe('revoking several at once', () => {
   it('GR-11 those without whom the council has no quorum go when it can do without them, and it goes on', () => {
     const world = startedAgain(four(), 'a', 'b', 'c', 'd')
-    // Both are waiting when the others come: they are decided together.
-    world.propose('a', act.revoke('c'), 1)
-    world.propose('a', act.revoke('d'), 2)
+    world.proposeAll('a', [act.revoke('c'), act.revoke('d')])
     world.linkAll()
     world.pass(20_000)
     expect(world.outcomes.map(({ outcome }) => outcome)).toMatchObject([{ kind: 'applied' }, { kind: 'applied' }])
@@ -194,6 +192,7 @@ describe('revoking several at once', () => {
     expect(world.nodes.get('a')?.desk.host.core.members.join(' ')).toBe('a b d')
     expect([world.linked('a', 'c'), world.linked('b', 'c')]).toEqual([false, false])
     world.propose('a', act.tenant('after'), 2)
+    world.pass(1_000)
     expect(world.outcomes.at(-1)).toMatchObject({ id: 2, outcome: { kind: 'applied' } })
   })
 })

@@ -95,7 +95,11 @@ function judgeEnd(node: NodeId, { state, founder }: Bench): Judgement {
   if (authorityOf === founder && authorities.length === 0) {
     return refuse('UNSAFE_CHANGE', `${node} is the only key of ${founder}: give it another with 'council propose org'`)
   }
-  if (state.revocations.full) return full('revoked nodes', state.revocations.rowsMax)
+  if (state.revocations.full) {
+    const what = `${state.revocations.rowsMax} nodes are revoked, which is never forgotten, and there is no room for more`
+    const instead = `give its organisation another key (council propose org) and tickets by that to all but ${node}`
+    return refuse('QUOTA_EXCEEDED', `${what}: ${instead}`)
+  }
   return valid(
     ({ at }) => {
       state.revocations.set(node, { at, revision: state.revision })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { encodeOperation } from '../../src/council/index.ts'
 import { EXPELLED_PER_ORGANISATION_MAX, WITHDRAWN_PER_ORGANISATION_MAX } from '../../src/council/params.ts'
+import type { WallMillis } from '../../src/kernel/index.ts'
 import { act, Bench, certificateOf, founding, node, org } from '../support/council.ts'
 
 const KEY = 'keyacme'
@@ -51,6 +52,16 @@ describe('keys of organisations', () => {
     expect(withdrawn.size).toBe(withdrawn.rowsMax)
     expect(['k0x0', 'k2x0', 'kspare'].map((key) => withdrawn.has(node(key)))).toEqual([false, true, true])
     for (const piece of bench.machine.snapshot()) expect(piece.length).toBeLessThan(128 * 1024)
+  })
+
+  it('GV-12 where no more nodes can be revoked, it is said what ends a membership all the same', () => {
+    const bench = new Bench(['a'])
+    const { revocations, revision } = bench.machine.state
+    for (let i = 0; i < revocations.rowsMax; i++) revocations.set(node(`gone${i}`), { at: 0 as WallMillis, revision })
+    expect(bench.apply(KEY, act.revoke('x'))).toMatchObject({
+      code: 'QUOTA_EXCEEDED',
+      reason: expect.stringMatching(/^16384 nodes are revoked, which is never forgotten.*another key .* all but x$/),
+    })
   })
 
   it('GV-14 an organisation ends with its keys, once it has no seats', () => {

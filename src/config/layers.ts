@@ -124,7 +124,10 @@ export function environmentLayer(env: Readonly<Record<string, string | undefined
       values.set(key.path, { value: fromText(key, text), origin })
       continue
     }
-    const meant = nearest(variable, [...BY_VARIABLE.keys(), ...OTHER_VARIABLES])
+    const known = [...BY_VARIABLE.keys(), ...OTHER_VARIABLES]
+    // The same name in a section, as flags have it: SWARM_NODE_REGION for SWARM_NODE_NODE_REGION.
+    const sameName = known.find((each) => each.endsWith(variable.slice(VARIABLE_PREFIX.length - 1)))
+    const meant = sameName ?? nearest(variable, known)
     const fix = meant === undefined ? `Unset it: unset ${variable}` : `Did you mean ${meant}?`
     problems.push({ path: variable, value: undefined, origin: 'environment', rule: 'is not a variable of ours', fix })
   }

@@ -64,7 +64,7 @@ const PEER_ADDRESS: Form = {
   example: '/dns4/seed.example.org/tcp/4001/p2p/12D3KooWExampleExampleExampleExampleExampleExampleEx',
 }
 const HOST_PORT: Form = {
-  rule: 'HOST:PORT',
+  rule: 'HOST:PORT, the port from 0 (any that is free) to 65535',
   pattern: new RegExp(`^(?:\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9.-]+):${PORT}$`),
   example: '127.0.0.1:9464',
 }

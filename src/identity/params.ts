@@ -48,7 +48,8 @@ export const CONTACTS_MAX = 3
 export const CONTACT_ADDRESSES_MAX = 4
 
 export const TICKET_USES_MAX = 4096
-export const TICKET_TTL_MS_MAX = 90 * DAY_MS
+export const TICKET_DAYS_MAX = 90
+export const TICKET_TTL_MS_MAX = TICKET_DAYS_MAX * DAY_MS
 
 /** Tickets and uses that one issuer keeps count of: about 100 bytes each. Past it, new uses are refused (OVERLOADED). */
 export const LEDGER_TICKETS_MAX = 4096

@@ -9,6 +9,7 @@ import {
   TICKET_ADDRESS_BYTES_MAX,
   TICKET_ADDRESSES_MAX,
   TICKET_BYTES_MAX,
+  TICKET_DAYS_MAX,
   TICKET_TEXT_BYTES_MAX,
   TICKET_TEXT_PREFIX,
   TICKET_TTL_MS_MAX,
@@ -146,7 +147,7 @@ function faultOfTerms(terms: TicketTerms): string | undefined {
     return `uses are not 1 to ${TICKET_USES_MAX}`
   }
   if (terms.notAfter <= terms.issuedAt) return 'it ends before it starts'
-  if (terms.notAfter - terms.issuedAt > TICKET_TTL_MS_MAX) return `it lives longer than ${TICKET_TTL_MS_MAX} ms`
+  if (terms.notAfter - terms.issuedAt > TICKET_TTL_MS_MAX) return `it lives longer than ${TICKET_DAYS_MAX} days`
   if (terms.certificateTtlMs < 1 || terms.certificateTtlMs > CERTIFICATE_TTL_MS_MAX) {
     return `the certificate's life is not 1 to ${CERTIFICATE_TTL_MS_MAX} ms`
   }

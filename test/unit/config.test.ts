@@ -132,6 +132,15 @@ describe('problems', () => {
     expect(problems({ env: mended })).toEqual([])
   })
 
+  it('a variable that is named as the flag or the last part of a key is known for it', () => {
+    const env = { SWARM_NODE_REGION: 'x', SWARM_NODE_ZONE: 'x', SWARM_NODE_SIZE_MAX: '3' }
+    expect(problems({ env }).map(({ fix }) => fix)).toEqual([
+      'Did you mean SWARM_NODE_NODE_REGION?',
+      'Did you mean SWARM_NODE_NODE_ZONE?',
+      'Did you mean SWARM_NODE_COUNCIL_SIZE_MAX?',
+    ])
+  })
+
   it('a file that does not parse: where, and why', () => {
     const [problem] = problems(file('node: ['))
     expect(problem).toMatchObject({ path: 'swarm.yaml:1', fix: 'Mend that line.' })

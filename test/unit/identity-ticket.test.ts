@@ -12,7 +12,7 @@ import {
   TicketLedger,
   ticketText,
 } from '../../src/identity/index.ts'
-import type { OrgId } from '../../src/kernel/index.ts'
+import type { OrgId, WallMillis } from '../../src/kernel/index.ts'
 import {
   acmeAuthority,
   at,
@@ -49,6 +49,17 @@ describe('tickets', () => {
     const long = Array.from({ length: 8 }, () => `/dns4/${'x'.repeat(140)}/tcp/1`)
     const terms = ticketTerms(issuer, founded.swarm, { labels, addresses: long })
     expect(codeOf(issueTicket(signer, terms))).toBe('TOO_LARGE')
+  })
+
+  it('A-6 live for 90 days at most, and say so', () => {
+    const { issuedAt } = ticketTerms(issuer, founded.swarm, {})
+    const until = (days: number) =>
+      issueTicket(
+        signer,
+        ticketTerms(issuer, founded.swarm, { notAfter: (issuedAt + days * 86_400_000) as WallMillis }),
+      )
+    expect(until(90).ok).toBe(true)
+    expect(until(90.1)).toMatchObject({ error: { message: expect.stringMatching(/it lives longer than 90 days$/) } })
   })
 
   it('A-6 fit or are refused, whatever the terms', () => {

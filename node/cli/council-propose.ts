@@ -153,6 +153,10 @@ async function submit(context: Context, proposal: Proposal): Promise<number> {
       const { node } = proposal.body
       context.terminal.say(`No node that is known here has the id ${node}. Is it spelled as 'peers' shows it?`)
     }
+    if (proposal.kind === 'validator' && decided.outcome === 'applied' && (await areTwo(client))) {
+      const what = 'Two validators decide nothing without each other, not even to let one of them go.'
+      context.terminal.say(`${what} Take in a third: council propose validator --add ID`)
+    }
     return decided
   })
   if (outcome.outcome === 'voted') {
@@ -160,6 +164,11 @@ async function submit(context: Context, proposal: Proposal): Promise<number> {
   }
   context.terminal.result(outcome, outcomeWords)
   return 0
+}
+
+async function areTwo(client: ControlClient): Promise<boolean> {
+  const { rows } = await client.call('council.show', { section: 'validators', limit: 3 })
+  return rows.length === 2
 }
 
 async function isKnown(client: ControlClient, id: string): Promise<boolean> {

@@ -1,5 +1,11 @@
 import type { CouncilHandle } from '../../node/node-handle.ts'
-import { type CouncilDecision, type CouncilLogReport, type ParamsOf, SwarmError } from '../../src/index.ts'
+import {
+  type CouncilDecision,
+  type CouncilLogReport,
+  type CouncilShowReport,
+  type ParamsOf,
+  SwarmError,
+} from '../../src/index.ts'
 
 const AT = '2026-01-01T00:00:00.000Z'
 
@@ -42,6 +48,7 @@ export class FakeCouncil implements CouncilHandle {
   readonly proposals: ParamsOf<'council.propose'>[] = []
   /** What `propose` throws instead of deciding. */
   refusal: SwarmError | undefined
+  validators: readonly string[] = ['12D3KooWFake']
   /** What `log` says of decisions that are missing. */
   complete: CouncilLogReport['complete']
 
@@ -68,7 +75,9 @@ export class FakeCouncil implements CouncilHandle {
     return { decisions, ...(this.complete === undefined ? {} : { complete: this.complete }) }
   }
 
-  show({ section }: ParamsOf<'council.show'>) {
+  show({ section }: ParamsOf<'council.show'>): CouncilShowReport {
+    if (section === 'validators')
+      return { section, rows: this.validators.map((node) => ({ node, org: 'acme', atMs: 0, revision: 1 })) }
     if (section !== 'tenants') return { section, rows: [] }
     return { section, rows: [{ name: 'gold', weight: 2, quota: { cpu: 16 }, revision: 1 }], next: 'gold' }
   }

@@ -114,6 +114,15 @@ describe('council', () => {
     expect([known.code, known.stderr]).toEqual([0, expect.not.stringContaining('No node')])
   })
 
+  it('says what a council of two cannot do, and nothing of others', async () => {
+    const said: string[] = []
+    for (const validators of [['a'], ['a', 'b'], ['a', 'b', 'c']]) {
+      node.council.validators = validators
+      said.push((await council('propose', 'validator', '--add', 'b')).stderr)
+    }
+    expect(said).toEqual(['', expect.stringMatching(/^Two validators .* Take in a third/), ''])
+  })
+
   it.each([
     [['propose', 'tenant', '--name', 'gold'], /weight/],
     [['propose', 'tenant', '--name', 'gold', '--weight', 'much'], /number/],

@@ -132,15 +132,6 @@ export const PLANTED_AMONG_LIARS: readonly PlantedBug[] = [
   },
   {
     ...PLACE,
-    firstSeed: 4,
-    name: 'holds-unbounded',
-    what: 'as many offers are held as there are (CL-7)',
-    file: 'claims/bidder.ts',
-    find: '    const isFull = this.#held >= params.holdsMax || heldForPeer >= params.holdsPerPeerMax\n',
-    replace: '    const isFull = heldForPeer < 0\n',
-  },
-  {
-    ...PLACE,
     firstSeed: 5,
     name: 'transfers-unbounded',
     what: 'a peer names as many payloads as it likes (CL-7)',

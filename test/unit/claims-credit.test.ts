@@ -46,9 +46,9 @@ describe('CL-22: credit', () => {
 })
 
 describe('CL-22: slots are kept for who uses them', () => {
-  function offers(world: World, offer: number, tasks: number): void {
+  function offers(world: World, offer: number, tasks: number, from = LIAR): void {
     const times = { windowMs: 1_500, holdMs: 20_000, waitedMs: 0, runTimeoutMs: 0 }
-    say(world, { kind: 'claims.offer', body: { offer, epoch: 1, demand: DEMAND, tasks, priority: 9, ...times } })
+    say(world, { kind: 'claims.offer', body: { offer, epoch: 1, demand: DEMAND, tasks, priority: 9, ...times } }, from)
   }
 
   it('a peer that offers without end and awards nothing leaves the slots to others, and is told why', () => {
@@ -100,6 +100,18 @@ describe('CL-22: slots are kept for who uses them', () => {
       return kept
     })
     expect(slots).toEqual([1, 2, 4, 8, 8])
+  })
+
+  it('CL-7: of what waits for a slot so many offers of one peer are held, and of all', () => {
+    const [holdsPerPeerMax, holdsMax] = [20, 30]
+    const world = worldWithLiar({ nodes: 3, params: { holdsPerPeerMax, holdsMax } })
+    world.attach('n0', 'a', { slots: 1 })
+    world.submit('n0')
+    const held = (from: string): number => {
+      for (let offer = 1; offer <= 50; offer++) offers(world, offer, 1, from)
+      return world.sent.filter(({ to, message }) => to === from && message.kind === 'claims.bid').length
+    }
+    expect([held(LIAR), held('n2')]).toEqual([holdsPerPeerMax, holdsMax - holdsPerPeerMax])
   })
 
   it('one that gives back what it does not use is kept as many as ever', () => {

@@ -102,7 +102,7 @@ export function perform(
   } catch (cause) {
     answer = Promise.reject(cause)
   }
-  // No async function: on the way of every task, its promises would be a twentieth of the daemon's work.
+  // No async function: it would keep a promise and a frame of its own alive for every task under way.
   return Promise.resolve(answer).then(
     (result) => ({ ok: true, result }),
     (cause: unknown) => ({ ok: false, error: failureOf(call, cause, onFault) }),

@@ -85,7 +85,9 @@ describe('CL-22: slots are kept for who uses them', () => {
       world.run(3_000)
     }
     expect(isShunned()).toBe(true)
+    // It is told at once, and what it offered is not held until a slot comes free.
     expect(bid()).toBe(0)
+    expect(told(world, 'claims.decline').at(-1)).toMatchObject({ offer, reason: 'busy' })
     world.run(LAN.breakerOpenMinMs)
     const givenBack = Array.from({ length: 3 }, () => {
       const kept = bid()

@@ -11,6 +11,7 @@ import {
   type Clock,
   ControlClient,
   connect as connectSwarm,
+  InvariantError,
   JsonText,
   type Millis,
   realClock,
@@ -253,6 +254,17 @@ describe('calls', () => {
     const refused = control.call('ticket.create', {})
     expect(await codeOf(refused)).toBe('INTERNAL')
     await expect(refused).rejects.not.toThrow(/secret/)
+  })
+
+  it('that meet a broken invariant are not answered: the process is to end', async () => {
+    const { path, node, faults } = await serve()
+    const control = await client(path)
+    node.ticketError = new InvariantError('a bug')
+    const answer = control.call('ticket.create', {}).catch(({ code }: SwarmError) => code)
+    await eventually('the fault', () => faults.length === 1)
+    expect(faults).toEqual([node.ticketError])
+    control.close()
+    expect(await answer).not.toBe('INTERNAL')
   })
 
   it('stop the daemon only after they were answered', async () => {

@@ -2,6 +2,7 @@ import { assert, type NodeId } from '../kernel/index.ts'
 import type { NetworkCoordinate } from '../wire/index.ts'
 import { moved } from './coordinates.ts'
 import type { Ground, Link } from './ground.ts'
+import { TURNS_MAX } from './params.ts'
 import { Suspicion } from './suspicion.ts'
 import { type Entry, isUp } from './table.ts'
 import { Timer } from './timers.ts'
@@ -9,9 +10,8 @@ import { Timer } from './timers.ts'
 /** Rumours that ride on one probe: a few, because probes are many. */
 export const PROBE_RUMOURS_MAX = 16
 
-/** A neighbour is probed when it has not been heard from for between so much of a cycle and so much. */
-const PATIENCE_MIN = 0.35
-const PATIENCE_MAX = 0.7
+/** Beyond the patience of its turn a judge is drawn to wait up to so much of `probeSpacingMs`. */
+const PATIENCE_SPREAD = 0.5
 
 /** Helpers' word that a neighbour lives counts for so many times `suspicionOrphanMs` after it was last heard itself (M-29). */
 const HEARSAY_ORPHANS = 3
@@ -79,11 +79,11 @@ export class Detector {
       this.#takeOver(watch, entry.suspicion)
       return
     }
-    // However strained this node is: a longer cycle must not bring the end of that patience nearer.
-    const cycleMs = this.#calmCycleMs
-    if (!links.has(entry.node)) watch.heardAt = awake + params.connectPatienceMs - cycleMs
-    // Spread over the cycle, so that the neighbours of one node are not probed in one burst.
-    this.#await(watch, Math.max(awake, watch.heardAt + cycleMs * random.between(0.1, 1)))
+    // However strained this node is: longer patience must not bring the end of that time nearer.
+    const patienceMs = this.#calmPatienceMs(watch)
+    if (!links.has(entry.node)) watch.heardAt = awake + params.connectPatienceMs - patienceMs
+    // Spread over that time, so that the neighbours of one node are not probed in one burst.
+    this.#await(watch, Math.max(awake, watch.heardAt + patienceMs * random.between(0.1, 1)))
     this.measure(entry.node)
   }
 
@@ -117,7 +117,7 @@ export class Detector {
   pinged(peer: NodeId): void {
     const watch = this.#watches.get(peer)
     if (watch === undefined || watch.probe !== undefined || watch.entry.suspicion !== undefined) return
-    this.#await(watch, Math.max(watch.timer.at, watch.heardAt + this.#patienceMs()))
+    this.#await(watch, Math.max(watch.timer.at, watch.heardAt + this.#patienceMs(watch)))
   }
 
   /** The connection broke: ask at once, rather than at the end of the cycle. */
@@ -162,7 +162,7 @@ export class Detector {
     watch.probe = undefined
     watch.heardAt = this.#ground.awake
     watch.spokeAt = this.#ground.awake
-    this.#await(watch, watch.heardAt + this.#patienceMs())
+    this.#await(watch, watch.heardAt + this.#patienceMs(watch))
   }
 
   /** A direct answer: closes the probe, and says how far away the peer is. */
@@ -222,24 +222,30 @@ export class Detector {
     this.#watches.delete(watch.entry.node)
   }
 
-  /** How long a neighbour may be silent before it is pinged. */
-  get #cycleMs(): number {
-    return this.#ground.strain * this.#calmCycleMs
-  }
-
-  /** The same for a node that is in time. */
-  get #calmCycleMs(): number {
-    const { probeCycleMs, probeSpacingMs } = this.#ground.params
-    return Math.max(probeCycleMs, this.#watches.size * probeSpacingMs)
+  /** How long a neighbour may be silent before it is pinged. Drawn anew each time. */
+  #patienceMs(watch: Watch): number {
+    return this.#ground.strain * this.#calmPatienceMs(watch)
   }
 
   /**
-   * Drawn anew each time: after a broadcast all neighbours of a node have heard it at one moment, and if all were equally
-   * patient, its crash right after that would go unnoticed for as long. But nobody is patient for a whole cycle: among
-   * seven judges all seven are, now and then, and then a crash is known too late (M-5).
+   * The same for a node that is in time. The judges of a node ask in turn: the first in the order of its neighbours, which
+   * is another node for each, soon; the second a little later, and so only where the first did not; and so on.
    */
-  #patienceMs(): number {
-    return this.#cycleMs * this.#ground.random.between(PATIENCE_MIN, PATIENCE_MAX)
+  #calmPatienceMs({ entry }: Watch): number {
+    const { params, random } = this.#ground
+    const turn = Math.min(this.#turnAt(entry), TURNS_MAX - 1)
+    return params.probeCycleMs + params.probeSpacingMs * (turn + random.between(0, PATIENCE_SPREAD))
+  }
+
+  /** How many of that node's neighbours come before this one. */
+  #turnAt(entry: Entry): number {
+    const { overlay, self } = this.#ground
+    let before = 0
+    for (const node of overlay.neighboursOf(entry.node, entry.nodeHash)) {
+      if (node === self.node) break
+      before += 1
+    }
+    return before
   }
 
   /** Pings at that time, unless it is heard before. */
@@ -266,7 +272,7 @@ export class Detector {
       return
     }
     if (entry.suspicion === undefined && watch.heardAt > watch.silentSince) {
-      this.#await(watch, watch.heardAt + this.#patienceMs())
+      this.#await(watch, watch.heardAt + this.#patienceMs(watch))
       return
     }
     this.#probe(watch)
@@ -385,7 +391,7 @@ export class Detector {
       this.#close(watch)
       return
     }
-    if (watch.entry.suspicion === undefined) this.#await(watch, ground.awake + this.#patienceMs())
+    if (watch.entry.suspicion === undefined) this.#await(watch, ground.awake + this.#patienceMs(watch))
     // It lives, but until it refutes the others do not know.
     else this.#arm(watch, ground.awake + ground.params.suspectProbeMs)
   }

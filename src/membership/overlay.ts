@@ -53,19 +53,21 @@ export class Overlay {
     this.#settle()
   }
 
-  /** O(rings · (span + log n)) on rings, O(fullMeshMax) in the mesh. The node itself need not be a member. */
+  /**
+   * The nearest of the first ring come first, and those of the next after its last: so every node is the first neighbour
+   * of as many others as any, and the second, and so on. O(rings · (span + log n)) on rings, O(fullMeshMax) in the mesh,
+   * which is one ring on which everyone is near. The node itself need not be a member.
+   */
   neighboursOf(node: NodeId, nodeHash: number): Set<NodeId> {
     const found = new Set<NodeId>()
-    if (this.#mesh) {
-      for (const place of this.#rings[0] ?? []) found.add(place.node)
-    } else {
-      for (const [i, ring] of this.#rings.entries()) {
-        const at = indexOf(ring, hashNumber(nodeHash, i + 1), node)
-        const present = ring[at]?.node === node
-        for (let step = 1; step <= this.#span; step++) {
-          found.add(around(ring, at - step))
-          found.add(around(ring, present ? at + step : at + step - 1))
-        }
+    const span = this.#mesh ? Math.ceil(this.size / 2) : this.#span
+    for (const [i, ring] of this.#rings.entries()) {
+      if (this.#mesh && i > 0) break
+      const at = indexOf(ring, hashNumber(nodeHash, i + 1), node)
+      const next = ring[at]?.node === node ? at + 1 : at
+      for (let step = 1; step <= span; step++) {
+        found.add(around(ring, at - step))
+        found.add(around(ring, next + step - 1))
       }
     }
     found.delete(node)

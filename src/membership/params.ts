@@ -2,12 +2,9 @@ import { assert } from '../kernel/index.ts'
 
 /** All times in milliseconds of this node's *awake* clock: the time in which it was itself late does not count. */
 export interface MembershipParams {
-  /** A neighbour not heard from for this long is probed, so every neighbour is heard of once per cycle. */
+  /** A neighbour not heard from for this long is probed by the first of its judges. */
   readonly probeCycleMs: number
-  /**
-   * With many neighbours the cycle is longer: so many milliseconds for each, which bounds what probing costs. Each
-   * neighbour has as many judges as we have neighbours, so the first ping after a crash goes out as soon as before.
-   */
+  /** Each further judge waits for so much longer, up to `TURNS_MAX` of them: what the first has asked need not be asked again. */
   readonly probeSpacingMs: number
   /** Wait for a direct ack before others are asked. Above the round trip of all but the worst paths. */
   readonly directTimeoutMs: number
@@ -97,7 +94,7 @@ export interface MembershipParams {
 
 const LAN: MembershipParams = {
   probeCycleMs: 1000,
-  probeSpacingMs: 450,
+  probeSpacingMs: 600,
   directTimeoutMs: 300,
   indirectTimeoutMs: 300,
   indirectProbes: 3,
@@ -148,7 +145,6 @@ const LOCAL: MembershipParams = { ...LAN, directTimeoutMs: 200, indirectTimeoutM
 const WAN: MembershipParams = {
   ...LAN,
   probeCycleMs: 1500,
-  probeSpacingMs: 500,
   directTimeoutMs: 900,
   indirectTimeoutMs: 1500,
   suspectProbeMs: 500,
@@ -164,6 +160,14 @@ const WAN: MembershipParams = {
 }
 
 export const MEMBERSHIP_PROFILES = { local: LOCAL, lan: LAN, wan: WAN } as const
+
+/** Judges of a node that wait for each other; those beyond are as patient as the last. */
+export const TURNS_MAX = 7
+
+/** No neighbour is silent for longer to a judge that is in time. */
+export function patienceMaxMs({ probeCycleMs, probeSpacingMs }: MembershipParams): number {
+  return probeCycleMs + probeSpacingMs * TURNS_MAX
+}
 
 /** The longest pause of a live process that must not look like its death (M-6). */
 export const PAUSE_TOLERATED_MS = 2000

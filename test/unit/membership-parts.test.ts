@@ -190,6 +190,20 @@ describe('M-16: the overlay', () => {
     expect(reached.size).toBe(500)
   })
 
+  test.each([7, 8, 33])(
+    'M-32: each of %i is the first neighbour of one other, the second of another, and so on',
+    (count) => {
+      const nodes = names(count)
+      const overlay = build(nodes)
+      const inOrder = nodes.map((node) => [...overlay.neighboursOf(node, hashText(node))])
+      // Of several rings the later ones leave out whom the first has named.
+      const turns = overlay.mode === 'mesh' ? count - 1 : 2 * options.ringSpan
+      for (let turn = 0; turn < turns; turn++) {
+        expect(new Set(inOrder.map((neighbours) => neighbours[turn])).size).toBe(count)
+      }
+    },
+  )
+
   test('changes between mesh and rings with hysteresis', () => {
     const overlay = build(names(33))
     expect(overlay.mode).toBe('rings')

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Incarnation, NodeId } from '../../src/kernel/index.ts'
 import { MEMBERSHIP_PROFILES, type MemberEntry, type MembershipEffect } from '../../src/membership/index.ts'
+import { TURNS_MAX } from '../../src/membership/params.ts'
 import { answer, entry, rumour, runWith, Solo, sent } from './membership-solo.ts'
 
 const LAN = MEMBERSHIP_PROFILES.lan
@@ -39,19 +40,39 @@ function askedBy(solo: Solo, ms: number, peers: readonly string[]): void {
 }
 
 describe('probing', () => {
-  test('every neighbour is heard of once per cycle, and those that speak by themselves are left in peace', () => {
+  test('every neighbour is heard of in the patience of its turn, and those that speak by themselves are left in peace', () => {
     const solo = new Solo()
     solo.meet('a', 'b')
     runWith(solo, 2000, ['a', 'b'])
     const before = solo.effects.length
-    // A quarter of a cycle is the least patience there is.
+    // Less than the least patience there is.
     for (let i = 0; i < 50; i++) {
       solo.hear('b', { rumours: [rumour('a', 1, 'alive')] })
       runWith(solo, 200, ['a', 'b'])
     }
     const pings = sent(solo.effects.slice(before), 'membership.ping').map((m) => m.to)
-    expect(pings.filter((to) => to === 'a').length).toBeGreaterThanOrEqual(9)
+    // It is the first or the second to ask, and asks again as long after the answer.
+    const patienceMs = LAN.probeCycleMs + 1.5 * LAN.probeSpacingMs
+    expect(pings.filter((to) => to === 'a').length).toBeGreaterThanOrEqual(Math.floor(10_000 / patienceMs))
     expect(pings.filter((to) => to === 'b')).toEqual([])
+  })
+
+  test('M-32: the judges of a node take turns, so that one asks often and the others seldom', () => {
+    const solo = new Solo()
+    const peers = Array.from({ length: 8 }, (_, i) => `n${i}`)
+    solo.meet(...peers)
+    runWith(solo, 10_000, peers)
+    const before = solo.effects.length
+    const seconds = 120
+    runWith(solo, seconds * 1000, peers)
+    const pings = sent(solo.effects.slice(before), 'membership.ping')
+    const mostOften = peers.map((peer) => pings.filter(({ to }) => to === peer).length).toSorted((a, b) => b - a)
+    const { probeCycleMs, probeSpacingMs } = LAN
+    for (const [turn, count] of mostOften.entries()) {
+      const patienceMs = probeCycleMs + probeSpacingMs * Math.min(turn, TURNS_MAX - 1)
+      expect(count).toBeLessThanOrEqual(Math.ceil((seconds * 1000) / patienceMs))
+      expect(count).toBeGreaterThanOrEqual(Math.floor((seconds * 1000) / (patienceMs + probeSpacingMs / 2)) - 1)
+    }
   })
 
   test('who has just asked us is put off at once, and costs no wake-up that finds nothing to do', () => {
@@ -150,7 +171,7 @@ describe('probing', () => {
   test('M-24, M-5: that an answer was slow is forgotten, also of who always asks first and so is never asked', () => {
     const solo = new Solo()
     solo.meet('a')
-    const { probeCycleMs, directTimeoutMs, indirectTimeoutMs } = LAN
+    const { probeCycleMs, probeSpacingMs, directTimeoutMs, indirectTimeoutMs } = LAN
     const slow = new SlowPeer()
     for (const delayMs of [directTimeoutMs - 50, directTimeoutMs + indirectTimeoutMs + 200, 0]) {
       slow.delayMs = delayMs
@@ -160,7 +181,8 @@ describe('probing', () => {
     askedBy(solo, 60_000, ['a'])
     const diedAt = solo.now
     while (solo.state('a') === 'alive') solo.run(10)
-    expect(solo.now - diedAt).toBeLessThan(0.7 * probeCycleMs + directTimeoutMs + indirectTimeoutMs + 50)
+    const patienceMs = probeCycleMs + probeSpacingMs / 2
+    expect(solo.now - diedAt).toBeLessThan(patienceMs + directTimeoutMs + indirectTimeoutMs + 50)
   })
 
   test('a link that its peer closed on purpose raises no suspicion', () => {

@@ -6,12 +6,24 @@ export function canPin(): boolean {
   return availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0
 }
 
+const FIRST = '1'
+const SECOND = '2'
+
 /** Keeps this process on the first core and the others on the second; returns what lets them go again. */
 export function keepApart(others: readonly number[]): () => void {
+  return keep(others, SECOND)
+}
+
+/** Keeps all of them on the first core; returns what lets them go again. */
+export function keepTogether(others: readonly number[]): () => void {
+  return keep(others, FIRST)
+}
+
+function keep(others: readonly number[], mask: string): () => void {
   const pids = [process.pid, ...others]
   const before = pids.map((pid) => maskOf(pid))
-  pin(process.pid, '1')
-  for (const pid of others) pin(pid, '2')
+  pin(process.pid, FIRST)
+  for (const pid of others) pin(pid, mask)
   return () => pids.forEach((pid, i) => void pin(pid, before[i] ?? 'ffffffff'))
 }
 

@@ -1,6 +1,6 @@
 import { type Figure, latencyOf, median } from '../figures.ts'
 import { BenchAgent, BenchClient, BenchDaemon } from '../work-daemon.ts'
-import { canPin, keepApart } from './cores.ts'
+import { canPin, keepApart, keepTogether } from './cores.ts'
 import { Echo, Relay } from './floors.ts'
 import { Journeys } from './journey.ts'
 
@@ -20,8 +20,9 @@ const unit = 'µs'
  * Unix socket and back: both cross two sockets and wake another process twice. A new daemon's first tasks stand apart.
  *
  * The scheduler keeps a pair that only echoes on one core, which makes the floor half of what it is between two; it does
- * not keep there whoever has more to say after it has woken the other. So all are measured as the scheduler has them, and
- * with the two processes on cores of their own. The relay tells what of the rest is not ours.
+ * not keep there whoever has more to say after it has woken the other. So all are measured as the scheduler has them, and,
+ * as like for like, with both processes on one core and with each on a core of its own. The relay tells what of the rest
+ * is not ours.
  */
 export async function localClaims(seconds: number, nodeArgs: readonly string[]): Promise<readonly Figure[]> {
   const daemon = await BenchDaemon.start({ nodeArgs })
@@ -37,13 +38,18 @@ export async function localClaims(seconds: number, nodeArgs: readonly string[]):
     await echo.sequential(WARM_UP_COUNT)
     await relay.sequential(WARM_UP_COUNT)
     const measure = async () => figuresOf(await inRounds({ journeys, client, echo, relay, trips }))
-    const apart: Figure[] = []
-    const together = named('', await measure())
+    const asTheyCome = named('', await measure())
+    const pinned: Figure[] = []
     if (canPin()) {
-      const letGo = keepApart([daemon.pid, echo.pid, relay.pid])
-      apart.push(...named(', on two cores', await measure()))
-      letGo()
-    } else console.error('no line with the processes on cores of their own: there is no taskset here, or one core only')
+      for (const [where, keep] of [
+        [', on one core', keepTogether],
+        [', on two cores', keepApart],
+      ] as const) {
+        const letGo = keep([daemon.pid, echo.pid, relay.pid])
+        pinned.push(...named(where, await measure()))
+        letGo()
+      }
+    } else console.error('no lines with the processes on chosen cores: there is no taskset here, or one core only')
     const others = await Promise.all(
       Array.from({ length: AGENTS_COUNT - 1 }, (_, i) => attach(daemon, i + 1, journeys)),
     )
@@ -53,8 +59,8 @@ export async function localClaims(seconds: number, nodeArgs: readonly string[]):
     client.close()
     const under = `${AGENTS_COUNT} agents, ${OFFERED_PER_SECOND} tasks/s`
     return [
-      ...together,
-      ...apart,
+      ...asTheyCome,
+      ...pinned,
       ...figures,
       { part, what: `local claim, ${under}, mean`, value: loaded.meanMs, unit: 'ms', target: { atMost: 1 } },
       { part, what: `local claim, ${under}, p99`, value: loaded.p99Ms, unit: 'ms' },

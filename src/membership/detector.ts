@@ -2,7 +2,7 @@ import { assert, type NodeId } from '../kernel/index.ts'
 import type { NetworkCoordinate } from '../wire/index.ts'
 import { moved } from './coordinates.ts'
 import type { Ground, Link } from './ground.ts'
-import { TURNS_MAX } from './params.ts'
+import { outsiderPatienceMs, TURNS_MAX } from './params.ts'
 import { Suspicion } from './suspicion.ts'
 import { type Entry, isUp } from './table.ts'
 import { Timer } from './timers.ts'
@@ -79,11 +79,11 @@ export class Detector {
       this.#takeOver(watch, entry.suspicion)
       return
     }
-    // However strained this node is: longer patience must not bring the end of that time nearer.
-    const patienceMs = this.#calmPatienceMs(watch)
-    if (!links.has(entry.node)) watch.heardAt = awake + params.connectPatienceMs - patienceMs
-    // Spread over that time, so that the neighbours of one node are not probed in one burst.
-    this.#await(watch, Math.max(awake, watch.heardAt + patienceMs * random.between(0.1, 1)))
+    // Spread, so that the neighbours of one node are not probed in one burst.
+    const waitMs = links.has(entry.node)
+      ? this.#calmPatienceMs(entry) * random.between(0.1, 1)
+      : params.connectPatienceMs * random.between(0.9, 1)
+    this.#await(watch, awake + waitMs)
     this.measure(entry.node)
   }
 
@@ -222,30 +222,33 @@ export class Detector {
     this.#watches.delete(watch.entry.node)
   }
 
-  /** How long a neighbour may be silent before it is pinged. Drawn anew each time. */
-  #patienceMs(watch: Watch): number {
-    return this.#ground.strain * this.#calmPatienceMs(watch)
+  /** How long a member may be silent before it is pinged. Drawn anew each time. */
+  #patienceMs({ entry }: Watch): number {
+    return this.#ground.strain * this.#calmPatienceMs(entry)
   }
 
   /**
    * The same for a node that is in time. The judges of a node ask in turn: the first in the order of its neighbours, which
-   * is another node for each, soon; the second a little later, and so only where the first did not; and so on.
+   * is another node for each, soon; the second a little later, and so only where the first did not; and so on. Whoever is
+   * linked for other reasons leaves it to them for longer.
    */
-  #calmPatienceMs({ entry }: Watch): number {
+  #calmPatienceMs(entry: Entry): number {
     const { params, random } = this.#ground
-    const turn = Math.min(this.#turnAt(entry), TURNS_MAX - 1)
-    return params.probeCycleMs + params.probeSpacingMs * (turn + random.between(0, PATIENCE_SPREAD))
+    const turn = this.#turnAt(entry)
+    if (turn === undefined) return outsiderPatienceMs(params)
+    const waitsFor = Math.min(turn, TURNS_MAX - 1)
+    return params.probeCycleMs + params.probeSpacingMs * (waitsFor + random.between(0, PATIENCE_SPREAD))
   }
 
-  /** How many of that node's neighbours come before this one. */
-  #turnAt(entry: Entry): number {
+  /** How many of that node's neighbours come before this one; undefined when this one is none of them. */
+  #turnAt(entry: Entry): number | undefined {
     const { overlay, self } = this.#ground
     let before = 0
     for (const node of overlay.neighboursOf(entry.node, entry.nodeHash)) {
-      if (node === self.node) break
+      if (node === self.node) return before
       before += 1
     }
-    return before
+    return undefined
   }
 
   /** Pings at that time, unless it is heard before. */

@@ -2,15 +2,15 @@ import { type NodeId, TokenBucket } from '../kernel/index.ts'
 import type { LinkDownReason } from '../wire/index.ts'
 import type { Detector } from './detector.ts'
 import type { Ground, Link } from './ground.ts'
-import { patienceMaxMs } from './params.ts'
+import { outsiderPatienceMs } from './params.ts'
 import { isUp } from './table.ts'
 import { Timer } from './timers.ts'
 
 /** When the rate of link changes is used up, the rest waits this long. */
 const RATE_WAIT_MS = 250
 
-/** Whoever has us for a neighbour pings within one of its longest patiences, and when it is late, within six of them (M-28). */
-const PINGED_LATELY = 7
+/** Whoever wants a link to us pings within its longest patience, and within some of them when it is late (M-28). */
+const PINGED_LATELY = 4
 
 interface Wanted {
   readonly node: NodeId
@@ -127,7 +127,7 @@ export class Links {
 
   #isNeeded(link: Link): boolean {
     const { awake, params } = this.#ground
-    return this.#wanted.has(link.peer) || awake - link.pingedAt < PINGED_LATELY * patienceMaxMs(params)
+    return this.#wanted.has(link.peer) || awake - link.pingedAt < PINGED_LATELY * outsiderPatienceMs(params)
   }
 
   /** Who are the neighbours now? O(neighbours). */

@@ -164,9 +164,9 @@ export const MEMBERSHIP_PROFILES = { local: LOCAL, lan: LAN, wan: WAN } as const
 /** Judges of a node that wait for each other; those beyond are as patient as the last. */
 export const TURNS_MAX = 7
 
-/** No neighbour is silent for longer to a judge that is in time. */
-export function patienceMaxMs({ probeCycleMs, probeSpacingMs }: MembershipParams): number {
-  return probeCycleMs + probeSpacingMs * TURNS_MAX
+/** Whoever is linked to a node and no neighbour of it waits three times as long as the last of those who are. */
+export function outsiderPatienceMs({ probeCycleMs, probeSpacingMs }: MembershipParams): number {
+  return 3 * (probeCycleMs + probeSpacingMs * TURNS_MAX)
 }
 
 /** The longest pause of a live process that must not look like its death (M-6). */

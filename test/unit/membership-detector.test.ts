@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Incarnation, type NodeId, Random, TICK } from '../../src/kernel/index.ts'
 import { MEMBERSHIP_PROFILES } from '../../src/membership/index.ts'
-import { patienceMaxMs } from '../../src/membership/params.ts'
+import { outsiderPatienceMs } from '../../src/membership/params.ts'
 import { answer, entry, rumour, runWith, Solo, sent } from './membership-solo.ts'
 
 const LAN = MEMBERSHIP_PROFILES.lan
@@ -238,7 +238,7 @@ describe('M-28: who is late does less', () => {
       }
     }
     run(3000, beforeMs)
-    if (beforeMs !== lateMs) run(6 * patienceMaxMs(LAN), lateMs)
+    if (beforeMs !== lateMs) run(6 * outsiderPatienceMs(LAN), lateMs)
     const before = solo.effects.length
     const startedAt = solo.now
     for (let i = 0; i < 40; i++) {

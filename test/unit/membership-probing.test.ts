@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Incarnation, NodeId } from '../../src/kernel/index.ts'
 import { MEMBERSHIP_PROFILES, type MemberEntry, type MembershipEffect } from '../../src/membership/index.ts'
-import { TURNS_MAX } from '../../src/membership/params.ts'
+import { outsiderPatienceMs, TURNS_MAX } from '../../src/membership/params.ts'
 import { answer, entry, rumour, runWith, Solo, sent } from './membership-solo.ts'
 
 const LAN = MEMBERSHIP_PROFILES.lan
@@ -72,6 +72,29 @@ describe('probing', () => {
       const patienceMs = probeCycleMs + probeSpacingMs * Math.min(turn, TURNS_MAX - 1)
       expect(count).toBeLessThanOrEqual(Math.ceil((seconds * 1000) / patienceMs))
       expect(count).toBeGreaterThanOrEqual(Math.floor((seconds * 1000) / (patienceMs + probeSpacingMs / 2)) - 1)
+    }
+  })
+
+  test('M-32: whoever is linked for other reasons leaves it to the judges for a while, and asks all the same', () => {
+    const solo = new Solo()
+    const peers = Array.from({ length: 40 }, (_, i) => `n${i}`)
+    solo.meet(...peers)
+    runWith(solo, 10_000, peers)
+    const pingsIn = (ms: number) => {
+      const before = solo.effects.length
+      runWith(solo, ms, peers)
+      return sent(solo.effects.slice(before), 'membership.ping').map(({ to }) => to as string)
+    }
+    const judged = new Set(pingsIn(60_000))
+    const strangers = peers.filter((peer) => !judged.has(peer)).slice(0, 5)
+    solo.step({ kind: 'hold', peers: strangers as NodeId[] })
+    runWith(solo, 60_000, peers)
+    const outsiderMs = outsiderPatienceMs(LAN)
+    const pings = pingsIn(10 * outsiderMs)
+    for (const stranger of strangers) {
+      const count = pings.filter((to) => to === stranger).length
+      expect(count).toBeGreaterThanOrEqual(9)
+      expect(count).toBeLessThanOrEqual(10)
     }
   })
 

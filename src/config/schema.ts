@@ -124,7 +124,7 @@ const membership = z.strictObject({
   probeCycleMs: duration(100, MINUTE_MS, {
     help: 'A neighbour not heard from for this long is probed.',
     fallback: 1000,
-    profiles: { wan: 1500 },
+    profiles: { wan: 1200 },
   }),
   directTimeoutMs: duration(10, MINUTE_MS, {
     help: 'Wait for a direct answer before others are asked.',

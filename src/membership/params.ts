@@ -144,7 +144,7 @@ const LOCAL: MembershipParams = { ...LAN, directTimeoutMs: 200, indirectTimeoutM
 /** Round trips up to 400 ms: what waits for an answer waits longer, and so M-5 becomes 8 s. */
 const WAN: MembershipParams = {
   ...LAN,
-  probeCycleMs: 1500,
+  probeCycleMs: 1200,
   directTimeoutMs: 900,
   indirectTimeoutMs: 1500,
   suspectProbeMs: 500,

@@ -41,11 +41,15 @@ function memberOf(json: string, at: number, name: string): Extent | undefined {
   return found
 }
 
+/** Looks at the key alone: a look that goes on to the next backslash of the line takes as long as the line for every key. */
 function isKey(json: string, start: number, end: number, name: string): boolean {
-  if (end - start === name.length + 2) return json.startsWith(name, start + 1)
-  // A key may be written with escapes.
-  const backslash = json.indexOf('\\', start)
-  return backslash !== -1 && backslash < end && JSON.parse(json.slice(start, end)) === name
+  const plainEnd = start + name.length + 2
+  if (end <= plainEnd) return end === plainEnd && json.startsWith(name, start + 1)
+  // Longer than the name, it can only be the same if it is written with escapes.
+  for (let at = start; at < end; at++) {
+    if (json.charCodeAt(at) === BACKSLASH) return JSON.parse(json.slice(start, end)) === name
+  }
+  return false
 }
 
 function endOfValue(json: string, start: number): number {

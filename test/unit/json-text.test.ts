@@ -64,3 +64,28 @@ describe('a payload inside a message', () => {
     expect(JSON.parse(JSON.stringify({ partial: new JsonText(bytes(DEEP)) }))).toEqual({ partial: DEEP })
   })
 })
+
+describe('a payload cut out of a line', () => {
+  it('is found whatever stands before it, its key written with escapes too', () => {
+    const line = String.raw`{"par\u0061m":1,"p":2,"param\u0073":{"inpu":1,"input2":2,"inpu\u0074":[ 1.0 ]},"longer than params":3}`
+    expect(JsonText.cut(line, 'params', 'input').text).toBe('[ 1.0 ]')
+    expect(JsonText.cut(line, 'params', 'output').text).toBe('null')
+  })
+
+  it('I-11: many keys cost what they are, and not a look at all of the line each', () => {
+    const line = `{${'"a":1,'.repeat(160_000)}"params":{"input":1}}`
+    const readMs = fastest(() => JSON.parse(line))
+    const cutMs = fastest(() => JsonText.cut(line, 'params', 'input'))
+    // About half as long as reading it; forty times as long while each key was searched for to the end of the line.
+    expect(cutMs / readMs).toBeLessThan(10)
+  })
+})
+
+function fastest(work: () => unknown): number {
+  const times = Array.from({ length: 3 }, () => {
+    const startedAt = performance.now()
+    work()
+    return performance.now() - startedAt
+  })
+  return Math.min(...times)
+}

@@ -111,8 +111,10 @@ export class IpcServer {
     const { connectionsMax } = this.#options
     if (this.#connections.size >= connectionsMax) {
       socket.on('error', () => {})
-      // What it has said already is read and dropped: closing over it could cost it the error that explains.
-      socket.on('end', () => socket.destroy()).setTimeout(REFUSED_LINGER_MS, () => socket.destroy())
+      // What it has said already is read and dropped: closing over it could cost it the error that explains. An idle
+      // time-out would not do: whoever goes on talking would stay, and be one more than may.
+      const cut = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS).unref()
+      socket.on('end', () => socket.destroy()).on('close', () => clearTimeout(cut))
       socket.end(tooMany(connectionsMax)).resume()
       return
     }

@@ -408,6 +408,20 @@ describe('many clients', () => {
     await eventually('room', () => client(path).then(Boolean, () => false))
   })
 
+  it('one too many is cut off though it goes on talking', async () => {
+    const { path } = await serve({ connectionsMax: 1 })
+    await client(path)
+    const refused = connect({ path, allowHalfOpen: true }).resume()
+    const talking = setInterval(() => refused.write('\n'), 100)
+    try {
+      refused.on('error', () => {})
+      await eventually('the end of a connection that talks', () => refused.destroyed)
+    } finally {
+      clearInterval(talking)
+      refused.destroy()
+    }
+  })
+
   it('one that reads nothing loses events and is told how many, while the others get all', async () => {
     const { path, node } = await serve()
     const deaf = connect(path).setEncoding('utf8').pause()

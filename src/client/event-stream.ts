@@ -70,6 +70,7 @@ export class EventStream implements AsyncIterableIterator<NodeEvent, undefined> 
     if (this.#isOver) return
     this.#isOver = true
     this.#error = error
+    this.#onOver(this)
     this.#fail?.(error)
   }
 

@@ -78,6 +78,8 @@ export class SwarmClient {
   #connection: ControlClient | undefined
   #hello: HelloResult | undefined
   #end: SwarmError | undefined
+  /** The signal may outlive this client, and must not keep it. */
+  #forgetSignal = () => {}
 
   /** @internal */
   constructor(options: ConnectOptions & { readonly socket: string }) {
@@ -94,9 +96,21 @@ export class SwarmClient {
   /** @internal */
   async open(): Promise<void> {
     const { signal } = this.#options
-    if (signal?.aborted === true) throw aborted('connect', signal)
-    await this.#open()
-    signal?.addEventListener('abort', () => this.close(), { once: true })
+    if (signal === undefined) return this.#open()
+    if (signal.aborted) throw aborted('connect', signal)
+    const abandoned = Promise.withResolvers<never>()
+    const onAbort = () => {
+      this.close()
+      abandoned.reject(aborted('connect', signal))
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#forgetSignal = () => signal.removeEventListener('abort', onAbort)
+    try {
+      await Promise.race([this.#open(), abandoned.promise])
+    } catch (cause) {
+      this.close()
+      throw cause
+    }
   }
 
   /**
@@ -208,10 +222,14 @@ export class SwarmClient {
 
   /** Events from now on, as far as they pass the filter. Subscribed when this returns. */
   async events(filter: EventFilter = {}, { signal }: Pick<CallOptions, 'signal'> = {}): Promise<EventStream> {
-    const stream = new EventStream(filter, (over) => this.#streams.delete(over))
+    const onAbort = () => void stream.return()
+    const stream = new EventStream(filter, (over) => {
+      this.#streams.delete(over)
+      signal?.removeEventListener('abort', onAbort)
+    })
     await this.#patiently((connection) => stream.subscribeOver(connection))
     this.#streams.add(stream)
-    signal?.addEventListener('abort', () => void stream.return(), { once: true })
+    signal?.addEventListener('abort', onAbort, { once: true })
     if (signal?.aborted === true) await stream.return()
     return stream
   }
@@ -224,10 +242,7 @@ export class SwarmClient {
   #ask<M extends MethodName>(
     method: M,
     params: ParamsOf<M>,
-    {
-      timeoutMs = PATIENT_CALL_TIMEOUT_MS,
-      signal,
-    }: Partial<Pick<CallOptions, 'signal'>> & { timeoutMs?: number | undefined } = {},
+    { timeoutMs = PATIENT_CALL_TIMEOUT_MS, signal }: CallOptions = {},
     isRepeatable = true,
   ): Promise<ResultOf<M>> {
     return this.#calls.ask(method, params, { timeoutMs, signal, isRepeatable })
@@ -358,10 +373,10 @@ export class SwarmClient {
   #finish(error: SwarmError): void {
     if (this.#end !== undefined) return
     this.#end = error
+    this.#forgetSignal()
     this.#reconnection.stop()
     for (const attachment of [...this.#attachments]) attachment.fail(error)
     for (const stream of this.#streams) stream.fail(error)
-    this.#streams.clear()
     this.#connection?.close()
     this.#calls.end(error)
     this.#waits.end(error)

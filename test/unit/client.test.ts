@@ -1,8 +1,11 @@
 import { spawnSync } from 'node:child_process'
+import { getEventListeners } from 'node:events'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { TaskError, type TaskHandler } from '../../src/index.ts'
+import { connect, TaskError, type TaskHandler } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
+import { scratchDirectory } from '../support/scratch.ts'
 import { codeOf, ends, gate, open } from '../support/scripted-client.ts'
 import { refusal, ScriptedDaemon } from '../support/scripted-daemon.ts'
 
@@ -115,6 +118,37 @@ describe('tasks', () => {
     expect(await swarm.wait('t1')).toMatchObject({ state: 'failed' })
     daemon.answer = () => refusal('TIMEOUT')
     expect(await codeOf(swarm.wait('t1', { timeoutMs: 20 }))).toBe('TIMEOUT')
+  })
+})
+
+describe('a signal', () => {
+  it('AC-10: ends the making of a connection at once, which is let go when it is there', async () => {
+    const daemon = await new ScriptedDaemon(join(scratchDirectory(), 's')).start()
+    ends.push(() => daemon.stop())
+    daemon.answer = () => undefined
+    const controller = new AbortController()
+    const connecting = codeOf(connect({ socket: daemon.path, signal: controller.signal }))
+    const [hello] = await daemon.heard('hello')
+    controller.abort()
+    expect(await connecting).toBe('CANCELLED')
+    daemon.send({ id: hello?.id, result: { protocol: 1, node: 'n1', swarm: 's1', version: '0', features: [] } })
+    await eventually('the connection to be closed', () => daemon.openCount === 0)
+  })
+
+  it('is let go by what has ended: a stream, a client, and a connection that was never made', async () => {
+    const { signal } = new AbortController()
+    const listeners = () => getEventListeners(signal, 'abort').length
+    const { daemon, swarm } = await open({ signal })
+    expect(listeners()).toBe(1)
+    daemon.answer = ({ method }) => (method === 'events.subscribe' ? { result: { subscription: 's1' } } : 'default')
+    const [left, kept] = [await swarm.events({}, { signal }), await swarm.events({}, { signal })]
+    expect(listeners()).toBe(3)
+    await left.return()
+    expect(listeners()).toBe(2)
+    swarm.close()
+    expect(await codeOf(kept.next())).toBe('CANCELLED')
+    expect(await codeOf(connect({ socket: join(scratchDirectory(), 's'), signal }))).toBe('NO_DAEMON')
+    expect(listeners()).toBe(0)
   })
 })
 

@@ -21,6 +21,7 @@ interface Call extends AskOptions {
   readonly reject: (error: unknown) => void
   /** While it waits for its turn. */
   timer: NodeJS.Timeout | undefined
+  isQueued: boolean
   isOver: boolean
 }
 
@@ -31,6 +32,8 @@ interface Call extends AskOptions {
 export class Calls {
   #connection: ControlClient | undefined
   readonly #queue = new BoundedQueue<Call>(CALLS_QUEUED_MAX)
+  /** Of those in the queue, the ones that are over: timed out or abandoned before their turn came. */
+  #overCount = 0
   /** Asked over a connection that was lost; they go before the others. */
   #again: Call[] = []
   #inFlightCount = 0
@@ -42,10 +45,20 @@ export class Calls {
       if (this.#end !== undefined) return reject(this.#end)
       if (options.signal?.aborted === true) return reject(aborted(method, options.signal))
       const endsAt = performance.now() + options.timeoutMs
-      const call: Call = { ...options, method, params, endsAt, resolve, reject, timer: undefined, isOver: false }
+      const call: Call = {
+        ...options,
+        method,
+        params,
+        endsAt,
+        resolve,
+        reject,
+        timer: undefined,
+        isQueued: false,
+        isOver: false,
+      }
       const isNext = this.#queue.size === 0 && this.#again.length === 0
       if (!(isNext && this.#mayAsk) && !this.#enqueue(call)) return
-      if (options.signal !== undefined) abandonOn(options.signal, call)
+      if (options.signal !== undefined) this.#abandonOn(options.signal, call)
       if (call.timer === undefined) this.#send(call)
     }) as Promise<ResultOf<M>>
   }
@@ -64,7 +77,7 @@ export class Calls {
   /** Nothing is asked any more. */
   end(error: SwarmError): void {
     this.#end = error
-    for (let call = this.#next(); call !== undefined; call = this.#next()) settle(call, () => call.reject(error))
+    for (let call = this.#next(); call !== undefined; call = this.#next()) this.#settle(call, () => call.reject(error))
   }
 
   /** Asks what may be asked now. */
@@ -83,13 +96,23 @@ export class Calls {
 
   #next(): Call | undefined {
     for (;;) {
-      const call = this.#again.shift() ?? this.#queue.shift()
+      const call = this.#again.shift() ?? this.#dequeue()
       if (call?.isOver !== true) return call
     }
   }
 
+  #dequeue(): Call | undefined {
+    const call = this.#queue.shift()
+    if (call?.isQueued !== true) return call
+    call.isQueued = false
+    if (call.isOver) this.#overCount -= 1
+    return call
+  }
+
   #enqueue(call: Call): boolean {
+    if (this.#overCount > this.#queue.size / 2) this.#prune()
     if (this.#queue.push(call)) {
+      call.isQueued = true
       this.#startTimer(call)
       return true
     }
@@ -98,9 +121,18 @@ export class Calls {
     return false
   }
 
+  /** While no daemon is there nobody takes them out, and they would keep their parameters and the place of others. */
+  #prune(): void {
+    for (let left = this.#queue.size; left > 0; left -= 1) {
+      const call = this.#queue.shift()
+      if (call !== undefined && !call.isOver) this.#queue.push(call)
+    }
+    this.#overCount = 0
+  }
+
   #startTimer(call: Call): void {
     call.timer = setTimeout(
-      () => settle(call, () => call.reject(this.#lateness(call))),
+      () => this.#settle(call, () => call.reject(this.#lateness(call))),
       Math.min(Math.max(0, call.endsAt - performance.now()), TIMER_MS_MAX),
     )
   }
@@ -118,7 +150,7 @@ export class Calls {
     connection
       .call(call.method, call.params as ParamsOf<MethodName>, Math.min(leftMs, call.answerMs ?? leftMs))
       .then(
-        (result) => settle(call, () => call.resolve(result)),
+        (result) => this.#settle(call, () => call.resolve(result)),
         (error) => this.#onError(call, error, error === connection.gone),
       )
       .finally(() => {
@@ -134,32 +166,33 @@ export class Calls {
       this.#startTimer(call)
       return
     }
-    settle(call, () => call.reject(isLost ? (this.#end ?? unknownOutcome(call, error)) : error))
+    this.#settle(call, () => call.reject(isLost ? (this.#end ?? unknownOutcome(call, error)) : error))
   }
-}
 
-function settle(call: Call, how: () => void): void {
-  if (call.isOver) return
-  call.isOver = true
-  clearTimeout(call.timer)
-  how()
-}
+  #settle(call: Call, how: () => void): void {
+    if (call.isOver) return
+    call.isOver = true
+    if (call.isQueued) this.#overCount += 1
+    clearTimeout(call.timer)
+    how()
+  }
 
-function abandonOn(signal: AbortSignal, call: Call): void {
-  const abandon = () => settle(call, () => call.reject(aborted(call.method, signal)))
-  signal.addEventListener('abort', abandon, { once: true })
-  const { resolve, reject } = call
-  const forget = () => signal.removeEventListener('abort', abandon)
-  Object.assign(call, {
-    resolve: (result: unknown) => {
-      forget()
-      resolve(result)
-    },
-    reject: (error: unknown) => {
-      forget()
-      reject(error)
-    },
-  })
+  #abandonOn(signal: AbortSignal, call: Call): void {
+    const abandon = () => this.#settle(call, () => call.reject(aborted(call.method, signal)))
+    signal.addEventListener('abort', abandon, { once: true })
+    const { resolve, reject } = call
+    const forget = () => signal.removeEventListener('abort', abandon)
+    Object.assign(call, {
+      resolve: (result: unknown) => {
+        forget()
+        resolve(result)
+      },
+      reject: (error: unknown) => {
+        forget()
+        reject(error)
+      },
+    })
+  }
 }
 
 export function aborted(what: string, signal: AbortSignal): SwarmError {

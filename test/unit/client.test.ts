@@ -165,6 +165,17 @@ describe('bounds', () => {
     expect(new Set(await Promise.all(waits))).toEqual(new Set(['CANCELLED']))
   })
 
+  it('AC-3: who has given up waiting is in nobody’s way', async () => {
+    const lost = gate()
+    const { daemon, swarm } = await open({ onConnection: () => lost.resolve() })
+    await daemon.stop()
+    await lost.promise
+    const hasty = () => codeOf(swarm.get('t1', { timeoutMs: 1 }))
+    const codes = await Promise.all(Array.from({ length: 100_000 }, hasty))
+    expect(new Set(codes)).toEqual(new Set(['TIMEOUT']))
+    expect(await hasty()).toBe('TIMEOUT')
+  })
+
   it('AC-3: one more than may wait is refused', async () => {
     const { daemon, swarm } = await open()
     daemon.answer = ({ method }) => (method === 'task.get' ? undefined : 'default')

@@ -410,5 +410,5 @@ function isTemporary({ code }: SwarmError): boolean {
 
 /** Asking twice is the same as asking once. */
 function isQuestion(method: MethodName): boolean {
-  return /^(?:node\.(?!stop|drain)|config\.|task\.(?!submit|call|steer))/.test(method)
+  return /^(?:node\.(?!stop|drain)|council\.(?!propose)|config\.|task\.(?!submit|call|steer))/.test(method)
 }

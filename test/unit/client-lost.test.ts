@@ -33,6 +33,16 @@ describe('a lost connection', () => {
     expect(states).toEqual(['lost', 'connected'])
   })
 
+  it.each(['node.peers', 'council.status', 'council.show'] as const)('AC-4: %s is asked again', async (method) => {
+    const { daemon, swarm } = await open()
+    daemon.answer = (said) => (said.method === method ? undefined : 'default')
+    const asked = codeOf(swarm.call(method, { section: 'roles' } as never))
+    await daemon.heard(method)
+    daemon.answer = () => 'default'
+    daemon.drop()
+    expect(await asked).toBe('no error')
+  })
+
   it('what is asked meanwhile waits for its return, as long as it is asked to', async () => {
     const { daemon, swarm } = await open()
     await daemon.stop()

@@ -1,5 +1,5 @@
 import type { Claim, Outcome } from '../consensus/index.ts'
-import { assert, type Millis, type NodeId, unreachable, type WallMillis } from '../kernel/index.ts'
+import { assert, BoundedQueue, type Millis, type NodeId, unreachable, type WallMillis } from '../kernel/index.ts'
 import type { IssueRequest } from '../renewal/index.ts'
 import type {
   Lane,
@@ -77,8 +77,7 @@ interface Held {
  */
 export class SwarmHost implements NetworkHandler, LogHandler {
   readonly #options: SwarmHostOptions
-  readonly #held: Held[] = []
-  #heldFrom = 0
+  readonly #held = new BoundedQueue<Held>(HELD_EFFECTS_MAX)
   /** Nothing leaves before this record is durable. */
   #barrier: LogIndex = 0
   #durable: LogIndex = 0
@@ -103,7 +102,7 @@ export class SwarmHost implements NetworkHandler, LogHandler {
 
   /** Effects that wait for the disk now. */
   get heldCount(): number {
-    return this.#held.length - this.#heldFrom
+    return this.#held.size
   }
 
   /** So much waits for the disk that new requests are to be refused. */
@@ -201,15 +200,9 @@ export class SwarmHost implements NetworkHandler, LogHandler {
 
   onDurable(upTo: LogIndex): void {
     this.#durable = Math.max(this.#durable, upTo)
-    while (this.#heldFrom < this.#held.length) {
-      const held = this.#held[this.#heldFrom] as Held
-      if (held.upTo > upTo) break
-      this.#heldFrom += 1
+    for (let held = this.#held.peek(); held !== undefined && held.upTo <= upTo; held = this.#held.peek()) {
+      this.#held.shift()
       held.run()
-    }
-    if (this.#heldFrom === this.#held.length) {
-      this.#held.length = 0
-      this.#heldFrom = 0
     }
   }
 
@@ -338,7 +331,6 @@ export class SwarmHost implements NetworkHandler, LogHandler {
   }
 
   #hold(upTo: LogIndex, run: () => void): void {
-    assert(this.heldCount < HELD_EFFECTS_MAX, 'too many effects wait for the disk', { held: this.heldCount })
-    this.#held.push({ upTo, run })
+    assert(this.#held.push({ upTo, run }), 'too many effects wait for the disk', { held: this.heldCount })
   }
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { type Incarnation, type Millis, NEVER, type NodeId, type WallMillis } from '../../src/kernel/index.ts'
 import {
@@ -36,6 +38,13 @@ const persist = (ceiling: number): SwarmEffect => ({
   kind: 'persist',
   record: { kind: 'membership', record: { kind: 'incarnation', ceiling: ceiling as Incarnation } },
 })
+
+/** A weak reference keeps what it names until the turn in which it was made is over. */
+async function collectGarbage(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+}
 
 /** A host around a scripted core: each input pops the next list of effects. */
 function scripted(...script: (readonly SwarmEffect[])[]) {
@@ -108,6 +117,21 @@ function scripted(...script: (readonly SwarmEffect[])[]) {
 }
 
 describe('the durability barrier', () => {
+  it('R-3 lets go of what has left, also while something always waits', async () => {
+    const t = scripted()
+    const record = { kind: 'membership', record: { kind: 'incarnation', ceiling: 1 as Incarnation } } as const
+    const left = (() => {
+      const then = () => {}
+      t.host.persist(record, then)
+      t.host.persist(record, () => {})
+      t.host.onDurable(1)
+      return new WeakRef(then)
+    })()
+    expect(t.host.heldCount).toBe(1)
+    await collectGarbage()
+    expect(left.deref()).toBeUndefined()
+  })
+
   it('R-1 holds what follows a persist until the record is durable', () => {
     const t = scripted([send(A, 1), persist(1), send(A, 2), { kind: 'connect', peer: A, addresses: [] }])
     t.host.tick()

@@ -54,7 +54,8 @@ export function topText({ snapshot, recent, perSecond }: TopView, terminal: Term
   ].join('\n')
 
   function agentRow({ agent, name, skills, running, slots }: AgentReport): readonly string[] {
-    const filled = Math.round((running / slots) * BAR_CELLS)
+    // More run than there are slots when it has said that it has fewer now.
+    const filled = Math.min(BAR_CELLS, Math.round((running / slots) * BAR_CELLS))
     const bar = `${colours.green('█'.repeat(filled))}${colours.dim('░'.repeat(BAR_CELLS - filled))}`
     return [agent, name, skills.map((skill) => skill.name).join(','), bar, `${running}/${slots}`]
   }

@@ -52,8 +52,9 @@ async function live(context: Context): Promise<number> {
   const { Screen } = await import('./top-view.ts')
   return withSwarm({ ...context, terminal: { ...context.terminal, say: () => {} } }, async (swarm) => {
     const screen = new Screen(context.terminal, process.stdout)
-    const enough = untilEnough()
     const events = await swarm.events({ kinds: ['task-changed', 'member-up', 'member-down', 'member-left'] })
+    // Not before there is something to end: it takes the keyboard, and Ctrl-C with it.
+    const enough = untilEnough()
     const pace = new Pace(async () => screen.draw(await takeSnapshot(swarm)))
     const follow = async () => {
       for await (const event of events) {

@@ -1,11 +1,20 @@
+import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { createProgram } from '../../node/cli/main.ts'
 import { openTerminal } from '../../node/cli/terminal.ts'
 import { Screen, type Snapshot, topText } from '../../node/cli/top-view.ts'
 import type { NodeStatus, TaskRecord } from '../../src/index.ts'
 import { FakeNode } from '../support/fake-node.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+import { codeOf, ends } from '../support/scripted-client.ts'
+import { refusal, ScriptedDaemon } from '../support/scripted-daemon.ts'
 
 /** The live view as text, and what drawing it writes. */
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
 
 const terminal = { ...openTerminal(false, { NO_COLOR: '1' }), columns: 100, rows: 24 }
 const ESCAPE = '\u001b'
@@ -56,6 +65,40 @@ describe('the view', () => {
     expect(topText({ snapshot: snapshotOf(tasks), recent: [], perSecond: undefined }, terminal)).toContain('… 26 more')
   })
 })
+
+describe('an agent that has more to do than slots, because it has said that it has fewer now', () => {
+  it('is shown as busy', () => {
+    const { status } = snapshotOf([])
+    const view = { snapshot: { status, agents: [{ ...agent, slots: 2, running: 5 }], tasks: [] }, recent: [] }
+    expect(topText({ ...view, perSecond: undefined }, terminal)).toMatch(/a1 +reader +ocr +█{10} +5\/2/)
+  })
+})
+
+describe('the keyboard', () => {
+  it('is left alone until there is something to end with it', async () => {
+    const daemon = await new ScriptedDaemon(join(scratchDirectory(), 's')).start()
+    ends.push(() => daemon.stop())
+    daemon.answer = ({ method }) => (method === 'events.subscribe' ? refusal('QUOTA_EXCEEDED') : 'default')
+    vi.stubEnv('TERM', 'xterm')
+    const setRawMode = vi.fn(() => process.stdin)
+    stub(process.stdout, { isTTY: true })
+    stub(process.stdin, { isTTY: true, setRawMode })
+    const command = ['node', 'swarm-node', '--socket', daemon.path, 'top']
+    expect(await codeOf(createProgram().parseAsync(command))).toBe('QUOTA_EXCEEDED')
+    expect(setRawMode).not.toHaveBeenCalled()
+  })
+})
+
+/** Puts these in the place of what a stream has, until the end of the test. */
+function stub(stream: object, values: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    const before = Object.getOwnPropertyDescriptor(stream, name)
+    Object.defineProperty(stream, name, { value, configurable: true, writable: true })
+    ends.push(() =>
+      before === undefined ? Reflect.deleteProperty(stream, name) : Object.defineProperty(stream, name, before),
+    )
+  }
+}
 
 describe('the screen', () => {
   it('is drawn in the same place, never longer than it is, and given back', () => {

@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path'
 import { PROTOCOLS } from './imports.ts'
 import type { Fault, Repository, Rule } from './repository.ts'
 
@@ -15,8 +16,29 @@ function check(repository: Repository): readonly Fault[] {
       .filter((file) => !repository.files.includes(`src/${folder}/${file}`))
       .map((file) => `src/${folder}: ${file} is missing: every such folder has ${wanted.join(', ')}`)
   })
+  const unlisted = [...folders]
+    .map((folder) => `src/${folder}`)
+    .concat('node')
+    .flatMap((folder) => listing(repository, folder))
   const misnamed = repository.files
     .filter((path) => /^(?:src|node|test)\/.*\.ts$/.test(path) && path.split('/').some((part) => !KEBAB.test(part)))
     .map((path) => `${path}: names are in kebab-case`)
-  return [...missing, ...misnamed]
+  return [...missing, ...unlisted, ...misnamed]
+}
+
+/** A README names every file of its folder, and its table no other: a stranger finds the one and looks in vain for the other. */
+function listing({ files, read }: Repository, folder: string): readonly Fault[] {
+  const path = `${folder}/README.md`
+  if (!files.includes(path)) return []
+  const text = read(path)
+  const here = files.flatMap((file) => (dirname(file) === folder && file.endsWith('.ts') ? [basename(file)] : []))
+  const unnamed = here.filter((file) => file !== 'index.ts' && !text.includes(`\`${file}\``))
+  const listed = [...text.matchAll(/^\| (`[^|]*)\|/gm)].flatMap(
+    ([, cell = '']) => cell.match(/(?<=`)[a-z0-9.-]+\.ts(?=`)/g) ?? [],
+  )
+  const absent = listed.filter((file) => !here.includes(file))
+  return [
+    ...unnamed.map((file) => `${path}: does not say what ${file} holds`),
+    ...absent.map((file) => `${path}: lists ${file}, which is not there`),
+  ]
 }

@@ -171,6 +171,16 @@ describe('rooms', () => {
     expect(faults(rooms, { 'src/claims/README.md': '', 'src/claims/index.ts': '' })).toHaveLength(4)
   })
 
+  it('are told of file by file', () => {
+    const readme = 'Here: `index.ts`.\n| `a.ts`, `gone.ts` | what |\n| a word | of `b.ts`, and `elsewhere.ts` |\n'
+    const files = { 'src/net/index.ts': '', 'src/net/a.ts': '', 'src/net/b.ts': '', 'src/net/c.ts': '' }
+    expect(faults(rooms, { ...files, 'src/net/README.md': readme })).toEqual([
+      'src/net/README.md: does not say what c.ts holds',
+      'src/net/README.md: lists gone.ts, which is not there',
+    ])
+    expect(faults(rooms, { 'node/README.md': '', 'node/daemon.ts': '', 'node/cli/task.ts': '' })).toHaveLength(1)
+  })
+
   it('have names in kebab-case', () => {
     expect(
       faults(rooms, { 'test/unit/someThing.test.ts': '', 'node/Daemon.ts': '', 'node/http-server.ts': '' }),

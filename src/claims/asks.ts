@@ -58,6 +58,8 @@ export class Asks {
   readonly #ground: Ground
   readonly #parts: AsksParts
   readonly #pending = new Map<number, Pending>()
+  /** Those of them that were asked for here: under which number. */
+  readonly #queries = new Map<RequestId, number>()
   readonly #arrivals: Arrivals
   /** Requests of this node that wait for an end here. */
   readonly #waiting = new Map<RequestId, Task>()
@@ -103,9 +105,9 @@ export class Asks {
     const task = this.#waiting.get(request)
     if (task !== undefined)
       this.#removeWaiter(task, (waiter) => waiter.kind === 'request' && waiter.request === request)
-    for (const [query, pending] of this.#pending) {
-      if (pending.asker.kind === 'request' && pending.asker.request === request) this.#drop(query, pending)
-    }
+    const query = this.#queries.get(request)
+    const pending = query === undefined ? undefined : this.#pending.get(query)
+    if (query !== undefined && pending !== undefined) this.#drop(query, pending)
   }
 
   onSteered(steering: number, isTaken: boolean): void {
@@ -294,6 +296,7 @@ export class Asks {
       })
     }
     this.#pending.set(query, pending)
+    if (asker.kind === 'request') this.#queries.set(asker.request, query)
     this.#send(query, pending)
   }
 
@@ -309,6 +312,7 @@ export class Asks {
     this.#ground.alarms.cancel(pending.alarm)
     this.#ground.alarms.cancel(pending.again)
     this.#pending.delete(query)
+    if (pending.asker.kind === 'request') this.#queries.delete(pending.asker.request)
     this.#arrivals.forget(query, pending.body.task)
   }
 

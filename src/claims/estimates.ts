@@ -162,7 +162,7 @@ export class Tracks {
   readonly #bySkill = new Map<string, Map<string, Track>>()
   readonly #skills: BoundedMap<string, DurationEstimate>
   readonly #params: ClaimsParams
-  /** Peers with an open breaker, by skill. */
+  /** Peers with an open breaker, by skill: no more than there are tracks. */
   readonly #shunned = new Map<string, Set<string>>()
 
   constructor(params: ClaimsParams) {
@@ -191,6 +191,7 @@ export class Tracks {
     const executors = this.#bySkill.get(skill)
     executors?.delete(executor)
     if (executors?.size === 0) this.#bySkill.delete(skill)
+    this.#forgive(executor, skill)
   }
 
   /** The outcome of one of ours at a peer. Returns for how long the peer is shunned, 0 if it is not. */
@@ -221,9 +222,7 @@ export class Tracks {
   shunned(skill: string, now: Millis): readonly string[] {
     const found: string[] = []
     for (const node of this.#shunned.get(skill) ?? []) {
-      const track = this.find(node, skill)
-      if (track === undefined) this.#forgive(node, skill)
-      else if (!track.mayTry(now)) found.push(node)
+      if (this.find(node, skill)?.mayTry(now) === false) found.push(node)
     }
     return found
   }

@@ -7,6 +7,7 @@ import { canHold, couldHold, giveBack, Pool, takeFrom } from '../../src/claims/p
 import { RunTable } from '../../src/claims/run-table.ts'
 import { scoreAll } from '../../src/claims/score.ts'
 import { type Millis, type NodeId, Random } from '../../src/kernel/index.ts'
+import { collectGarbage } from '../support/garbage.ts'
 import { answering, World } from './claims-world.ts'
 
 const LAN = CLAIMS_PROFILES.lan
@@ -79,6 +80,21 @@ describe('tracks', () => {
     expect(tracks.find('b', 'ocr')).toBe(second)
     expect(tracks.of('a', 'ocr')).not.toBe(first)
     expect(tracks.find('b', 'ocr')).toBeUndefined()
+  })
+
+  it('CL-7 forget whom they had turned from, too', async () => {
+    const tracks = new Tracks({ ...LAN, tracksMax: 100 })
+    const shun = (count: number): void => {
+      for (let i = 0; i < 3 * count; i++) tracks.peerFailed('n', `skill ${Math.floor(i / 3)}`, i as Millis, false)
+    }
+    shun(100)
+    await collectGarbage()
+    const before = process.memoryUsage().heapUsed
+    shun(50_000)
+    await collectGarbage()
+    // 20 MB while the list of those had no bound.
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000)
+    expect(tracks.shunned('skill 49999', 0 as Millis)).toEqual(['n'])
   })
 })
 

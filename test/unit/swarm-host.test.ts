@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { type Incarnation, type Millis, NEVER, type NodeId, type WallMillis } from '../../src/kernel/index.ts'
 import {
@@ -17,6 +15,7 @@ import {
   type SwarmInput,
 } from '../../src/swarm/index.ts'
 import type { NetworkPort } from '../../src/wire/index.ts'
+import { collectGarbage } from '../support/garbage.ts'
 import { certificate } from './renewal-fixtures.ts'
 
 const NOW = 5
@@ -38,13 +37,6 @@ const persist = (ceiling: number): SwarmEffect => ({
   kind: 'persist',
   record: { kind: 'membership', record: { kind: 'incarnation', ceiling: ceiling as Incarnation } },
 })
-
-/** A weak reference keeps what it names until the turn in which it was made is over. */
-async function collectGarbage(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve))
-  setFlagsFromString('--expose-gc')
-  runInNewContext('gc')()
-}
 
 /** A host around a scripted core: each input pops the next list of effects. */
 function scripted(...script: (readonly SwarmEffect[])[]) {

@@ -241,9 +241,7 @@ export class Bidder {
   #waitMs(group: Group): number {
     let slots = 0
     let ahead = 0
-    for (const cls of group.demand.body.skills[0] === undefined
-      ? []
-      : this.#parts.roster.classesWith(group.demand.body.skills[0])) {
+    for (const cls of this.#parts.roster.classesWith(group.demand.body.skills[0])) {
       if (!cls.serves.has(group)) continue
       ahead += cls.selector.live
       for (const agent of cls.members) slots += agent.facts.slots
@@ -315,7 +313,7 @@ export class Bidder {
     this.#keepsLess(foreign.coordinator)
     this.#ground.alarms.cancel(promised.alarm)
     const { roster, tracks, freed } = this.#parts
-    tracks.find(roster.executorOf(promised.agent), foreign.group.demand.skill)?.released()
+    tracks.find(promised.agent.executor, foreign.group.demand.skill)?.released()
     roster.give(promised.agent, foreign.group.demand)
     freed(promised.agent)
   }

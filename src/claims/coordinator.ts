@@ -97,7 +97,7 @@ export class Coordinator {
     if (group.ownWaiting === 0 && group.foreignWaiting === 0 && !group.demand.isChoosy) {
       const agent = roster.find(group)
       if (agent !== undefined) {
-        this.#awardHere(task, agent, 'local')
+        this.#awardHere(task, agent)
         return
       }
     }
@@ -107,7 +107,7 @@ export class Coordinator {
       // With wishes or weights an idle agent at hand is taken at once only if nobody else could do it.
       if (agent !== undefined && !this.#othersCould(group)) {
         this.take(task)
-        this.#awardHere(task, agent, 'local')
+        this.#awardHere(task, agent)
         return
       }
     }
@@ -118,13 +118,13 @@ export class Coordinator {
   awardLocal(task: Task, agent: Agent): void {
     const { group } = task
     this.take(task)
-    this.#awardHere(task, agent, 'local')
+    this.#awardHere(task, agent)
     if (group.ownWaiting === 0) this.#parts.hooks.emptied(group)
   }
 
   /** The same for one that was taken out already. */
   awardTaken(task: Task, agent: Agent): void {
-    this.#awardHere(task, agent, 'local')
+    this.#awardHere(task, agent)
   }
 
   /** Out of the queue, on the tenant's account. */
@@ -364,7 +364,7 @@ export class Coordinator {
   }
 
   /** At once: no message, nothing written, the agent has it. */
-  #awardHere(task: Task, agent: Agent, kind: 'local'): void {
+  #awardHere(task: Task, agent: Agent): void {
     const { roster, runs } = this.#parts
     const { now, node } = this.#ground
     const { submission, group } = task
@@ -373,7 +373,7 @@ export class Coordinator {
     const claim = claimOf(node, token, now, NEVER, 0, 0)
     task.claim = claim
     task.state = 'awarded'
-    task.placement = { kind, node, agent: name, candidates: 0, bids: [] }
+    task.placement = { kind: 'local', node, agent: name, candidates: 0, bids: [] }
     this.offered += 1
     roster.take(agent, group.demand)
     const terms = {

@@ -42,7 +42,6 @@ const PAUSE_PER_LOOK_MS = 0.02
 /** One node's part in the contract net: coordinator of its tasks, executor for everyone's. Clauses in ./README.md. */
 export class Claims implements ClaimsCore {
   readonly #ground: Ground
-  readonly #tracks: Tracks
   readonly #links: Links
   readonly #transfers: Transfers
   readonly #queue: Queue
@@ -69,17 +68,22 @@ export class Claims implements ClaimsCore {
     const { params } = ground
     this.#ground = ground
     this.#skillsOf = options.skillsOf
-    this.#tracks = new Tracks(params)
-    this.#links = new Links(ground)
-    this.#transfers = new Transfers(ground, this.#links)
-    this.#queue = new Queue(params.tenantsMax)
-    this.#roster = new Roster(ground, this.#tracks)
-    this.#groups = new Groups(ground.peers, params.demandsMax, {
-      made: (group) => this.#roster.judge(group),
-      gone: (group) => this.#roster.forget(group),
+    const tracks = new Tracks(params)
+    const links = new Links(ground)
+    const transfers = new Transfers(ground, links)
+    const queue = new Queue(params.tenantsMax)
+    const roster = new Roster(ground, tracks)
+    const groups = new Groups(ground.peers, params.demandsMax, {
+      made: (group) => roster.judge(group),
+      gone: (group) => roster.forget(group),
     })
-    this.#book = new Book(ground)
-    const { roster, groups, queue, tracks, links, transfers, book } = this.#all()
+    const book = new Book(ground)
+    this.#links = links
+    this.#transfers = transfers
+    this.#queue = queue
+    this.#roster = roster
+    this.#groups = groups
+    this.#book = book
     this.#runs = new Runs(ground, {
       roster,
       tracks,
@@ -98,12 +102,7 @@ export class Claims implements ClaimsCore {
     })
     const coordinator = this.#coordinator
     this.#leases = new Leases(ground, { links, transfers, book, coordinator })
-    this.#rounds = new Rounds(ground, {
-      links,
-      groups,
-      tracks,
-      hooks: this.#roundsHooks(),
-    })
+    this.#rounds = new Rounds(ground, { links, groups, tracks, hooks: this.#roundsHooks() })
     this.#tenures = new Tenures(ground, { links, transfers, runs })
     this.#bidder = new Bidder(ground, {
       links,
@@ -431,26 +430,6 @@ export class Claims implements ClaimsCore {
       tenures: this.#tenures,
       reported: (...reported) => this.#onReported(...reported),
       pull: (agent) => this.#pull(agent),
-    }
-  }
-
-  #all(): {
-    readonly roster: Roster
-    readonly groups: Groups
-    readonly queue: Queue
-    readonly tracks: Tracks
-    readonly links: Links
-    readonly transfers: Transfers
-    readonly book: Book
-  } {
-    return {
-      roster: this.#roster,
-      groups: this.#groups,
-      queue: this.#queue,
-      tracks: this.#tracks,
-      links: this.#links,
-      transfers: this.#transfers,
-      book: this.#book,
     }
   }
 }

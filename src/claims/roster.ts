@@ -168,7 +168,7 @@ export class Roster {
 
   /** What an agent would bid. */
   offerOf(agent: Agent, demand: Demand, waitMs: number): Offered {
-    const executor = this.executorOf(agent)
+    const { executor } = agent
     const track = this.#tracks.find(executor, demand.skill)
     const prior = agent.proficiency(demand.body.skills)
     return {
@@ -186,23 +186,19 @@ export class Roster {
     return demand.prefer.filter((condition) => condition.holds(attributes) === true).length / demand.prefer.length
   }
 
-  executorOf(agent: Agent): string {
-    return agent.executor
-  }
-
   /** Whether the agent can take one now. */
   canTake(agent: Agent, group: Group): boolean {
     if (agent.slotsFree === 0 || this.#isDraining) return false
     const { demand } = group
     if (!canHold(agent.pool, this.#host, demand.resources) || !this.#suits(agent, group)) return false
-    return this.#tracks.find(this.executorOf(agent), demand.skill)?.mayTry(this.#ground.now) ?? true
+    return this.#tracks.find(agent.executor, demand.skill)?.mayTry(this.#ground.now) ?? true
   }
 
   take(agent: Agent, demand: Demand): void {
     assert(agent.slotsFree > 0 && canHold(agent.pool, this.#host, demand.resources), 'T-7: only what is free is taken')
     agent.used += 1
     takeFrom(agent.pool, this.#host, demand.resources)
-    const track = this.#tracks.find(this.executorOf(agent), demand.skill)
+    const track = this.#tracks.find(agent.executor, demand.skill)
     if (track?.isShunned === true) track.probing = true
     this.#place(agent)
     this.version += 1
@@ -229,7 +225,7 @@ export class Roster {
     const { demand } = group
     if (demand.body.budget !== undefined && agent.facts.price > demand.body.budget) return false
     if (demand.excluded.size > 0) {
-      if (demand.excluded.has(this.#ground.node) || demand.excluded.has(this.executorOf(agent))) return false
+      if (demand.excluded.has(this.#ground.node) || demand.excluded.has(agent.executor)) return false
     }
     if (agent.cls.serves.get(group) !== 'maybe') return true
     const attributes = agent.cls.attributes(agent.facts.name)

@@ -223,7 +223,7 @@ export class Rounds {
     const choice = this.#choose(group, [])
     this.#remember(group, choice)
     if (choice.chosen.length === 0) {
-      this.#preferLocal(group, undefined, undefined)
+      this.#preferLocal(group)
       if (group.ownWaiting === 0) return
       this.#resting.rest(group, undefined)
       if (choice.eligible > 0) return
@@ -345,12 +345,12 @@ export class Rounds {
     this.#ground.alarms.cancel(round.alarm)
     round.phase = 'holding'
     let awarded = 0
-    for (const { node, body, slots } of this.#appraisal.ranked(round.group, round.asked)) {
-      this.#preferLocal(round.group, body, node)
+    for (const bid of this.#appraisal.ranked(round.group, round.asked)) {
+      this.#preferLocal(round.group, bid)
       if (round.group.ownWaiting === 0) break
-      awarded += this.#award(round, node, body, slots)
+      awarded += this.#award(round, bid.node, bid.body, bid.slots)
     }
-    awarded += this.#preferLocal(round.group, undefined, undefined)
+    awarded += this.#preferLocal(round.group)
     this.#releaseBidders(round)
     for (const [node, answer] of round.asked) if (answer === undefined) round.asked.set(node, SILENT)
     if (round.group.ownWaiting === 0) this.#close(round, undefined)
@@ -395,15 +395,16 @@ export class Rounds {
     if (this.#rounds.has(round.offer)) this.#await(round)
   }
 
-  /** An idle agent at hand is one bidder among others where wishes or weights count. Returns how many it was given. */
-  #preferLocal(group: Group, body: BidBody | undefined, node: NodeId | undefined): number {
+  /** Where wishes or weights count, an idle agent at hand is given what no rival would do better. Returns how many. */
+  #preferLocal(group: Group, rival?: { readonly node: NodeId; readonly body: BidBody }): number {
     let given = 0
     if (!group.demand.isChoosy) return 0
     while (group.ownWaiting > 0) {
       const local = this.#hooks.localOffer(group)
       if (local === undefined) return given
-      if (body !== undefined && node !== undefined) {
-        const [own, other] = scoreAll([local, this.#appraisal.read(group, node, body)], group.demand.objective)
+      if (rival !== undefined) {
+        const offered = this.#appraisal.read(group, rival.node, rival.body)
+        const [own, other] = scoreAll([local, offered], group.demand.objective)
         if ((own as number) < (other as number)) return given
       }
       this.#hooks.awardHere(group)

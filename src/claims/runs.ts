@@ -6,7 +6,7 @@ import type { Demand } from './demand.ts'
 import type { Tracks } from './estimates.ts'
 import type { Ground } from './ground.ts'
 import type { AgentId, TaskId, Token } from './ids.ts'
-import { MESSAGE_TEXT_BYTES_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX } from './messages.ts'
+import { MESSAGE_TEXT_BYTES_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, type ReleaseReason } from './messages.ts'
 import type { Freed, Roster } from './roster.ts'
 import { RunTable } from './run-table.ts'
 import type { Guarantee, RunOrder, StopReason, TaskError } from './types.ts'
@@ -15,10 +15,7 @@ import type { Guarantee, RunOrder, StopReason, TaskError } from './types.ts'
 export type RunOutcome =
   | { readonly kind: 'completed'; readonly output: Uint8Array }
   | { readonly kind: 'failed'; readonly error: TaskError }
-  | {
-      readonly kind: 'released'
-      readonly reason: 'agent-lost' | 'agent-detached' | 'lease-ended' | 'draining' | 'payload-lost'
-    }
+  | { readonly kind: 'released'; readonly reason: ReleaseReason }
 
 /** One attempt at one agent of this node. */
 export interface Run {
@@ -177,7 +174,7 @@ export class Runs {
       return
     }
     if (run.state === 'stopping') return
-    this.#tracks.find(this.#roster.executorOf(run.agent), run.demand.skill)?.released()
+    this.#tracks.find(run.agent.executor, run.demand.skill)?.released()
     if (run.state === 'arriving') {
       // Its agent knows nothing of it.
       run.state = 'over'
@@ -201,7 +198,7 @@ export class Runs {
       this.forget(run)
       this.#letGo(run)
       // Whether it would have succeeded nobody knows: whoever comes under that name may try again.
-      this.#tracks.find(this.#roster.executorOf(agent), run.demand.skill)?.released()
+      this.#tracks.find(agent.executor, run.demand.skill)?.released()
       if (wasRunning) lost.push(run)
     }
     return lost
@@ -258,7 +255,7 @@ export class Runs {
   }
 
   #learnSuccess(run: Run, runMs: number): void {
-    const executor = this.#roster.executorOf(run.agent)
+    const { executor } = run.agent
     const { skill } = run.demand
     this.#tracks.measured(skill, runMs)
     if (this.#tracks.of(executor, skill).succeeded(runMs, 0)) {
@@ -269,7 +266,7 @@ export class Runs {
   /** T-12. */
   #learnFailure(run: Run): void {
     const { now, params } = this.#ground
-    const executor = this.#roster.executorOf(run.agent)
+    const { executor } = run.agent
     const { skill } = run.demand
     const track = this.#tracks.of(executor, skill)
     const openMs = track.failed(now, run.demand.excluded.size > 0, params)

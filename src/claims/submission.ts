@@ -26,7 +26,7 @@ export function judgeSubmission(
 ): Result<DemandBody, Refusal> {
   const { input, key, trace, objective, budget } = submission
   const problems = [
-    ...namesOf('skills', submission.skills, 1, SKILLS_MAX),
+    ...skillsOf(submission.skills),
     ...(isName(submission.tenant) ? [] : [`tenant: 1 to ${NAME_BYTES_MAX} bytes`]),
     ...(key === undefined || isText(key, KEY_BYTES_MAX) ? [] : [`key: 1 to ${KEY_BYTES_MAX} bytes`]),
     ...(trace === undefined || isText(trace, TRACE_BYTES_MAX) ? [] : [`trace: 1 to ${TRACE_BYTES_MAX} bytes`]),
@@ -72,9 +72,9 @@ function isName(text: string): boolean {
   return isText(text, NAME_BYTES_MAX)
 }
 
-function namesOf(field: string, names: readonly string[], min: number, max: number): readonly string[] {
-  if (names.length < min || names.length > max) return [`${field}: ${min} to ${max} of them`]
-  return names.every(isName) ? [] : [`${field}: each 1 to ${NAME_BYTES_MAX} bytes`]
+function skillsOf(skills: readonly string[]): readonly string[] {
+  if (skills.length < 1 || skills.length > SKILLS_MAX) return [`skills: 1 to ${SKILLS_MAX} of them`]
+  return skills.every(isName) ? [] : [`skills: each 1 to ${NAME_BYTES_MAX} bytes`]
 }
 
 function durationOf(field: string, ms: number | undefined): readonly string[] {

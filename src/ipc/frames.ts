@@ -65,10 +65,11 @@ function readAnswer({ result, error }: Readonly<Record<string, unknown>>): Answe
 /** An answer of the daemon's, in our words. */
 export function outcomeOf(answer: Answer): Outcome {
   if (answer.ok) return answer
-  const data = isRecord(answer.error.data) ? answer.error.data : {}
+  const { message, data: given } = answer.error
+  const data = isRecord(given) ? given : {}
   const word = data.code
   const code = typeof word === 'string' && Object.hasOwn(ERROR_CODES, word) ? (word as ErrorCode) : 'INTERNAL'
-  return { ok: false, error: { code, message: String(answer.error.message ?? 'no reason given'), data } }
+  return { ok: false, error: { code, message: typeof message === 'string' ? message : 'no reason given', data } }
 }
 
 export function encodeRequest(id: RequestId, method: string, params: unknown): string {

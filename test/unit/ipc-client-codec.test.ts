@@ -71,4 +71,15 @@ describe('ClientCodec', () => {
     expect(new ClientCodec().receive(utf8.encode('HTTP/1.1 400 Bad Request\n'))[0]?.kind).toBe('broken')
     expect(new ClientCodec().receive(Uint8Array.of(0xff, 0x0a))[0]?.kind).toBe('broken')
   })
+
+  it('I-11: takes an error that has no words for one, whatever stands in their place', () => {
+    const line = '{"jsonrpc":"2.0","id":1,"error":{"message":{"toString":1},"data":[]}}\n'
+    expect(new ClientCodec().receive(utf8.encode(line))).toEqual([
+      {
+        kind: 'answer',
+        id: 1,
+        outcome: { ok: false, error: { code: 'INTERNAL', message: 'no reason given', data: {} } },
+      },
+    ])
+  })
 })

@@ -30,7 +30,7 @@ export interface Submission {
   readonly priority: number
   /** The task fails when it has not ended this long after its submission. */
   readonly deadlineMs?: number | undefined
-  /** The task fails when it has waited this long for an executor, all attempts together. */
+  /** The task fails when it has been without an executor for this long at a stretch: what an attempt took does not count. */
   readonly queueTimeoutMs?: number | undefined
   /** One attempt may take this long. */
   readonly runTimeoutMs?: number | undefined

@@ -188,11 +188,16 @@ export class SwarmClient {
     }
   }
 
+  /**
+   * The record of a task as it stands, from any node. The time-out is a minute unless given: an output may come from far.
+   *
+   * @throws SwarmError NOT_FOUND, TIMEOUT
+   */
   async get(task: string, { timeoutMs = OUTPUT_TIMEOUT_MS, signal }: CallOptions = {}): Promise<TaskRecord> {
     return fromRecord(await this.#ask('task.get', { task }, { timeoutMs, signal }))
   }
 
-  /** @returns how it ended, which need not be `cancelled` */
+  /** Stops a task, wherever it is. @returns how it ended, which need not be `cancelled` @throws SwarmError NOT_FOUND */
   cancel(task: string, reason?: string, options?: CallOptions): Promise<CancelResult> {
     return this.#ask('task.cancel', { task, ...(reason === undefined ? {} : { reason }) }, options)
   }
@@ -202,10 +207,12 @@ export class SwarmClient {
     await this.#ask('task.steer', { task, input: toPayload(input) }, options, false)
   }
 
+  /** Why a task waits, or why it ran where it ran. @throws SwarmError NOT_FOUND */
   why(task: string, options?: CallOptions): Promise<WhyReport> {
     return this.#ask('task.why', { task }, options)
   }
 
+  /** What happened to a task, oldest first. @throws SwarmError NOT_FOUND */
   history(task: string, options?: CallOptions): Promise<HistoryReport> {
     return this.#ask('task.history', { task }, options)
   }

@@ -45,9 +45,13 @@ const submission = {
   key: boundedText(KEY_BYTES_MAX).optional(),
   /** 9 is the most urgent; 5 unless given. */
   priority: z.int().min(0).max(9).optional(),
+  /** It fails (`TIMEOUT`) when it has not ended this long after its submission; never, unless given. */
   deadlineMs: durationMs.optional(),
+  /** It fails (`TIMEOUT`) when it has been without an agent for this long at a stretch, at first or between attempts. */
   queueTimeoutMs: durationMs.optional(),
+  /** How long one attempt may take; one that takes longer has failed, and may be tried again. */
   runTimeoutMs: durationMs.optional(),
+  /** Attempts after one that failed and may be repeated; 3 unless given. One that is lost with its node or agent is none. */
   retries: z.int().min(0).max(RETRIES_COUNT_MAX).optional(),
   /** `exactly-once` unless given. */
   guarantee: z.enum(GUARANTEES).optional(),

@@ -20,7 +20,7 @@ interface LaneEnd<K extends string> {
   state: LaneState
   /** Which object the other end was when we last heard its hello; 0 before the first. */
   peerEpoch: number
-  /** Our last number before that object's first: it has received nothing unless we have moved on from here. */
+  /** What was acknowledged when we first met that object: as long as no more is, it may truly know nothing of ours. */
   peerStart: number
   gapCount: number
 }
@@ -188,7 +188,8 @@ export class Link<K extends string = MessageKind> implements Core<LinkInput<K>, 
     if (theirs.epoch === 0 || theirs.base === 0) return 'an epoch or base of zero'
     const { acked, sent } = lane.send
     const stranger = theirs.epoch !== lane.peerEpoch
-    if (!stranger && theirs.base > lane.receive.received + 1) return 'it holds on to less than we have not received'
+    if (!stranger && theirs.base > lane.receive.received + 1)
+      return 'it has given up messages that we have not received'
     if (theirs.peerEpoch === this.#epoch) {
       // A stranger can know our numbers only from the base in a hello of ours: nothing was sent to it yet.
       const sentMax = stranger ? acked : sent

@@ -268,6 +268,22 @@ async def leaving():
             assert await agents_of(direct) == []
 
 
+async def questions():
+    """What only asks is asked again over the next connection."""
+    between = Between()
+    await between.start()
+    async with await connect_async(between.path) as swarm:
+        for method in ("node.peers", "council.status"):
+            between.held = method.encode()
+            between.go.clear()
+            asked = asyncio.ensure_future(swarm.call(method))
+            await asyncio.sleep(0.1)
+            between.held = None
+            between.drop()
+            between.go.set()
+            assert isinstance(await asyncio.wait_for(asked, 10), dict), method
+
+
 async def times():
     """A time-out counts the turn and the reconnection; none is too long."""
     between = Between()
@@ -354,6 +370,7 @@ asyncio.run(odd_payloads())
 asyncio.run(exits())
 ends()
 asyncio.run(leaving())
+asyncio.run(questions())
 asyncio.run(times())
 asyncio.run(changes())  # The last: the node takes no more tasks.
 os._exit(0)  # Without a word about what is kept.

@@ -630,7 +630,8 @@ class AsyncSwarm:
 
     async def call(self, method: str, params: Optional[Fields] = None, timeout: Optional[float] = PATIENT_CALL_TIMEOUT) -> Any:
         """Any method of the protocol; one that changes something is not repeated after a lost connection."""
-        question = method.startswith(("node.", "task.", "config.")) and method not in ("node.stop", "node.drain", "task.submit", "task.call", "task.steer")
+        changes = ("node.stop", "node.drain", "council.propose", "task.submit", "task.call", "task.steer")
+        question = method.startswith(("node.", "council.", "task.", "config.")) and method not in changes
         return await self._ask(self._calls, method, params or {}, _until(timeout), question)
 
     async def events(self, **filter: Any) -> AsyncIterator[Fields]:

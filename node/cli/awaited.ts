@@ -44,7 +44,7 @@ export async function withSwarm<T>(
  * Waits until the task has ended and prints its output; on a terminal, meanwhile, how far it is. Ctrl-C ends the wait.
  *
  * @returns the exit code
- * @throws SwarmError TIMEOUT, with the task in `data`: it goes on
+ * @throws SwarmError with the task in `data`: TIMEOUT, it goes on; of any other, nobody knows
  */
 export async function printOutcome(
   { terminal, sameDaemon }: Context,
@@ -55,7 +55,7 @@ export async function printOutcome(
   const interrupted = new AbortController()
   const interrupt = () => interrupted.abort()
   process.once('SIGINT', interrupt)
-  const stop = terminal.isWatched ? await watch(terminal.line(), swarm, task) : () => {}
+  const stop = terminal.isWatched ? watch(terminal.line(), swarm, task) : () => {}
   const again = `ask again: swarm-node task wait ${task}${sameDaemon}`
   let record: TaskRecord
   try {
@@ -67,9 +67,13 @@ export async function printOutcome(
       return EXIT_INTERRUPTED
     }
     const { SwarmError } = await import('../../src/index.ts')
-    if (!(cause instanceof SwarmError) || cause.code !== 'TIMEOUT') throw cause
-    const message = `task ${task} goes on: it has not ended, or its output not come, within ${timeoutMs} ms; ${again}`
-    throw new SwarmError('TIMEOUT', message, { data: { task } })
+    if (!(cause instanceof SwarmError) || cause.code === 'NOT_FOUND') throw cause
+    // The id may be written nowhere else, and is all that leads to the result.
+    const message =
+      cause.code === 'TIMEOUT'
+        ? `task ${task} goes on: it has not ended, or its output not come, within ${timeoutMs} ms; ${again}`
+        : `${cause.message}; what became of task ${task} is not known; once a daemon answers, ${again}`
+    throw new SwarmError(cause.code, message, { cause, data: { ...cause.data, task } })
   } finally {
     stop()
     process.off('SIGINT', interrupt)
@@ -84,35 +88,37 @@ export async function printOutcome(
   return EXIT_NOT_COMPLETED
 }
 
-/** Shows what is heard of a task until the returned function is called. */
-async function watch(
-  line: { update(text: string): void; end(): void },
-  swarm: SwarmClient,
-  task: string,
-): Promise<() => void> {
+/**
+ * Shows what is heard of a task until the returned function is called. Only for the eye: the wait does not wait for it, nor
+ * fail with it.
+ */
+function watch(line: { update(text: string): void; end(): void }, swarm: SwarmClient, task: string): () => void {
   const startedAt = performance.now()
   let state = ''
   let progress = ''
+  let isOver = false
   const draw = () => {
+    if (isOver) return
     const since = formatSeconds((performance.now() - startedAt) / 1000)
     line.update([task, state, progress, since].filter((part) => part !== '').join(' · '))
   }
-  const events = await swarm.events({ kinds: ['task-changed', 'task-progress'], task })
-  state = (await swarm.get(task)).state
+  const opening = swarm.events({ kinds: ['task-changed', 'task-progress'], task })
   const follow = async () => {
+    const events = await opening
+    state = (await swarm.get(task)).state
+    draw()
     for await (const event of events) {
       if (event.kind === 'task-changed') state = String(event.state)
       if (event.kind === 'task-progress') progress = progressText(event)
       draw()
     }
   }
-  // Only for the eye: that it ends is told by the wait.
   follow().catch(() => {})
   const timer = setInterval(draw, TICK_MS)
-  draw()
   return () => {
+    isOver = true
     clearInterval(timer)
-    void events.return()
+    opening.then((events) => events.return()).catch(() => {})
     line.end()
   }
 }

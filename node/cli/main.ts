@@ -45,7 +45,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 export function createProgram(): Command {
-  const program = new Command('swarm-node')
+  const program: Command = new Command('swarm-node')
     .description('A daemon, one per host, that makes a fleet of agents coordinate itself with no server in the middle.')
     .version(VERSION, '-V, --version', 'print the version')
     .option('--json', 'print one JSON document (streams: one per line) and nothing else')
@@ -55,9 +55,30 @@ export function createProgram(): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('Add --help to see what there is.')
     .exitOverride()
+    .addHelpText('beforeAll', ({ command }) => demandMeant(program, command))
     .addHelpText('after', FIRST_STEPS)
   for (const register of COMMANDS) register(program)
   return program
+}
+
+/**
+ * Help is of the command that was named: of a word that is none, commander shows what there is and does not say that the
+ * word is unknown (`help stauts`, `stauts --help`), and of a command below another it shows that of the other.
+ *
+ * @param shown whose help is about to be shown
+ * @returns nothing to be said before it
+ */
+function demandMeant(program: Command, shown: Command): string {
+  let meant = program
+  for (const word of program.args.filter((word) => word !== 'help')) {
+    if (word.startsWith('-') || meant.commands.length === 0) break
+    const next = meant.commands.find((command) => command.name() === word)
+    // It says so itself, and which one is near.
+    if (next === undefined) meant.parse([word], { from: 'user' })
+    meant = next ?? meant
+  }
+  if (meant !== shown) meant.help()
+  return ''
 }
 
 const COMMANDS = [

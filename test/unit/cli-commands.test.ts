@@ -21,7 +21,13 @@ let socket: string
 beforeEach(async () => {
   node = new FakeNode()
   socket = join(scratchDirectory(), 's')
-  server = await IpcServer.listen({
+  server = await listen()
+})
+
+afterEach(() => server.stop())
+
+function listen(more: { readonly token?: string } = {}): Promise<IpcServer> {
+  return IpcServer.listen({
     access: 'owner',
     connectionsMax: 64,
     path: socket,
@@ -32,10 +38,9 @@ beforeEach(async () => {
     fatal: (cause) => {
       throw cause
     },
+    ...more,
   })
-})
-
-afterEach(() => server.stop())
+}
 
 const here = (...args: string[]) => runCommand([...args, '--socket', socket])
 
@@ -134,6 +139,11 @@ describe('for people', () => {
 describe('exit codes', () => {
   it.each([
     ['an unknown command', ['statos'], /Did you mean status/],
+    ['help on a word that is near a command', ['help', 'statos'], /^error: unknown command 'statos'\n.*mean status/],
+    ['help on a word below a command', ['help', 'task', 'hstory'], /^error: unknown command 'hstory'\n.*mean history/],
+    ['the same, asked of the command', ['task', 'help', 'hstory'], /^error: unknown command 'hstory'\n.*mean history/],
+    ['help on what is no command', ['help', 'nonsense'], /^error: unknown command 'nonsense'\nAdd --help/],
+    ['--help after a word that is no command', ['nonsense', '--help'], /^error: unknown command 'nonsense'\nAdd/],
     ['an unknown option', ['status', '--jsno'], /Did you mean --json/],
     ['no command', [], /Usage/],
     ['a command without its second word', ['ticket'], /Usage/],
@@ -201,6 +211,16 @@ describe('exit codes', () => {
       expect(ran.stdout).not.toBe('')
     },
   )
+
+  it('help on a command below another is its own', async () => {
+    const asked = await runCommand(['task', 'get', '--help'])
+    expect(asked.stdout).toMatch(/^Usage: swarm-node task get /)
+    for (const args of [
+      ['help', 'task', 'get'],
+      ['task', 'help', 'get'],
+    ])
+      expect(await runCommand(args)).toEqual(asked)
+  })
 
   it('3 when no daemon answers', async () => {
     for (const command of ['status', 'peers', 'events', 'stop']) {
@@ -271,6 +291,19 @@ it('Ctrl-C ends a wait and not its task, and says so', async () => {
   const { code, stdout, stderr } = await waiting.ended
   expect([code, stdout]).toEqual([130, ''])
   for (const what of ['wait', 'cancel']) expect(stderr).toContain(`swarm-node task ${what} abc-1-1 --socket ${socket}`)
+})
+
+it('a wait that is given up says which task it was, and how to ask again', async () => {
+  const waiting = startCommand(['task', 'wait', 'abc-1-1', '--json', '--socket', socket])
+  await eventually('it to wait', () => node.told.some((input) => input.kind === 'request' && input.ask.kind === 'wait'))
+  await server.stop()
+  server = await listen({ token: 'another-token-than-none' })
+  const { code, stdout, stderr } = await waiting.ended
+  expect(code).toBe(6)
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'UNAUTHORISED', task: 'abc-1-1' } })
+  expect(stderr).toContain(
+    `task abc-1-1 is not known; once a daemon answers, ask again: swarm-node task wait abc-1-1 --socket ${socket}`,
+  )
 })
 
 it('where there is nothing to do yet, the advice leads to the same daemon', async () => {

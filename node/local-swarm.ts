@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,6 +10,7 @@ import {
   type NodeStatus,
   type PeerReport,
   SwarmError,
+  writeSecretFile,
 } from '../src/index.ts'
 import { isShutOut } from './shut-out.ts'
 import { spawnDaemon, statusOf } from './spawn-daemon.ts'
@@ -239,17 +240,24 @@ export class LocalSwarm {
   }
 
   async #readPlan(): Promise<Plan> {
+    const path = this.#planPath()
     try {
-      return JSON.parse(await readFile(this.#planPath(), 'utf8')) as Plan
+      return JSON.parse(await readFile(path, 'utf8')) as Plan
     } catch (cause) {
       if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return { nodes: [] }
-      const message = `${this.#planPath()} cannot be read; remove ${this.#options.directory} to begin anew`
+      const why = cause instanceof Error ? cause.message : String(cause)
+      // Only what is damaged is of no more use; a swarm of another user's may be running.
+      const message =
+        cause instanceof SyntaxError
+          ? `${path} is damaged: ${why}; remove ${this.#options.directory} to begin anew`
+          : `${path} cannot be read: ${why}; run as the user that brought this swarm up`
       throw new SwarmError('DATA_DIRECTORY_UNREADABLE', message, { cause })
     }
   }
 
+  /** Whole or as it was, also on a full disk: without it nobody finds the nodes again. */
   async #writePlan(plan: Plan): Promise<void> {
-    await writeFile(this.#planPath(), `${JSON.stringify(plan)}\n`, { mode: 0o600 })
+    writeSecretFile(this.#planPath(), Buffer.from(`${JSON.stringify(plan)}\n`))
   }
 
   #planPath(): string {

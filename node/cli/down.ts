@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { action } from './command.ts'
-import { stopDaemon } from './stop.ts'
+import { demandExit, stopDaemon } from './stop.ts'
 
 export function registerDown(program: Command): void {
   program
@@ -9,7 +11,6 @@ export function registerDown(program: Command): void {
     .action(
       action(async ({ terminal, data, token, program: script }) => {
         const { LocalSwarm } = await import('../local-swarm.ts')
-        const { SwarmError } = await import('../../src/index.ts')
         const directory = LocalSwarm.directoryOf(data)
         const nodes = await new LocalSwarm({ directory, program: script, detached: true }).members()
         const meter = terminal.meter('stopping', nodes.length)
@@ -17,14 +18,11 @@ export function registerDown(program: Command): void {
         const problems: string[] = []
         let doneCount = 0
         await Promise.all(
-          nodes.map(async ({ name, socket }) => {
+          nodes.map(async ({ name, socket, data: place }) => {
             try {
-              await stopDaemon({ socket, token })
-              stopped.push(name)
+              if (await stopNode(socket, place, token)) stopped.push(name)
             } catch (cause) {
-              // Not running is what was asked for.
-              const fine = cause instanceof SwarmError && cause.code === 'NO_DAEMON'
-              if (!fine) problems.push(`${name}: ${cause instanceof Error ? cause.message : String(cause)}`)
+              problems.push(`${name}: ${cause instanceof Error ? cause.message : String(cause)}`)
             }
             doneCount += 1
             meter.update(doneCount, name)
@@ -32,6 +30,7 @@ export function registerDown(program: Command): void {
         )
         meter.end()
         if (problems.length > 0) {
+          const { SwarmError } = await import('../../src/index.ts')
           const message = `${problems.length} of ${nodes.length} nodes did not stop; their logs may say why`
           throw new SwarmError('TIMEOUT', message, { data: { problems, stopped } })
         }
@@ -43,4 +42,38 @@ export function registerDown(program: Command): void {
         return 0
       }),
     )
+}
+
+/**
+ * Stops a node, one that does not answer yet included: it starts, or tries to join.
+ *
+ * @returns false when there is none, which is what was asked for
+ * @throws SwarmError TIMEOUT, UNAUTHORISED, DATA_DIRECTORY_UNREADABLE
+ */
+async function stopNode(socket: string, data: string, token: string | undefined): Promise<boolean> {
+  const { SwarmError } = await import('../../src/index.ts')
+  try {
+    await stopDaemon({ socket, token })
+    return true
+  } catch (cause) {
+    if (!(cause instanceof SwarmError) || cause.code !== 'NO_DAEMON') throw cause
+  }
+  const pid = await holderOf(data)
+  if (pid === undefined) return false
+  process.kill(pid, 'SIGTERM')
+  await demandExit(pid)
+  return true
+}
+
+/** The process that has a data directory, by its lock: a number that was left behind may be anybody's by now. */
+async function holderOf(data: string): Promise<number | undefined> {
+  if (!existsSync(join(data, 'pid'))) return undefined
+  const { openDataDirectory, SwarmError } = await import('../../src/index.ts')
+  try {
+    openDataDirectory(data).release()
+    return undefined
+  } catch (cause) {
+    if (!(cause instanceof SwarmError) || cause.code !== 'DATA_DIRECTORY_IN_USE') throw cause
+    return cause.data.pid as number | undefined
+  }
 }

@@ -25,8 +25,14 @@ export function registerStop(program: Command): void {
  */
 export async function stopDaemon(context: Pick<Context, 'socket' | 'token'>): Promise<number> {
   const { pid } = await withDaemon(context, (client) => client.call('node.stop', {}))
+  await demandExit(pid)
+  return pid
+}
+
+/** @throws SwarmError TIMEOUT when a process that was asked to stop is still there */
+export async function demandExit(pid: number): Promise<void> {
   const { waitForExit } = await import('../processes.ts')
-  if (await waitForExit(pid, STOP_TIMEOUT_MS)) return pid
+  if (await waitForExit(pid, STOP_TIMEOUT_MS)) return
   const { SwarmError } = await import('../../src/index.ts')
   throw new SwarmError('TIMEOUT', `process ${pid} is still stopping after ${STOP_TIMEOUT_MS / 1000} s; see its log`)
 }

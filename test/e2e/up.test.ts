@@ -1,6 +1,8 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { isRunning } from '../../node/processes.ts'
 import { statusOf } from '../../node/spawn-daemon.ts'
@@ -101,5 +103,59 @@ describe('up', () => {
     expect(replaced.stderr).not.toContain('revoked')
     expect(existsSync(last.data)).toBe(true)
     await runCommand(['down', '--data', data])
+  })
+})
+
+describe('down', () => {
+  /** Nodes that were brought up here once, and nobody answers. */
+  function planned(plan: string) {
+    const data = scratchDirectory()
+    const node = join(data, 'up', 'node-1')
+    mkdirSync(node, { recursive: true })
+    const file = join(data, 'up', 'swarm.json')
+    writeFileSync(file, plan)
+    return { data, node, file }
+  }
+  const ONE = '{"nodes":[{"port":1,"joined":false}]}'
+
+  it('ends a node that starts and does not answer yet', async () => {
+    const { data, node } = planned(ONE)
+    const source = pathToFileURL(join(import.meta.dirname, '../../src/storage/index.ts')).href
+    const program = `import { openDataDirectory } from '${source}'
+      openDataDirectory('${node}')
+      setInterval(() => {}, 1000)`
+    const { pid = 0 } = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: 'ignore' })
+    pids.push(pid)
+    await eventually('it to have the directory', () => existsSync(join(node, 'pid')))
+    const down = await runCommand(['down', '--json', '--data', data])
+    expect({ code: down.code, ...JSON.parse(down.stdout) }).toEqual({ code: 0, stopped: ['node-1'] })
+    expect(isRunning(pid)).toBe(false)
+  })
+
+  it('ends nobody whose number a node has left behind', async () => {
+    const { data, node } = planned(ONE)
+    const { pid = 0 } = spawn(process.execPath, ['--eval', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+    pids.push(pid)
+    writeFileSync(join(node, 'pid'), `${pid}\n`)
+    const down = await runCommand(['down', '--json', '--data', data])
+    expect({ code: down.code, ...JSON.parse(down.stdout) }).toEqual({ code: 0, stopped: [] })
+    expect(isRunning(pid)).toBe(true)
+  })
+
+  it('tells a swarm that it may not look at from one whose record is damaged', async () => {
+    const damaged = planned('{"nodes":[{"po')
+    const begin = await runCommand(['down', '--data', damaged.data])
+    expect(begin.code).toBe(1)
+    expect(begin.stderr).toMatch(
+      /swarm\.json is damaged: .*; remove .*\/up to begin anew \[DATA_DIRECTORY_UNREADABLE\]/,
+    )
+    // Whoever runs this may read every file, but no directory as one.
+    const other = planned(ONE)
+    rmSync(other.file)
+    mkdirSync(other.file)
+    const refused = await runCommand(['down', '--data', other.data])
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(/swarm\.json cannot be read: EISDIR.*; run as the user that brought/)
+    expect(refused.stderr).not.toContain('remove')
   })
 })

@@ -174,7 +174,8 @@ export class Why {
     const { body } = group.demand
     if (others === 0) return [...reasons, reason('NO_PEERS', 'no other node is known', {})]
     const allLack = (lastSearch.obstacles.skill ?? 0) === others
-    if (allLack && !canHere) {
+    // What an agent here has is known in the swarm, though it cannot do this task.
+    if (allLack && !canHere && this.#roster.obstacle(group) === 'skill') {
       return [
         reason('NO_AGENT_HAS_SKILL', `no agent in the swarm is known to have ${body.skills.join(' and ')}`, {
           nodes: String(others),

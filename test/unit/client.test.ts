@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { connect, TaskError, type TaskHandler } from '../../src/index.ts'
+import { connect, fromPayload, TaskError, type TaskHandler, toPayload } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 import { codeOf, ends, gate, open } from '../support/scripted-client.ts'
@@ -70,6 +70,16 @@ describe('tasks', () => {
     daemon.run('r1', { input: { $bytes: 'AAEC' } })
     expect(await seen.promise).toEqual(new Uint8Array([0, 1, 2]))
     expect((await daemon.answered('r1')).result).toEqual({ output: { $bytes: 'AAEC' } })
+  })
+
+  it.each(['!!', 'AAE', 'AAE=C', '_-8='])('AC-12: %j is no base64, and no bytes', ($bytes) => {
+    expect(fromPayload({ $bytes })).toEqual({ $bytes })
+  })
+
+  it('AC-12: base64 may be broken into lines, and be as long as a payload', () => {
+    expect(fromPayload({ $bytes: 'AAEC\r\nAw==\n' })).toEqual(new Uint8Array([0, 1, 2, 3]))
+    const bytes = new Uint8Array(700_000).fill(7)
+    expect(fromPayload(toPayload(bytes))).toEqual(bytes)
   })
 
   it('what the daemon refuses has its code; what fits no line is not sent at all', async () => {

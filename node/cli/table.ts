@@ -16,17 +16,20 @@ export function free(heading: string): Column {
 
 /**
  * Rows under headings, columns as wide as their widest cell. When that is wider than `columns`, free texts give way,
- * the widest first and down to a few characters; when it still is, rows go on below, indented.
+ * the widest first and down to a few characters; when it still is, rows go on below, indented, and what gave way in vain
+ * is whole again.
  */
 export function table(headings: readonly Column[], rows: readonly (readonly string[])[], columns: number): string {
   const head = headings.map((heading) => (typeof heading === 'string' ? heading : heading.free))
   const isFree = headings.map((heading) => typeof heading !== 'string')
-  const widths = shrunk(
-    head.map((heading, i) => Math.max(heading.length, ...rows.map((row) => width(row[i] ?? '')))),
-    isFree,
-    columns,
-  )
-  const parts = partsWithin(widths, columns)
+  const full = head.map((heading, i) => Math.max(heading.length, ...rows.map((row) => width(row[i] ?? ''))))
+  const whole = partsWithin(full, columns)
+  const least = partsWithin(shrunk(full, isFree, columns), columns)
+  const parts = whole.length > least.length ? least : whole
+  const widths = parts.slice(0, -1).flatMap((from, part) => {
+    const to = parts[part + 1]
+    return shrunk(full.slice(from, to), isFree.slice(from, to), columns - (part === 0 ? 0 : INDENT.length))
+  })
   return [head, ...rows].flatMap((row) => lines(row, widths, parts)).join('\n')
 }
 

@@ -84,7 +84,7 @@ describe('table', () => {
     expect(shown.split('\n')).toEqual([
       `TASK${' '.repeat(58)}SKILL`,
       '    SUBMITTED',
-      `${ids[0]}  xxxxxxx…`,
+      `${ids[0]}  ${'x'.repeat(17)}…`,
       `    ${ids[1]}`,
     ])
   })
@@ -120,6 +120,15 @@ describe('tasks and agents', () => {
   it('for a program nothing is cut, and times are times', () => {
     const [, line] = describeTasks(tasks, seenAt(Number.POSITIVE_INFINITY), NOW).split('\n')
     for (const whole of [ids[0], said.skill, said.tenant, at, 'n'.repeat(52)]) expect(line).toContain(whole)
+  })
+
+  it('what has to go on below is not cut as well, unless that saves a line', () => {
+    const peer = ['n'.repeat(52), 'alive', 'worker,custodian,validator', 'default', 'default', '2.0 ms', '0%', '4m 16s']
+    const headings = ['NODE', 'STATE', free('ROLES'), free('REGION'), free('ZONE'), 'RTT', 'LOAD', 'FOR']
+    const [, , first, second, ...more] = table(headings, [peer], 80).split('\n')
+    expect([first, more]).toEqual([`${peer[0]}  alive`, []])
+    expect(second?.trim().split(/ {2,}/)).toEqual(peer.slice(2))
+    expect(table(headings, [['n', 'alive', 'r'.repeat(90), ...peer.slice(3)]], 80)).toMatch(/^n .* r+… .* 4m 16s$/m)
   })
 
   it('on a narrow terminal rows go on below, ids whole', () => {

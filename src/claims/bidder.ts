@@ -16,6 +16,8 @@ import type { Tenures } from './tenures.ts'
 /** A free slot that is kept for a coordinator while it decides. */
 interface Promised {
   readonly agent: Agent
+  /** The bid that told of it. */
+  readonly bid: number
   /** When the bid left: the lease of whatever is awarded counts from here (T-1). */
   readonly sentAt: Millis
   readonly alarm: Alarm
@@ -68,9 +70,12 @@ export class Bidder {
   /** How many slots are kept for each peer, and how many may be for those that ever let one run out (CL-22). */
   readonly #keptFor = new Map<NodeId, number>()
   readonly #credits = new BoundedMap<NodeId, Credit>(CREDITS_MAX)
+  #bids: number
 
   constructor(ground: Ground, parts: BidderParts) {
     this.#ground = ground
+    // Begins anywhere, so that an award to an earlier life of this node is not taken for one to this.
+    this.#bids = ground.random.uint32()
     this.#parts = parts
   }
 
@@ -124,9 +129,10 @@ export class Bidder {
     }
     queue.remove(entry)
     entry.group.foreignWaiting -= 1
-    this.#promise(entry, agent, this.#ground.params.promiseSlackMs)
+    this.#bids += 1
+    this.#promise(entry, agent, this.#bids, this.#ground.params.promiseSlackMs)
     const offered = this.#parts.roster.offerOf(agent, entry.group.demand, 0)
-    this.#sendBid(entry, 1, 0, offered, true)
+    this.#sendBid(entry, this.#bids, 1, 0, offered, true)
     // More of its slots may be claimed, in turn with others.
     if (entry.promises.length < entry.tasks) this.#enqueue(entry)
     groups.rest(entry.group)
@@ -193,6 +199,7 @@ export class Bidder {
   #bid(foreign: Foreign, body: BodyOf<'claims.offer'>): boolean {
     const { roster } = this.#parts
     const { params } = this.#ground
+    this.#bids += 1
     let slots = 0
     let offered: ReturnType<Roster['offerOf']> | undefined
     const slotsMax = Math.min(foreign.tasks, this.#roomFor(foreign.coordinator))
@@ -200,12 +207,12 @@ export class Bidder {
       const agent = roster.find(foreign.group)
       if (agent === undefined) break
       offered ??= roster.offerOf(agent, foreign.group.demand, 0)
-      this.#promise(foreign, agent, Math.min(body.windowMs, params.windowMaxMs) + params.promiseSlackMs)
+      this.#promise(foreign, agent, this.#bids, Math.min(body.windowMs, params.windowMaxMs) + params.promiseSlackMs)
       slots += 1
     }
     if (offered === undefined) return false
     this.#keep(foreign)
-    this.#sendBid(foreign, slots, 0, offered, false)
+    this.#sendBid(foreign, this.#bids, slots, 0, offered, false)
     return true
   }
 
@@ -225,7 +232,7 @@ export class Bidder {
     const agent = this.#someAgent(foreign.group)
     const waitMs = this.#waitMs(foreign.group)
     if (agent !== undefined)
-      this.#sendBid(foreign, 0, waitMs, this.#parts.roster.offerOf(agent, foreign.group.demand, waitMs), false)
+      this.#sendBid(foreign, 0, 0, waitMs, this.#parts.roster.offerOf(agent, foreign.group.demand, waitMs), false)
   }
 
   /** For as long as it says now, in its place in the line (T-11). */
@@ -268,10 +275,11 @@ export class Bidder {
     return true
   }
 
-  #promise(foreign: Foreign, agent: Agent, forMs: number): void {
+  #promise(foreign: Foreign, agent: Agent, bid: number, forMs: number): void {
     this.#parts.roster.take(agent, foreign.group.demand)
     const promised: Promised = {
       agent,
+      bid,
       sentAt: this.#ground.now,
       alarm: this.#ground.in(forMs, () => {
         this.#ranOut(foreign.coordinator)
@@ -327,7 +335,9 @@ export class Bidder {
     accepted: (agent: string) => void,
   ): string | undefined {
     const { runs, tenures } = this.#parts
-    const promised = foreign.promises[0]
+    // An award may come after its bid has run out, and after another was made for the same offer.
+    const at = foreign.promises.findIndex(({ bid }) => bid === body.bid)
+    const promised = foreign.promises[at]
     if (promised === undefined) return 'the bid has run out'
     // T-1: from the sending of the bid, which was before the award.
     const endsAt = tenures.leaseEnd(promised.sentAt, body.leaseMs)
@@ -335,7 +345,7 @@ export class Bidder {
     // The tasks of others are theirs to award: under their names it would pass for them.
     if (taskOrigin(task.task) !== originOf(from)) return 'not your task'
     if (runs.has(task.task, task.attempt)) return 'held already'
-    foreign.promises.shift()
+    foreign.promises.splice(at, 1)
     this.#keepsLess(from)
     this.#credits.get(from)?.used()
     this.#ground.alarms.cancel(promised.alarm)
@@ -360,6 +370,7 @@ export class Bidder {
 
   #sendBid(
     foreign: Foreign,
+    bid: number,
     slots: number,
     waitMs: number,
     offered: ReturnType<Roster['offerOf']>,
@@ -367,6 +378,7 @@ export class Bidder {
   ): void {
     const body = {
       offer: foreign.offer,
+      bid,
       slots,
       waitMs,
       runMs: Math.max(0, Math.round(offered.runMs)),

@@ -75,6 +75,7 @@ export class Leases {
     group: Group,
     node: NodeId,
     offer: number,
+    bid: number,
     count: number,
     bidMs: number,
     describe: () => PlacementBody,
@@ -108,12 +109,12 @@ export class Leases {
       bytes += (input.kind === 'inline' ? input.bytes.length : 0) + 1024
       given += 1
       if (bytes >= AWARD_BYTES_MAX || batch.length >= params.awardTasksMax) {
-        this.#sendAward(node, offer, batch)
+        this.#sendAward(node, offer, bid, batch)
         batch = []
         bytes = 0
       }
     }
-    if (batch.length > 0) this.#sendAward(node, offer, batch)
+    if (batch.length > 0) this.#sendAward(node, offer, bid, batch)
     return given
   }
 
@@ -274,9 +275,9 @@ export class Leases {
     this.#ground.deferTo(node)
   }
 
-  #sendAward(node: NodeId, offer: number, tasks: BodyOf<'claims.award'>['tasks']): void {
+  #sendAward(node: NodeId, offer: number, bid: number, tasks: BodyOf<'claims.award'>['tasks']): void {
     const { epoch, params } = this.#ground
-    const body = { offer, epoch, serial: this.#serial, leaseMs: params.leaseMs, tasks }
+    const body = { offer, bid, epoch, serial: this.#serial, leaseMs: params.leaseMs, tasks }
     this.#parts.links.sendIfUp(node, { kind: 'claims.award', body })
   }
 

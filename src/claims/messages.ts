@@ -83,6 +83,8 @@ const offer = record({
 
 const bid = record({
   offer: counter,
+  /** What an award for the slots of this bid names: what is kept for one bid is not given for another. */
+  bid: counter,
   /** Free slots kept for the coordinator until the window and `promiseSlackMs` have passed. */
   slots: count(OFFER_TASKS_MAX),
   /** 0 for a bid; how long until a slot is free for an offer that is held. */
@@ -126,6 +128,8 @@ const awardedTask = record({
 
 const award = record({
   offer: counter,
+  /** That of the bid which it answers: the lease counts from its sending (T-1). */
+  bid: counter,
   epoch: counter,
   /** Grows with every award and every question for the inventory: see `inventory`. */
   serial: counter,

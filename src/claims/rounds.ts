@@ -37,6 +37,7 @@ export interface RoundsHooks {
     group: Group,
     peer: NodeId,
     offer: number,
+    bid: number,
     count: number,
     bidMs: number,
     describe: () => PlacementBody,
@@ -420,7 +421,7 @@ export class Rounds {
     const given =
       count === 0
         ? 0
-        : this.#hooks.award(group, node, round.offer, count, body.runMs, () =>
+        : this.#hooks.award(group, node, round.offer, body.bid, count, body.runMs, () =>
             this.#appraisal.placement(round, node, body.claim),
           )
     const answer = round.asked.get(node)

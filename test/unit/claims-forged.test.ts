@@ -6,6 +6,25 @@ import { answering, World } from './claims-world.ts'
 
 /* What a lying member says of tasks that it was not given. */
 
+describe('T-1: a lease counts from the sending of the bid that was answered', () => {
+  it('an award that comes after its bid has run out does not take the slot of a later bid for the same offer', () => {
+    const world = worldWithLiar()
+    const ran: string[] = []
+    world.attach('n0', 'a', {}, ({ order }) => ran.push(order.task))
+    offers(world, 1)
+    world.run(60_000)
+    // Asked once more under the same number, as who holds an offer is: it bids anew, and then the old answer arrives.
+    offers(world, 1)
+    const [first, second] = told(world, 'claims.bid').map(({ bid }) => bid)
+    awards(world, 1, { bid: first })
+    expect(told(world, 'claims.accept')).toMatchObject([{ accepted: [], refused: [{ reason: 'the bid has run out' }] }])
+    awards(world, 1, { bid: second })
+    world.run(10)
+    expect(ran).toEqual(['n1-x-1'])
+    expect(told(world, 'claims.accept')).toHaveLength(2)
+  })
+})
+
 describe('T-2: a task is its coordinator’s alone', () => {
   it('no peer awards one under the name of one of this node’s', () => {
     const world = worldWithLiar()

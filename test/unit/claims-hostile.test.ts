@@ -93,7 +93,7 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
       const answer = (message: ClaimsMessage): void => world.later(1, () => say(world, message, to))
       if (kind === 'claims.offer') {
         const { offer, tasks } = body
-        if (liars[turn % 2] === to) answer({ kind: 'claims.bid', body: { offer, slots: tasks, ...best } })
+        if (liars[turn % 2] === to) answer({ kind: 'claims.bid', body: { offer, bid: 1, slots: tasks, ...best } })
         else answer({ kind: 'claims.decline', body: { offer, ...decline } })
       } else if (kind === 'claims.award') {
         turn += 1
@@ -153,7 +153,7 @@ describe('CL-19: no peer keeps a task, or this node busy, by what it says', () =
     world.loses = (_from, to, message) => {
       if (to !== LIAR) return false
       if (message.kind === 'claims.offer') {
-        const body = { offer: message.body.offer, slots: 0, runMs: 0, waitMs: 0, price: 0, claim: false }
+        const body = { offer: message.body.offer, bid: 0, slots: 0, runMs: 0, waitMs: 0, price: 0, claim: false }
         const promises = { qualityThousandths: 1000, preferenceThousandths: 1000 }
         world.later(1, () => say(world, { kind: 'claims.bid', body: { ...body, ...promises } }))
       }

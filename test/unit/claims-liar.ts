@@ -47,12 +47,20 @@ interface Award {
   readonly leaseMs?: number
   /** Tasks, each with a name of its own; one by default. */
   readonly count?: number
+  /** The bid that it answers; the latest for that offer by default. */
+  readonly bid?: number | undefined
 }
 
 export function awards(
   world: World,
   offer: number,
-  { task = `n1-x-${offer}`, input, leaseMs = 10_000, count = 1 }: Award = {},
+  {
+    task = `n1-x-${offer}`,
+    input,
+    leaseMs = 10_000,
+    count = 1,
+    bid = told(world, 'claims.bid').findLast((made) => made.offer === offer)?.bid ?? 0,
+  }: Award = {},
 ): void {
   const rows = Array.from({ length: count }, (_, i) => ({
     task: (i === 0 ? task : `${task}x${i}`) as Body<'claims.award'>['tasks'][number]['task'],
@@ -65,7 +73,7 @@ export function awards(
     guarantee: 'exactly-once' as const,
     trace: '',
   }))
-  say(world, { kind: 'claims.award', body: { offer, epoch: 1, serial: offer, leaseMs, tasks: rows } })
+  say(world, { kind: 'claims.award', body: { offer, bid, epoch: 1, serial: offer, leaseMs, tasks: rows } })
 }
 
 /** What n0 has told the liar, by kind. */
@@ -87,7 +95,7 @@ export function bidsBest(world: World, onAward: (award: Body<'claims.award'>) =>
   world.loses = (_from, to, message) => {
     if (to !== LIAR) return false
     if (message.kind === 'claims.offer') {
-      const body = { offer: message.body.offer, slots: message.body.tasks, ...best }
+      const body = { offer: message.body.offer, bid: 1, slots: message.body.tasks, ...best }
       world.later(1, () => say(world, { kind: 'claims.bid', body }))
     } else if (message.kind === 'claims.award') onAward(message.body)
     return true

@@ -280,6 +280,7 @@ describe('bounds', () => {
         kind: 'claims.bid',
         body: {
           offer: 1,
+          bid: 1,
           slots: 5,
           waitMs: 0,
           runMs: 0,
@@ -294,6 +295,7 @@ describe('bounds', () => {
         kind: 'claims.award',
         body: {
           offer: 1,
+          bid: 1,
           epoch: 9,
           serial: 0,
           leaseMs: 1e12,

@@ -107,14 +107,14 @@ function inventing(): Lie {
       const { random } = liar
       if (message.kind === 'claims.bid' && message.body.offer >= OFFERS_FROM) {
         if (random.chance(0.2)) return []
-        const { offer, slots } = message.body
+        const { offer, bid, slots } = message.body
         const rows = Array.from({ length: 1 + random.below(Math.min(8, slots + 2)) }, () => rowFor(liar))
         const leaseMs = random.pick([10_000, 10_000, 0, 1, 2 ** 47])
         return [
           say(
             from,
             'claims.award',
-            { offer, epoch: 1, serial: random.below(5), leaseMs, tasks: rows },
+            { offer, bid, epoch: 1, serial: random.below(5), leaseMs, tasks: rows },
             random.below(30),
           ),
         ]
@@ -158,9 +158,9 @@ const awardsUnbidden = acting('awards-unbidden', 300, (liar) =>
       }),
     )
     const offer = random.chance(0.5) ? hearsay.near(liar.node, 'offer') : random.below(2 ** 32)
-    return [
-      say(to, 'claims.award', { offer, epoch: oddCount(random), serial: oddCount(random), leaseMs: 10_000, tasks }),
-    ]
+    const bid = random.chance(0.5) ? hearsay.near(liar.node, 'bid') : random.below(2 ** 32)
+    const numbers = { offer, bid, epoch: oddCount(random), serial: oddCount(random) }
+    return [say(to, 'claims.award', { ...numbers, leaseMs: 10_000, tasks })]
   }),
 )
 

@@ -26,7 +26,7 @@ const RENEW_EVERY_MS = 2_500
 const TRANSFERS_FROM = 2 ** 40
 
 function bid(to: NodeId, { offer, tasks }: Body<'claims.offer'>, change: Partial<Body<'claims.bid'>> = {}): Said {
-  return say(to, 'claims.bid', { offer, slots: Math.max(1, tasks), ...BEST, ...change })
+  return say(to, 'claims.bid', { offer, bid: 1, slots: Math.max(1, tasks), ...BEST, ...change })
 }
 
 function accepted(to: NodeId, row: Row, agent = 'agent0', afterMs = 0): Said {
@@ -186,7 +186,7 @@ const unasked = acting('bids-unasked', 300, (liar) => {
   const { random, hearsay } = liar
   return liar.peers.flatMap((to) => {
     const offer = hearsay.near(to, 'offer')
-    const body = { offer, slots: oddCount(random, 4096), ...BEST, claim: random.chance(0.5) }
+    const body = { offer, bid: 1, slots: oddCount(random, 4096), ...BEST, claim: random.chance(0.5) }
     const decline = { offer, reason: 'busy' as const, final: true, retryAfterMs: oddCount(random), needs: '' }
     return [random.chance(0.8) ? say(to, 'claims.bid', body) : say(to, 'claims.decline', decline)]
   })

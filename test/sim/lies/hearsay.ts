@@ -12,7 +12,7 @@ export interface Attempt {
 }
 
 /** Counters of a node that stand in its messages: whoever has heard one knows the next. */
-const COUNTERS = ['offer', 'epoch', 'serial', 'query', 'transfer', 'sequence'] as const
+const COUNTERS = ['offer', 'bid', 'epoch', 'serial', 'query', 'transfer', 'sequence'] as const
 export type Counter = (typeof COUNTERS)[number]
 
 const KEPT_MAX = 60

@@ -89,9 +89,10 @@ export class Ground {
     else this.#effects.push({ kind: 'send', to, message })
   }
 
-  /** From here on, what this step sends to that peer waits for the disk. */
-  deferTo(peer: NodeId): void {
+  /** From here on, what this step sends to that peer waits for what it persists; `ofAll`: for what earlier steps did, too. */
+  deferTo(peer: NodeId, ofAll = false): void {
     this.#deferred.add(peer)
+    if (ofAll) this.#needsBarrier = true
   }
 
   sendAfter(to: NodeId, message: ClaimsMessage): void {

@@ -47,6 +47,8 @@ export class Leases {
   readonly #outstanding = new Map<NodeId, Outstanding>()
   /** Peers of which the journal says that they may hold leases of this node. */
   readonly #journalled = new Set<NodeId>()
+  /** Of them, those of which that may not be durable yet: none of them has answered an award. */
+  readonly #fresh = new Set<NodeId>()
   /** After a restart: peers whose leases of an earlier life have to be asked for or outwaited. */
   readonly #unheard = new Set<NodeId>()
   #recovering: Task[] = []
@@ -57,9 +59,12 @@ export class Leases {
     this.#parts = parts
   }
 
-  /** Peers that may hold leases now: what a snapshot must name. */
+  /** Peers that may hold leases now: what a snapshot must name. The others are named again with their next award. */
   *executors(): Generator<NodeId> {
-    for (const node of this.#journalled) yield node
+    for (const node of this.#journalled) {
+      if (this.#outstanding.has(node) || this.#unheard.has(node)) yield node
+      else this.#journalled.delete(node)
+    }
   }
 
   isRecovering(task: Task): boolean {
@@ -127,7 +132,9 @@ export class Leases {
     const { coordinator } = this.#parts
     for (const row of body.accepted) {
       const task = this.#heldBy(from, row)
-      if (task?.claim !== undefined) coordinator.started(task, task.claim, row.agent)
+      if (task?.claim === undefined) continue
+      this.#fresh.delete(from)
+      coordinator.started(task, task.claim, row.agent)
     }
     for (const row of body.refused) this.#notTaken(from, row, row.reason)
   }
@@ -267,10 +274,11 @@ export class Leases {
     this.#parts.coordinator.refused(task, reason, reason === LINK_FULL)
   }
 
-  /** The first award to a peer waits for the journal to know of it; all later ones wait for nothing. */
+  /** Awards to a peer wait for the journal to know of it; once it has accepted one, later ones wait for nothing. */
   #journalExecutor(task: Task, node: NodeId): void {
     if (!task.durable || this.#journalled.has(node)) return
     this.#journalled.add(node)
+    this.#fresh.add(node)
     this.#ground.persist({ kind: 'executor', node })
     this.#ground.deferTo(node)
   }
@@ -278,6 +286,7 @@ export class Leases {
   #sendAward(node: NodeId, offer: number, bid: number, tasks: BodyOf<'claims.award'>['tasks']): void {
     const { epoch, params } = this.#ground
     const body = { offer, bid, epoch, serial: this.#serial, leaseMs: params.leaseMs, tasks }
+    if (this.#fresh.has(node)) this.#ground.deferTo(node, true)
     this.#parts.links.sendIfUp(node, { kind: 'claims.award', body })
   }
 

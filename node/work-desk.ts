@@ -236,8 +236,12 @@ export class WorkDesk {
 
   #run({ agent, order }: Extract<ClaimsHostEffect, { kind: 'run' }>): void {
     const attached = this.#agents.get(agent)
-    // Its connection has just closed: the claims will hear of it, in the input after this one.
-    if (attached === undefined) return
+    if (attached === undefined) {
+      // Its connection has just closed, and the claims hear it twice; or it owed nothing when it said that it goes, because
+      // this order waited for the disk, and nobody else would tell them.
+      this.tell({ kind: 'agent-lost', agent })
+      return
+    }
     const { task, attempt } = order
     attached.unanswered += 1
     attached.running.set(task, attempt)

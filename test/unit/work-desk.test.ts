@@ -136,6 +136,16 @@ describe('agents of a connection', () => {
     expect(visit.isAwaited).toBe(false)
   })
 
+  it('T-10: one that had gone when its order came off the disk is lost, or the task would be its for ever', () => {
+    const t = new Desk()
+    const { visit, said } = t.connect()
+    const { agent } = visit.attach(FACTS)
+    visit.detach({ agent })
+    t.run(agent)
+    expect(said).toEqual([])
+    expect(t.last('agent-lost')).toEqual({ kind: 'agent-lost', agent })
+  })
+
   it('belong to it alone', () => {
     const t = new Desk()
     const { agent } = t.connect().visit.attach(FACTS)

@@ -1,4 +1,14 @@
-import { assert, BoundedQueue, err, ok, type Result, type WallMillis } from '../kernel/index.ts'
+import {
+  after,
+  assert,
+  BoundedQueue,
+  err,
+  type Millis,
+  NEVER,
+  ok,
+  type Result,
+  type WallMillis,
+} from '../kernel/index.ts'
 import type { Alarm } from './alarms.ts'
 import type { Ground } from './ground.ts'
 import type { TaskId } from './ids.ts'
@@ -14,6 +24,8 @@ interface Key {
   readonly key: string
   /** When its task ended; undefined while it is open. */
   endedAt: WallMillis | undefined
+  /** By the clock that does not step: one that was ahead for a while would have it kept for as long, and all that came after it. */
+  expiresAt: Millis
 }
 
 /** What a task takes of the bounds beyond its input: the objects around it. */
@@ -30,6 +42,7 @@ export class Book {
   #endedBytes = 0
   #openBytes = 0
   #expiry: Alarm | undefined
+  #isResumed = false
   #accepted = 0
   #open = 0
   readonly #ends: Record<EndState, number> = { completed: 0, failed: 0, cancelled: 0, 'dead-lettered': 0 }
@@ -109,6 +122,7 @@ export class Book {
       tenant: demand.tenant,
       key,
       endedAt: undefined,
+      expiresAt: NEVER,
     })
   }
 
@@ -135,7 +149,7 @@ export class Book {
   remember(tenant: string, key: string, task: TaskId, bodyHash: number, endedAt: WallMillis): void {
     const text = keyText(tenant, key)
     if (this.#keys.has(text)) return
-    const entry: Key = { task, bodyHash, tenant, key, endedAt: undefined }
+    const entry: Key = { task, bodyHash, tenant, key, endedAt: undefined, expiresAt: NEVER }
     this.#keys.set(text, entry)
     this.#expireLater(entry, endedAt)
   }
@@ -148,19 +162,30 @@ export class Book {
     }
   }
 
-  /** Forgets what has been kept long enough, and asks to be called again. */
-  trim(): void {
-    this.#expiry = undefined
+  /** The journal is read, and it is known how late it is. */
+  resume(): void {
+    this.#isResumed = true
+    const { params, wall, now } = this.#ground
+    const entries = [...this.#endedKeys]
+    for (const [, entry] of entries) {
+      const pastMs = Math.max(0, wall - (entry.endedAt ?? wall))
+      entry.expiresAt = after(now, params.keyRetentionMs - pastMs)
+    }
+    this.#endedKeys.clear()
+    for (const [text, entry] of entries.sort(([, a], [, b]) => a.expiresAt - b.expiresAt))
+      this.#endedKeys.set(text, entry)
     this.#trim()
   }
 
   #expireLater(entry: Key, endedAt: WallMillis): void {
     entry.endedAt = endedAt
+    entry.expiresAt = this.#isResumed ? after(this.#ground.now, this.#ground.params.keyRetentionMs) : NEVER
     this.#endedKeys.set(keyText(entry.tenant, entry.key), entry)
   }
 
+  /** Forgets what has been kept long enough, and does so again later. */
   #trim(): void {
-    const { params, wall } = this.#ground
+    const { params, wall, now } = this.#ground
     for (let task = this.#ended.peek(); task !== undefined; task = this.#ended.peek()) {
       const isOld = (task.endedAt ?? 0) + params.endedRetentionMs <= wall
       const isTooMuch = this.#ended.size > params.endedTasksMax || this.#endedBytes > params.endedBytesMax
@@ -170,13 +195,16 @@ export class Book {
       this.#endedBytes -= endedBytesOf(task)
     }
     for (const [text, entry] of this.#endedKeys) {
-      if ((entry.endedAt ?? 0) + params.keyRetentionMs > wall) break
+      if (entry.expiresAt > now) break
       this.#endedKeys.delete(text)
       this.#keys.delete(text)
     }
     if (this.#expiry !== undefined || (this.#ended.size === 0 && this.#endedKeys.size === 0)) return
     const everyMs = Math.max(1_000, Math.min(params.endedRetentionMs, params.keyRetentionMs) / 10)
-    this.#expiry = this.#ground.in(everyMs, () => this.trim())
+    this.#expiry = this.#ground.in(everyMs, () => {
+      this.#expiry = undefined
+      this.#trim()
+    })
   }
 }
 

@@ -34,7 +34,7 @@ export class Journal {
       if (this.#leases.isRecovering(task)) this.#coordinator.arm(task)
       else this.#coordinator.resume(task)
     }
-    this.#book.trim()
+    this.#book.resume()
   }
 
   snapshot(): readonly ClaimsRecord[] {

@@ -6,7 +6,7 @@ import { CLAIMS_PROFILES, type ClaimsMessage, checkClaimsParams, originOf, taskO
 import { canHold, couldHold, giveBack, Pool, takeFrom } from '../../src/claims/pool.ts'
 import { RunTable } from '../../src/claims/run-table.ts'
 import { scoreAll } from '../../src/claims/score.ts'
-import { type Millis, type NodeId, Random } from '../../src/kernel/index.ts'
+import { type Millis, type NodeId, Random, type WallMillis } from '../../src/kernel/index.ts'
 import { collectGarbage } from '../support/garbage.ts'
 import { answering, World } from './claims-world.ts'
 
@@ -228,6 +228,19 @@ describe('bounds', () => {
     ).toHaveLength(10)
     world.run(20_000)
     expect(world.node('n0').core.snapshot()).toEqual([])
+  })
+
+  it('T-4 keys too, when the clock was ahead as their tasks ended', () => {
+    const world = new World({ params: { keyRetentionMs: 20_000, keysMax: 2 } })
+    world.attach('n0', 'a', {}, answering(1))
+    const setWall = (wall: number): void => void world.input('n0', { kind: 'clock', wallNow: wall as WallMillis })
+    setWall(1_790_000_000_000)
+    world.submit('n0', { key: 'early' })
+    world.run(5)
+    setWall(1_760_000_000_000)
+    world.submit('n0', { key: 'next' })
+    world.run(30_000)
+    expect(world.refusal('n0', { key: 'last' })).toBeUndefined()
   })
 
   it('names everything that is wrong with a submission at once', () => {

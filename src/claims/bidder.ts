@@ -176,7 +176,7 @@ export class Bidder {
     this.#parts.tenures.revoke(from, body.leases)
   }
 
-  /** All offers of that coordinator are void: it asks what is held, because one of the two has lost its memory. */
+  /** All offers of that coordinator are void: the link to it is gone, or it asks what is held, because one of the two has lost its memory. */
   forget(coordinator: NodeId): void {
     for (const foreign of [...this.#foreign.values()]) if (foreign.coordinator === coordinator) this.#drop(foreign)
   }

@@ -168,6 +168,7 @@ export class Claims implements ClaimsCore {
     // What is over is over before anything new is looked at: after a pause, leases first (T-1).
     this.#ground.alarms.run(now)
     this.#take(input)
+    while (this.#roster.hadHostMore()) this.#pullAll()
     this.#rounds.pump()
     this.#tellReport()
     return this.#ground.flush()
@@ -203,6 +204,8 @@ export class Claims implements ClaimsCore {
       case 'link-down':
         this.#links.linkDown(input.peer)
         this.#rounds.peerReset(input.peer)
+        // As that peer does on its side: a slot that is kept for it is kept in vain.
+        this.#bidder.forget(input.peer)
         return
       case 'gap':
         this.#rounds.peerReset(input.peer)
@@ -355,6 +358,19 @@ export class Claims implements ClaimsCore {
     if (!mayTake || !agent.cls.selector.isCut) return
     agent.cls.looking.add(agent)
     this.#lookFurther(agent.cls)
+  }
+
+  /** What one agent gave back to the host may be what another one waits for: some look at once, the others a moment later. */
+  #pullAll(): void {
+    const { sampleMax } = this.#ground.params
+    for (const cls of this.#roster.classes()) {
+      if (cls.selector.live === 0) continue
+      const idle = [...cls.idle]
+      for (const agent of idle.slice(0, sampleMax)) this.#pull(agent)
+      if (idle.length <= sampleMax) continue
+      for (const agent of idle.slice(sampleMax)) cls.looking.add(agent)
+      this.#lookFurther(cls)
+    }
   }
 
   /**

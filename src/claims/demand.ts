@@ -277,6 +277,7 @@ export class Groups {
     if (known !== undefined) return known
     this.#groups.set(group.demand.key, group)
     this.#made(group)
+    this.rest(group)
     return group
   }
 

@@ -22,6 +22,7 @@ export class Roster {
   readonly #bySkill = new Map<string, Set<AgentClass>>()
   #host = new Pool({})
   #isDraining = false
+  #hasHostMore = false
   /** Counts changes that others may want to know of. */
   version = 0
 
@@ -208,8 +209,16 @@ export class Roster {
     agent.used -= 1
     assert(agent.used >= 0, 'a slot is given back once')
     giveBack(agent.pool, this.#host, demand.resources)
+    if (this.#host.total.size > 0) this.#hasHostMore ||= demand.resources.some(([unit]) => this.#host.has(unit))
     if (this.#agents.has(agent.id)) this.#place(agent)
     this.version += 1
+  }
+
+  /** Whether something of the host's was given back since the last call: any agent may have waited for it. */
+  hadHostMore(): boolean {
+    const hadMore = this.#hasHostMore
+    this.#hasHostMore = false
+    return hadMore
   }
 
   /** The lane that an agent with a free slot is to serve. */

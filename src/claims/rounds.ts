@@ -181,8 +181,9 @@ export class Rounds {
   candidateChanged(node: NodeId, skills: Iterable<string>): void {
     const changed = new Set(skills)
     for (const round of this.#rounds.values()) {
-      if (changed.has(round.group.demand.skill)) round.group.pardon(node)
-      if (round.phase === 'open' || !changed.has(round.group.demand.skill)) continue
+      if (!round.group.demand.body.skills.every((skill) => changed.has(skill))) continue
+      round.group.pardon(node)
+      if (round.phase === 'open') continue
       const answer = round.asked.get(node)
       if (answer?.kind === 'decline' && answer.final) this.#askAgain(round, node)
       else if (answer === undefined && !hasAnswer(round.asked, 'hold')) this.#askOthers(round)

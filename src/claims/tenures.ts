@@ -184,7 +184,8 @@ export class Tenures {
 
   #drop(account: Account, run: Run): void {
     this.#close(account, run)
-    this.#parts.runs.forget(run)
+    // T-7: one that was told to stop has its slot until its agent lets go of it.
+    if (run.state === 'reported') this.#parts.runs.forget(run)
   }
 
   progress(

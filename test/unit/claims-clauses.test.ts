@@ -155,6 +155,21 @@ describe('remote work', () => {
     expect(kinds(world, 'claims.offer')).toBe(offers)
   })
 
+  it('T-10 so it is for a task that wants several skills', () => {
+    const skills = ['draw', 'echo'].map((name) => ({ name, proficiency: 1 }))
+    const submission = { skills: ['draw', 'echo'], resources: { cpu: 1 } }
+    const world = new World({ nodes: 3 })
+    world.attach('n1', 'busy', { skills, resources: { cpu: 1 } })
+    world.attach('n2', 'small', { skills })
+    world.submit('n0', submission)
+    world.run(100)
+    const task = world.submit('n0', submission)
+    world.run(100)
+    world.attach('n2', 'large', { skills, resources: { cpu: 1 } }, answering(1))
+    world.run(100)
+    expect(world.report('n0', task).state).toBe('completed')
+  })
+
   it('CL-11 asks others while all who were asked are busy', () => {
     for (let seed = 0; seed < 10; seed++) {
       const world = new World({ nodes: 3, seed: `${seed}`, params: { candidatesMax: 1 } })

@@ -168,7 +168,8 @@ export class Claims implements ClaimsCore {
     // What is over is over before anything new is looked at: after a pause, leases first (T-1).
     this.#ground.alarms.run(now)
     this.#take(input)
-    while (this.#roster.hadHostMore()) this.#pullAll()
+    this.#roster.checkSaving()
+    while (this.#roster.hadMoreForAll()) this.#pullAll()
     this.#rounds.pump()
     this.#tellReport()
     return this.#ground.flush()

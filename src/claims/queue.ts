@@ -245,6 +245,17 @@ export class Selector {
     return this.#byAge.find((lane) => (now - (lane.head?.queuedAt ?? now) < agingMs ? 'stop' : looks.judge(lane)))
   }
 
+  /** The oldest of those that waited longer than `agingMs` that `judge` takes, which is asked of few. */
+  aged(now: Millis, judge: (lane: Lane) => 'take' | 'next' | 'stop'): Lane | undefined {
+    const { agingMs, scanMax } = this.#params
+    let looksLeft = scanMax
+    return this.#byAge.find((lane) => {
+      if (now - (lane.head?.queuedAt ?? now) < agingMs || looksLeft === 0) return 'stop'
+      looksLeft -= 1
+      return judge(lane)
+    })
+  }
+
   #pickByRank(looks: Looks): Lane | undefined {
     for (let priority = CLASSES_COUNT - 1; priority >= 0; priority--) {
       let found: Lane | undefined

@@ -1,4 +1,4 @@
-import { assert } from '../kernel/index.ts'
+import { after, assert } from '../kernel/index.ts'
 import { Agent, AgentClass, classKeyOf, type Obstacle } from './agent.ts'
 import type { Demand, Group } from './demand.ts'
 import type { Tracks } from './estimates.ts'
@@ -6,6 +6,7 @@ import type { Ground } from './ground.ts'
 import type { AgentId } from './ids.ts'
 import { canHold, couldHold, giveBack, Pool, takeFrom } from './pool.ts'
 import type { Lane } from './queue.ts'
+import { Saving } from './saving.ts'
 import { type Offered, scoreAll } from './score.ts'
 import type { AgentFacts } from './types.ts'
 
@@ -22,7 +23,10 @@ export class Roster {
   readonly #bySkill = new Map<string, Set<AgentClass>>()
   #host = new Pool({})
   #isDraining = false
-  #hasHostMore = false
+  #hasMoreForAll = false
+  #saving: Saving | undefined
+  /** So many others take something before room is saved up again. */
+  #othersFirst = 0
   /** Counts changes that others may want to know of. */
   version = 0
 
@@ -191,7 +195,13 @@ export class Roster {
   canTake(agent: Agent, group: Group): boolean {
     if (agent.slotsFree === 0 || this.#isDraining) return false
     const { demand } = group
+    const saving = this.#saving
+    if (saving !== undefined && saving.group !== group && !saving.spares(agent, this.#host, demand)) return false
     if (!canHold(agent.pool, this.#host, demand.resources) || !this.#suits(agent, group)) return false
+    return this.#mayTry(agent, group)
+  }
+
+  #mayTry(agent: Agent, { demand }: Group): boolean {
     return this.#tracks.find(agent.executor, demand.skill)?.mayTry(this.#ground.now) ?? true
   }
 
@@ -201,6 +211,8 @@ export class Roster {
     takeFrom(agent.pool, this.#host, demand.resources)
     const track = this.#tracks.find(agent.executor, demand.skill)
     if (track?.isShunned === true) track.probing = true
+    if (this.#saving?.group.demand === demand) this.#endSaving()
+    else if (this.#othersFirst > 0) this.#othersFirst -= 1
     this.#place(agent)
     this.version += 1
   }
@@ -209,25 +221,58 @@ export class Roster {
     agent.used -= 1
     assert(agent.used >= 0, 'a slot is given back once')
     giveBack(agent.pool, this.#host, demand.resources)
-    if (this.#host.total.size > 0) this.#hasHostMore ||= demand.resources.some(([unit]) => this.#host.has(unit))
+    if (this.#host.total.size > 0) this.#hasMoreForAll ||= demand.resources.some(([unit]) => this.#host.has(unit))
     if (this.#agents.has(agent.id)) this.#place(agent)
     this.version += 1
   }
 
-  /** Whether something of the host's was given back since the last call: any agent may have waited for it. */
-  hadHostMore(): boolean {
-    const hadMore = this.#hasHostMore
-    this.#hasHostMore = false
+  /** Whether something that any agent may have waited for was given back since the last call: of the host's, or saved up. */
+  hadMoreForAll(): boolean {
+    const hadMore = this.#hasMoreForAll
+    this.#hasMoreForAll = false
     return hadMore
   }
 
   /** The lane that an agent with a free slot is to serve. */
   next(agent: Agent): Lane | undefined {
     if (agent.slotsFree === 0 || this.#isDraining) return undefined
+    this.checkSaving()
+    if (this.#saving === undefined) this.#saveUp(agent)
+    else if (this.#saving.agent === agent && this.canTake(agent, this.#saving.group)) return this.#saving.lane
     return agent.cls.selector.pick(this.#ground.now, (lane) => {
       const group = lane.group as Group
       return agent.cls.serves.has(group) && this.canTake(agent, group)
     })
+  }
+
+  /** To be called after whatever may have ended it. */
+  checkSaving(): void {
+    if (this.#saving?.isFor(this.#ground.now) === false) this.#endSaving()
+  }
+
+  /** Whoever was kept waiting looks again. */
+  #endSaving(): void {
+    this.#ground.alarms.cancel(this.#saving?.alarm)
+    this.#saving = undefined
+    this.#hasMoreForAll = true
+    this.#othersFirst = this.#ground.params.agingEveryCount - 1
+  }
+
+  /** T-11: for as long as the oldest has waited already, if more than what is free is all that it waits for. */
+  #saveUp(agent: Agent): void {
+    if (this.#othersFirst > 0) return
+    const { now } = this.#ground
+    const lane = agent.cls.selector.aged(now, ({ group }) => this.#lacksRoom(agent, group as Group))
+    if (lane?.head === undefined) return
+    const until = after(now, now - lane.head.queuedAt)
+    // It only has this looked at.
+    const alarm = this.#ground.alarms.set(until, () => {})
+    this.#saving = new Saving(agent, lane, until, alarm)
+  }
+
+  #lacksRoom(agent: Agent, group: Group): 'take' | 'next' | 'stop' {
+    if (!agent.cls.serves.has(group) || !this.#suits(agent, group) || !this.#mayTry(agent, group)) return 'next'
+    return canHold(agent.pool, this.#host, group.demand.resources) ? 'stop' : 'take'
   }
 
   #suits(agent: Agent, group: Group): boolean {

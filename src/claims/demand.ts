@@ -167,11 +167,11 @@ export class Group {
   /** The lane for a class, made when first needed. Undefined when the tenant table is full, except for an accepted task. */
   lane(priority: number, foreign: boolean, queue: Queue, params: QueueParams, isAccepted = false): Lane | undefined {
     const known = this.lanes.find((lane) => lane.priority === priority && lane.foreign === foreign)
-    if (known !== undefined) return known
+    if (known?.tenant.isForgotten === false) return known
     const tenant = queue.tenant(this.demand.body.tenant, isAccepted)
     if (tenant === undefined) return undefined
     const lane = new Lane(this, priority, tenant, foreign)
-    this.lanes = this.lanes.concat(lane)
+    this.lanes = this.lanes.filter((each) => each !== known).concat(lane)
     for (const selector of this.servedBy) selector.include(lane)
     if (!foreign) this.#includeOwn(lane, params)
     return lane

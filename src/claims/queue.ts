@@ -29,6 +29,8 @@ export class Tenant {
   readonly name: string
   readonly order: number
   weight = 1
+  /** Its account was closed, and it may have another one: what waits from now on is not to be on this one. */
+  isForgotten = false
   /** Entries that wait, over all classes. */
   waiting = 0
   readonly pass = new Float64Array(CLASSES_COUNT)
@@ -393,17 +395,22 @@ export class Queue {
    */
   #forgetIdle(): void {
     let leastDebt = Number.POSITIVE_INFINITY
-    let leastName: string | undefined
-    for (const [name, tenant] of this.#tenants) {
+    let least: Tenant | undefined
+    for (const tenant of this.#tenants.values()) {
       if (tenant.waiting > 0) continue
       const debt = this.#debtOf(tenant)
-      if (debt === 0) this.#tenants.delete(name)
+      if (debt === 0) this.#forget(tenant)
       else if (debt < leastDebt) {
         leastDebt = debt
-        leastName = name
+        least = tenant
       }
     }
-    if (this.#tenants.size >= this.#tenantsMax && leastName !== undefined) this.#tenants.delete(leastName)
+    if (this.#tenants.size >= this.#tenantsMax && least !== undefined) this.#forget(least)
+  }
+
+  #forget(tenant: Tenant): void {
+    tenant.isForgotten = true
+    this.#tenants.delete(tenant.name)
   }
 
   /** By how much it had more than its share, in the class where that is most. */

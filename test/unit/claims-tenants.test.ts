@@ -45,3 +45,27 @@ describe('a full table of tenants', () => {
     expect(world.report('n0', task)).toMatchObject({ state: 'completed', executor: { agent: 'b' } })
   })
 })
+
+describe('a tenant that was forgotten', () => {
+  it('CL-5 has one share when it is back, whatever it waits for', () => {
+    const world = new World({ params: { tenantsMax: 2 } })
+    world.attach('n0', 'a', { slots: 1 }, answering(10))
+    // It has waited for one demand, and is then forgotten in favour of others.
+    for (let i = 0; i < 2; i++) world.submit('n0', { tenant: 'back' })
+    world.run(1_000)
+    for (let i = 0; i < 20; i++) {
+      for (const tenant of ['other', `passing${i}`]) for (let j = 0; j < 2; j++) world.submit('n0', { tenant })
+      world.run(1_000)
+    }
+    world.ran.splice(0)
+    world.submit('n0', { tenant: 'other' })
+    for (let i = 0; i < 20; i++) {
+      world.submit('n0', { tenant: 'back', budget: 9 })
+      world.submit('n0', { tenant: 'back' })
+      world.submit('n0', { tenant: 'other' })
+    }
+    world.run(201)
+    const others = world.ran.filter(({ order }) => order.tenant === 'other').length
+    expect(others).toBeGreaterThanOrEqual(9)
+  })
+})

@@ -5,7 +5,7 @@ import type { Group } from './demand.ts'
 import type { Ground } from './ground.ts'
 import type { TaskId, Token } from './ids.ts'
 import type { Links } from './links.ts'
-import type { AttemptRow, BodyOf, LeaseRow, PlacementBody, Verdict } from './messages.ts'
+import type { AttemptRow, BidBody, BodyOf, LeaseRow, PlacementBody, Verdict } from './messages.ts'
 import { CLOCK_RATE_DIFFERENCE_MAX_SHARE } from './params.ts'
 import { attemptKey } from './runs.ts'
 import { type Claim, Task } from './task.ts'
@@ -75,16 +75,8 @@ export class Leases {
     return this.#recovering.length
   }
 
-  /** Gives tasks to a peer that bid for them. Returns how many. */
-  award(
-    group: Group,
-    node: NodeId,
-    offer: number,
-    bid: number,
-    count: number,
-    bidMs: number,
-    describe: () => PlacementBody,
-  ): number {
+  /** Gives tasks to a peer for its bid. Returns how many. */
+  award(group: Group, node: NodeId, bid: BidBody, count: number, describe: () => PlacementBody): number {
     const { params } = this.#ground
     const placement = describe()
     let batch: BodyOf<'claims.award'>['tasks'][number][] = []
@@ -95,7 +87,7 @@ export class Leases {
       const task = group.first(this.#ground.now)
       if (!(task instanceof Task)) break
       this.#parts.coordinator.take(task)
-      const claim = this.#parts.coordinator.awardPeer(task, node, this.#serial, bidMs, placement)
+      const claim = this.#parts.coordinator.awardPeer(task, node, this.#serial, bid.runMs, placement)
       this.#track(task, claim)
       this.#journalExecutor(task, node)
       const { submission } = task
@@ -114,12 +106,12 @@ export class Leases {
       bytes += (input.kind === 'inline' ? input.bytes.length : 0) + 1024
       given += 1
       if (bytes >= AWARD_BYTES_MAX || batch.length >= params.awardTasksMax) {
-        this.#sendAward(node, offer, bid, batch)
+        this.#sendAward(node, bid, batch)
         batch = []
         bytes = 0
       }
     }
-    if (batch.length > 0) this.#sendAward(node, offer, bid, batch)
+    if (batch.length > 0) this.#sendAward(node, bid, batch)
     return given
   }
 
@@ -283,7 +275,7 @@ export class Leases {
     this.#ground.deferTo(node)
   }
 
-  #sendAward(node: NodeId, offer: number, bid: number, tasks: BodyOf<'claims.award'>['tasks']): void {
+  #sendAward(node: NodeId, { offer, bid }: BidBody, tasks: BodyOf<'claims.award'>['tasks']): void {
     const { epoch, params } = this.#ground
     const body = { offer, bid, epoch, serial: this.#serial, leaseMs: params.leaseMs, tasks }
     if (this.#fresh.has(node)) this.#ground.deferTo(node, true)

@@ -33,15 +33,7 @@ export interface RoundsHooks {
    * Gives up to `count` tasks of the group, first ones first, to a peer that has slots for them; `describe` says how it
    * was chosen. Returns how many were given. Does not call back.
    */
-  readonly award: (
-    group: Group,
-    peer: NodeId,
-    offer: number,
-    bid: number,
-    count: number,
-    bidMs: number,
-    describe: () => PlacementBody,
-  ) => number
+  readonly award: (group: Group, peer: NodeId, bid: BidBody, count: number, describe: () => PlacementBody) => number
   /** What an idle agent at hand would bid, and giving it the first task. */
   readonly localOffer: (group: Group) => Offered | undefined
   readonly awardHere: (group: Group) => void
@@ -422,9 +414,7 @@ export class Rounds {
     const given =
       count === 0
         ? 0
-        : this.#hooks.award(group, node, round.offer, body.bid, count, body.runMs, () =>
-            this.#appraisal.placement(round, node, body.claim),
-          )
+        : this.#hooks.award(group, node, body, count, () => this.#appraisal.placement(round, node, body.claim))
     const answer = round.asked.get(node)
     if (answer?.kind === 'bid') answer.slots = Math.max(0, answer.slots - given)
     if (given < slots && round.phase === 'holding') {

@@ -7,7 +7,7 @@ import { answering, World } from './claims-world.ts'
 /* What a lying member says of tasks that it was not given. */
 
 describe('T-1: a lease counts from the sending of the bid that was answered', () => {
-  it('an award that comes after its bid has run out does not take the slot of a later bid for the same offer', () => {
+  it('CL-24 an award that comes after its bid has run out does not take the slot of a later bid for the same offer', () => {
     const world = worldWithLiar()
     const ran: string[] = []
     world.attach('n0', 'a', {}, ({ order }) => ran.push(order.task))

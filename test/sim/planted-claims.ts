@@ -28,8 +28,8 @@ export const PLANTED_CLAIMS: readonly PlantedBug[] = [
     find: "    if (!isOld || this.#unheard.size === 0 || task.guarantee === 'at-least-once') return false\n",
     replace: '    if (isOld || this.#unheard.size >= 0) return false\n',
     campaign: 'claims',
-    firstSeed: 80,
-    seeds: 10,
+    firstSeed: 90,
+    seeds: 40,
   },
   {
     name: 'executors-forgotten',

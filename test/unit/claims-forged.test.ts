@@ -25,6 +25,22 @@ describe('T-1: a lease counts from the sending of the bid that was answered', ()
   })
 })
 
+describe('CL-24: numbers of bids', () => {
+  it('go on in no life of the executor where an earlier one ended or began', () => {
+    const world = worldWithLiar()
+    world.attach('n0', 'a')
+    offers(world, 1)
+    world.kill('n0')
+    world.restart('n0')
+    world.attach('n0', 'a')
+    offers(world, 1)
+    const [first, second] = told(world, 'claims.bid').map(({ bid }) => bid)
+    expect(second).not.toBe(first)
+    awards(world, 1, { bid: first })
+    expect(told(world, 'claims.accept')).toMatchObject([{ accepted: [], refused: [{ reason: 'the bid has run out' }] }])
+  })
+})
+
 describe('T-2: a task is its coordinator’s alone', () => {
   it('no peer awards one under the name of one of this node’s', () => {
     const world = worldWithLiar()

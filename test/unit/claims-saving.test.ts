@@ -7,6 +7,17 @@ function stream(world: World, skills: readonly string[] = ['echo'], everyMs = 45
   world.later(everyMs, () => stream(world, skills, everyMs))
 }
 
+/** Of an agent's four processors one is taken and three are saved up for `large`, which wants all; `small` has come after that. */
+function savingUp(): { readonly world: World; readonly large: string; readonly small: string } {
+  const world = new World()
+  world.attach('n0', 'a', { slots: 8, resources: { cpu: 4 } })
+  for (let i = 0; i < 2; i++) world.submit('n0', { resources: { cpu: 1 } })
+  const large = world.submit('n0', { resources: { cpu: 4 } })
+  world.run(world.params.agingMs)
+  world.done(world.ran[0] as Ran)
+  return { world, large, small: world.submit('n0', { resources: { cpu: 1 } }) }
+}
+
 describe('T-11 what wants more than comes free at once', () => {
   it('has it saved up at an agent when it has waited long enough, whatever else comes', () => {
     const world = new World()
@@ -66,26 +77,14 @@ describe('T-11 what wants more than comes free at once', () => {
   })
 
   it('nor when another agent has it', () => {
-    const world = new World()
-    world.attach('n0', 'a', { slots: 8, resources: { cpu: 4 } })
-    for (let i = 0; i < 2; i++) world.submit('n0', { resources: { cpu: 1 } })
-    const large = world.submit('n0', { resources: { cpu: 4 } })
-    world.run(world.params.agingMs)
-    world.done(world.ran[0] as Ran)
-    const small = world.submit('n0', { resources: { cpu: 1 } })
+    const { world, large, small } = savingUp()
     world.attach('n0', 'b', { resources: { cpu: 4 } })
     expect(world.report('n0', large)).toMatchObject({ state: 'running', executor: { agent: 'b' } })
     expect(world.report('n0', small).state).toBe('running')
   })
 
   it('nor when it is not wanted any more', () => {
-    const world = new World()
-    world.attach('n0', 'a', { slots: 8, resources: { cpu: 4 } })
-    for (let i = 0; i < 2; i++) world.submit('n0', { resources: { cpu: 1 } })
-    const large = world.submit('n0', { resources: { cpu: 4 } })
-    world.run(world.params.agingMs)
-    world.done(world.ran[0] as Ran)
-    const small = world.submit('n0', { resources: { cpu: 1 } })
+    const { world, large, small } = savingUp()
     expect(world.report('n0', small).state).toBe('waiting')
     world.ask('n0', { kind: 'cancel', task: large, reason: '' })
     expect(world.report('n0', small).state).toBe('running')

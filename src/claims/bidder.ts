@@ -70,12 +70,13 @@ export class Bidder {
   /** How many slots are kept for each peer, and how many may be for those that ever let one run out (CL-22). */
   readonly #keptFor = new Map<NodeId, number>()
   readonly #credits = new BoundedMap<NodeId, Credit>(CREDITS_MAX)
-  #bids: number
+  /** Number of the latest bid (CL-24). */
+  #lastBid: number
 
   constructor(ground: Ground, parts: BidderParts) {
     this.#ground = ground
     // Begins anywhere, so that an award to an earlier life of this node is not taken for one to this.
-    this.#bids = ground.random.uint32()
+    this.#lastBid = ground.random.uint32()
     this.#parts = parts
   }
 
@@ -129,10 +130,10 @@ export class Bidder {
     }
     queue.remove(entry)
     entry.group.foreignWaiting -= 1
-    this.#bids += 1
-    this.#promise(entry, agent, this.#bids, this.#ground.params.promiseSlackMs)
+    this.#lastBid += 1
+    this.#promise(entry, agent, this.#lastBid, this.#ground.params.promiseSlackMs)
     const offered = this.#parts.roster.offerOf(agent, entry.group.demand, 0)
-    this.#sendBid(entry, this.#bids, 1, 0, offered, true)
+    this.#sendBid(entry, this.#lastBid, 1, 0, offered, true)
     // More of its slots may be claimed, in turn with others.
     if (entry.promises.length < entry.tasks) this.#enqueue(entry)
     groups.rest(entry.group)
@@ -199,7 +200,7 @@ export class Bidder {
   #bid(foreign: Foreign, body: BodyOf<'claims.offer'>): boolean {
     const { roster } = this.#parts
     const { params } = this.#ground
-    this.#bids += 1
+    this.#lastBid += 1
     let slots = 0
     let offered: ReturnType<Roster['offerOf']> | undefined
     const slotsMax = Math.min(foreign.tasks, this.#roomFor(foreign.coordinator))
@@ -207,12 +208,12 @@ export class Bidder {
       const agent = roster.find(foreign.group)
       if (agent === undefined) break
       offered ??= roster.offerOf(agent, foreign.group.demand, 0)
-      this.#promise(foreign, agent, this.#bids, Math.min(body.windowMs, params.windowMaxMs) + params.promiseSlackMs)
+      this.#promise(foreign, agent, this.#lastBid, Math.min(body.windowMs, params.windowMaxMs) + params.promiseSlackMs)
       slots += 1
     }
     if (offered === undefined) return false
     this.#keep(foreign)
-    this.#sendBid(foreign, this.#bids, slots, 0, offered, false)
+    this.#sendBid(foreign, this.#lastBid, slots, 0, offered, false)
     return true
   }
 

@@ -98,6 +98,25 @@ describe('probing', () => {
     }
   })
 
+  test('M-16: a link over which its peer asks is needed by it, and is not among those closed when there are too many', () => {
+    const solo = new Solo()
+    const peers = Array.from({ length: 40 }, (_, i) => `n${i}`)
+    solo.meet(...peers)
+    runWith(solo, 10_000, peers)
+    const before = solo.effects.length
+    runWith(solo, 30_000, peers)
+    const judged = new Set(sent(solo.effects.slice(before), 'membership.ping').map(({ to }) => to as string))
+    // Of those that this node does not need, the oldest, which would go first.
+    const asking = peers.filter((peer) => !judged.has(peer)).slice(0, 5)
+    for (let i = 0; i < 20; i++) {
+      askedBy(solo, 250, asking)
+      runWith(solo, 10_000, peers)
+    }
+    const closed = solo.effects.flatMap((effect) => (effect.kind === 'disconnect' ? [effect.peer as string] : []))
+    expect(closed.length).toBeGreaterThan(0)
+    expect(closed.filter((peer) => asking.includes(peer))).toEqual([])
+  })
+
   test('who has just asked us is put off at once, and costs no wake-up that finds nothing to do', () => {
     const solo = new Solo()
     const peers = ['a', 'b', 'c', 'd']
